@@ -1,0 +1,1 @@
+"""A Gymnasium flash sale."""

@@ -1,0 +1,169 @@
+"""How an agent's decision is written as an action.
+
+Every decision picks a level: a price of each product, an order of each product, a coupon depth. Level 0 is list
+price, no order, no coupon. A decision with a single level is no part of the action.
+
+    box             Box[-1, 1]: one number a decision, cut into cells of equal width, one cell a level; with
+                    `pricing.continuous` a price runs evenly from the first level (-1) to the last (+1)
+    multidiscrete   the number of the level, one a decision
+    discrete        a small grid: one markdown step for all products x order the same level of every product or
+                    nothing x coupon depth; action 0 is list price, no order, no coupon
+"""
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from flashsale_env.core.decisions import BOX, LEVELS
+from flashsale_env.errors import unknown_name
+from flashsale_env.scenario import Scenario
+from flashsale_env.state import decision_columns, decision_levels
+
+ENCODINGS = ("box", "multidiscrete", "discrete")
+
+# Steps of the common markdown and of the common order in the discrete grid: enough to sell well, few enough to learn.
+_DISCRETE_PRICES, _DISCRETE_ORDERS = 12, 3
+
+
+class ActionCodec:
+    """Between the actions of one encoding and the levels of the decisions.
+
+    Attributes:
+        space: the single action space.
+        names: what each column decides, e.g. "price[air fryer]", in the order of the action's columns.
+        n_levels: (C,) number of levels of each column.
+    """
+
+    def __init__(self, scenario: Scenario, encoding: str = "box") -> None:
+        if encoding not in ENCODINGS:
+            raise ValueError(unknown_name("action encoding", encoding, ENCODINGS))
+        self.encoding = encoding
+        self.kernel_encoding = BOX if encoding == "box" else LEVELS
+        self._continuous = scenario.pricing.continuous
+        self._m = len(scenario.products)
+        titles = [product.title for product in scenario.products]
+        every_name = [f"price[{t}]" for t in titles] + [f"order[{t}]" for t in titles] + ["coupon"]
+        every_level = decision_levels(scenario)
+        self._rows = [row for row, column in enumerate(decision_columns(scenario)) if column >= 0]
+        self.names = tuple(every_name[row] for row in self._rows)
+        self.levels = tuple(every_level[row] for row in self._rows)
+        self.n_levels = np.array([len(levels) for levels in self.levels], np.int64)
+        if not self._rows:
+            raise ValueError(f"scenario {scenario.name!r} leaves nothing to decide: every decision has one level.")
+        self._grid = self._discrete_grid() if encoding == "discrete" else np.zeros((0, len(self._rows)), np.int64)
+        self.space: spaces.Space[npt.NDArray[np.float32]] | spaces.Space[npt.NDArray[np.int64]] | spaces.Discrete
+        if encoding == "box":
+            self.space = spaces.Box(-1.0, 1.0, (len(self._rows),), np.float32)
+        elif encoding == "multidiscrete":
+            self.space = spaces.MultiDiscrete(self.n_levels)
+        else:
+            self.space = spaces.Discrete(len(self._grid))
+
+    @property
+    def price_columns(self) -> npt.NDArray[np.int64]:
+        """Columns that set prices; `products_of(columns)` says whose."""
+        return self._columns(0, self._m)
+
+    @property
+    def order_columns(self) -> npt.NDArray[np.int64]:
+        """Columns that order units."""
+        return self._columns(self._m, 2 * self._m)
+
+    @property
+    def coupon_columns(self) -> npt.NDArray[np.int64]:
+        """The column that sets the coupon's depth, if there is one."""
+        return self._columns(2 * self._m, 2 * self._m + 1)
+
+    def products_of(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Index of the product that each of these columns decides about."""
+        return np.array([self._rows[column] % self._m for column in columns], np.int64)
+
+    def check(self, actions: object, sales: int) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
+        """The actions of a batch as the core reads them, (N, C).
+
+        Raises:
+            ValueError: wrong shape or type. Ranges are checked by the core.
+        """
+        dtype = np.float64 if self.encoding == "box" else np.int64
+        try:
+            array = np.asarray(actions)
+            if array.dtype.kind not in ("iu" if dtype is np.int64 else "iuf"):
+                raise TypeError(f"of type {array.dtype}")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a {self.encoding} action must hold numbers: {self.space}, got {error}.") from error
+        wanted = (sales,) if self.encoding == "discrete" else (sales, len(self._rows))
+        if array.shape != wanted:
+            raise ValueError(
+                f"actions of {sales} sale(s) with {self.encoding} encoding must have shape {wanted} "
+                f"(columns: {', '.join(self.names)}), got {array.shape}."
+            )
+        if self.encoding == "discrete":
+            bad = (array < 0) | (array >= len(self._grid))
+            if bad.any():
+                raise ValueError(
+                    f"a discrete action must lie in 0..{len(self._grid) - 1}, got {array[bad.argmax()]} "
+                    f"for sale {int(bad.argmax())}."
+                )
+            array = self._grid[array]
+        return np.ascontiguousarray(array, dtype)
+
+    def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int) -> ValueError:
+        """The error for an action that the core found out of range."""
+        if self.encoding == "box":
+            column = int((~(np.abs(action) <= 1)).argmax())
+            wanted = "lie in [-1, 1]; wrap the environment in gymnasium.wrappers.ClipAction to clip"
+        else:
+            column = int(((action < 0) | (action >= self.n_levels)).argmax())
+            wanted = f"be a level in 0..{self.n_levels[column] - 1}"
+        return ValueError(
+            f"action of sale {sale}, column {column} ({self.names[column]}) must {wanted}, got {action[column]}. "
+            f"Nothing was played."
+        )
+
+    def from_levels(self, levels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
+        """Actions of the box or multidiscrete encoding that pick these levels, (N, C) -> (N, C)."""
+        if self.encoding == "discrete":
+            raise ValueError("a discrete action cannot pick any combination of levels; use box or multidiscrete.")
+        if self.encoding == "multidiscrete":
+            return np.asarray(levels, np.int64)
+        actions = (2.0 * np.asarray(levels) + 1.0) / self.n_levels - 1.0
+        if self._continuous:
+            prices = self.price_columns
+            actions[:, prices] = self.from_prices(
+                np.column_stack([np.asarray(self.levels[c])[levels[:, c]] for c in prices])
+            )
+        return np.asarray(actions, np.float32)
+
+    def from_prices(self, prices: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """The price columns of a box action for these prices, (N, P) -> (N, P), under `pricing.continuous`.
+
+        Prices outside the range of a product's levels become its nearest level.
+        """
+        first = np.array([self.levels[c][0] for c in self.price_columns])
+        last = np.array([self.levels[c][-1] for c in self.price_columns])
+        return np.clip(2.0 * (prices - first) / (last - first) - 1.0, -1.0, 1.0).astype(np.float32)
+
+    def _columns(self, begin: int, end: int) -> npt.NDArray[np.int64]:
+        return np.array([c for c, row in enumerate(self._rows) if begin <= row < end], np.int64)
+
+    def _discrete_grid(self) -> npt.NDArray[np.int64]:
+        """(A, C) levels of every discrete action, the coupon running fastest."""
+        prices, orders, coupons = self.price_columns, self.order_columns, self.coupon_columns
+        choices = [
+            _steps(self.n_levels[prices], _DISCRETE_PRICES),
+            _steps(self.n_levels[orders], _DISCRETE_ORDERS),
+            _steps(self.n_levels[coupons], int(max(self.n_levels[coupons], default=1))),
+        ]
+        grid = np.zeros((np.prod([len(c) for c in choices]), len(self._rows)), np.int64)
+        for a, (price, order, coupon) in enumerate(itertools.product(*choices)):
+            grid[a, prices], grid[a, orders], grid[a, coupons] = price, order, coupon
+        return grid
+
+
+def _steps(n_levels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """(steps, columns) levels when all columns move together from their first level to their last."""
+    steps = int(min(max(n_levels, default=1), most))
+    share = np.linspace(0.0, 1.0, steps)[:, None] if steps > 1 else np.zeros((1, 1))
+    return np.rint(share * (n_levels - 1)).astype(np.int64)

@@ -1,0 +1,36 @@
+"""Who arrives, and when: a Poisson stream per tick, thinned from a dominating one.
+
+Owns    the time of every arrival and the voice that arrives.
+Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change; an action
+        that lifts traffic only lets more of these points pass. So customers keep their numbers and their draws.
+Units   time inside a tick runs from 0 to 1; `expected` is customers per tick.
+"""
+
+import math
+
+from flashsale_env.core import streams
+from flashsale_env.core.compiler import scalar
+
+
+@scalar
+def next_arrival(time, key, rate):
+    """Time of the next point after `time` of a Poisson stream with `rate` points a tick."""
+    return time - math.log(streams.uniform(streams.subkey(key, streams.GAP))) / rate
+
+
+@scalar
+def pick_voice(rules, voices, sale, key):
+    """Row of the voice: its latent class by the mix of this sale, then by weight inside the class.
+
+    Inside the class by Walker's alias method (Vose 1991, doi 10.1109/32.92917).
+    """
+    u = streams.uniform(streams.subkey(key, streams.CLASS))
+    chosen = 0
+    while chosen < rules.n_classes - 1 and u >= sale.mix[chosen]:
+        chosen += 1
+    position = streams.uniform(streams.subkey(key, streams.VOICE)) * rules.class_size[chosen]
+    offset = int(position)
+    row = rules.class_start[chosen] + offset
+    if position - offset >= voices[row].alias_below:
+        row = voices[row].alias
+    return row

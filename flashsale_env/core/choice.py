@@ -1,0 +1,92 @@
+"""Customer choice: which product, if any, a customer buys when shown an offer.
+
+Owns    the map (voice, offer) -> choice of one customer.
+Leaves  who arrives to `arrivals`, and what a purchase does to `visit`.
+Axes    M products; number M means "buys nothing".
+Units   utility in logits, the outside option at 0; prices as a share of the product's reference price.
+
+Every model returns two choices: over the full assortment (what the customer came for) and over what is on hand at
+that moment. A new model is one scalar function, one branch of `choose` and one line in `CHOICE_MODELS`.
+"""
+
+import math
+
+import numpy as np
+
+from flashsale_env.core import streams
+from flashsale_env.core.compiler import scalar
+
+MNL, EXPONENTIAL = 0, 1
+
+CHOICE_MODELS = {
+    "mnl": MNL,
+    "exponential": EXPONENTIAL,
+}
+
+_S16 = np.uint64(16)
+_LOW16 = np.uint64(0xFFFF)
+
+
+@scalar
+def multinomial_logit(rules, voice, sale, key, clips, drift):
+    """Utility is relevance + quality + appeal - sensitivity·price, plus one Gumbel draw a product (McFadden 1974).
+
+    The draw belongs to the customer and the product, so raising one price never changes what the customer thinks of
+    another product.
+    """
+    n_products = rules.n_products
+    bits = streams.subkey(key, streams.TASTE)
+    best_wanted = streams.GUMBEL[bits & _LOW16]  # the outside option
+    best_on_hand = best_wanted
+    wanted = n_products
+    bought = n_products
+    sensitivity = np.float32(voice.price_sensitivity / drift)
+    for j in range(n_products):
+        if (j + 1) & 3 == 0:
+            bits = streams.subkey(key, streams.TASTE + ((j + 1) >> 2))
+        else:
+            bits = bits >> _S16
+        price = sale.coupon_price_share[j] if clips else sale.price_share[j]
+        utility = (
+            voice.utility[j] + sale.appeal[j] - sensitivity * price + streams.GUMBEL[bits & _LOW16]
+        )
+        if utility > best_wanted:
+            best_wanted = utility
+            wanted = j
+        if utility > best_on_hand and sale.on_hand[j] > 0:
+            best_on_hand = utility
+            bought = j
+    return wanted, bought
+
+
+@scalar
+def exponential_willingness_to_pay(rules, voice, sale, key, clips, drift):
+    """Willingness to pay for each product is exponential with mean drift·reference/sensitivity.
+
+    The customer takes the product with the largest surplus, if any is positive. With one product the demand at price
+    p is exp(-p/theta), the model of Gallego & van Ryzin (1994).
+    """
+    wanted = rules.n_products
+    bought = rules.n_products
+    best_wanted = 0.0
+    best_on_hand = 0.0
+    for j in range(rules.n_products):
+        price = sale.coupon_price_share[j] if clips else sale.price_share[j]
+        mean = drift / np.float64(voice.price_sensitivity)
+        surplus = -mean * math.log(streams.uniform(streams.subkey(key, streams.TASTE + j))) - price
+        surplus *= rules.reference_price[j]
+        if surplus > best_wanted:
+            best_wanted = surplus
+            wanted = j
+        if surplus > best_on_hand and sale.on_hand[j] > 0:
+            best_on_hand = surplus
+            bought = j
+    return wanted, bought
+
+
+@scalar
+def choose(rules, voice, sale, key, clips, drift):
+    """(choice over the full assortment, choice over what is on hand), by the scenario's model."""
+    if rules.choice_model == MNL:
+        return multinomial_logit(rules, voice, sale, key, clips, drift)
+    return exponential_willingness_to_pay(rules, voice, sale, key, clips, drift)

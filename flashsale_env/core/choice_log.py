@@ -1,0 +1,25 @@
+"""Choice logs: what one customer was offered and what the customer chose.
+
+The simulator itself is the recorder of the logs that demand models are estimated on, so there is no second simulator
+of choice to drift away from this one.
+"""
+
+from flashsale_env.core.compiler import scalar
+
+
+@scalar
+def record_offer(rules, sale, row, record):
+    """What is on hand and at which price, at the moment the customer looks."""
+    record.voice = row
+    record.tick = sale.tick
+    for j in range(rules.n_products):
+        record.on_hand[j] = sale.on_hand[j] > 0
+        record.price_share[j] = sale.price_share[j]
+        record.coupon_price_share[j] = sale.coupon_price_share[j]
+
+
+@scalar
+def record_outcome(bought, clips, record):
+    """The product bought (M for none) and whether the coupon price was the one that counted."""
+    record.bought = bought
+    record.clips = clips

@@ -1,0 +1,42 @@
+"""The compiled entry points: everything Python calls, over rows [begin, end) of a batch.
+
+They release the interpreter lock, so a batch is split over threads by rows; a row never reads another row, which is
+why a batch of one and any number of threads give the same bits.
+"""
+
+from flashsale_env.core import decisions, features, opening, tick
+from flashsale_env.core.compiler import entry_point
+
+
+@entry_point
+def open_sales(sales, rules, voices, schedule, grids, seeds, episodes, rows, observations, begin, end):
+    """Open sale rows[k] with seeds[k] and episodes[k], and write its first observation to row k."""
+    r = rules[0]
+    for k in range(begin, end):
+        sale = sales[rows[k]]
+        opening.open_sale(r, voices, grids, seeds[k], episodes[k], sale)
+        features.observe(r, schedule, sale, observations[k])
+
+
+@entry_point
+def advance(
+    sales, rules, voices, schedule, grids, encoding, actions, observations, rewards, terms, logs, begin, end
+):
+    """Play one tick of every sale that is still open; a closed sale stays as it is and earns 0."""
+    r = rules[0]
+    for n in range(begin, end):
+        sale = sales[n]
+        if sale.tick < r.horizon:
+            rewards[n] = tick.run_tick(
+                r, voices, schedule, grids, encoding, actions[n], sale, terms[n], logs[n]
+            )
+        features.observe(r, schedule, sale, observations[n])
+
+
+@entry_point
+def first_invalid(rules, encoding, actions):
+    """The first row whose action is not finite or out of range, or -1."""
+    for n in range(len(actions)):
+        if not decisions.is_valid(rules[0], encoding, actions[n]):
+            return n
+    return -1

@@ -1,0 +1,65 @@
+"""The opening of a sale: its stock, its unobserved shocks and the messages that arrived before it.
+
+Every sale differs in its mix of intents, in the appeal of its products and in its traffic; none of these is observed.
+The messages are: they are read by the encoder and are part of the first observation.
+"""
+
+import math
+
+import numpy as np
+
+from flashsale_env.core import arrivals, promotions, streams, visit
+from flashsale_env.core.compiler import scalar
+
+
+@scalar
+def draw_shocks(rules, sale):
+    """Traffic log-normal with mean 1; appeal normal; mix logistic-normal around the population's (Aitchison 1980)."""
+    z = streams.standard_normal(sale.key, streams.TRAFFIC)
+    sale.traffic = math.exp(rules.traffic_sd * z - 0.5 * rules.traffic_sd * rules.traffic_sd)
+    common = rules.common_appeal_sd * streams.standard_normal(sale.key, streams.COMMON_APPEAL)
+    for j in range(rules.n_products):
+        z = streams.standard_normal(sale.key, streams.APPEAL + j)
+        sale.appeal[j] = np.float32(common + rules.appeal_sd * z)
+    total = 0.0
+    for c in range(rules.n_classes):
+        z = streams.standard_normal(sale.key, streams.MIX + c)
+        total += rules.class_share[c] * math.exp(rules.mix_sd * z)
+        sale.mix[c] = total
+    for c in range(rules.n_classes):
+        sale.mix[c] /= total
+
+
+@scalar
+def read_messages(rules, voices, sale):
+    """Messages before the opening: a Poisson number, by customers from the mix of this sale."""
+    rate = rules.messages_before_opening * sale.traffic
+    if rate <= 0.0:
+        return
+    tick_key = streams.subkey(sale.key, streams.OPENING)
+    time = 0.0
+    k = 0
+    while True:
+        key = streams.subkey(tick_key, k)
+        time = arrivals.next_arrival(time, key, rate)
+        if time >= 1.0:
+            return
+        row = arrivals.pick_voice(rules, voices, sale, key)
+        visit.leave_message(rules, voices[row], sale)
+        k += 1
+
+
+@scalar
+def open_sale(rules, voices, grids, seed, episode, sale):
+    """Set every field of the sale to its state at the opening. The record must be zero beforehand."""
+    sale.key = streams.sale_key(seed, episode)
+    sale.seed = seed
+    sale.episode = episode
+    for j in range(rules.n_products):
+        sale.on_hand[j] = rules.initial_stock[j]
+        sale.reserve[j] = rules.initial_reserve[j]
+        sale.price[j] = grids[j, 0]
+    sale.coupon_budget = rules.coupon_budget
+    promotions.price_tags(rules, sale)
+    draw_shocks(rules, sale)
+    read_messages(rules, voices, sale)

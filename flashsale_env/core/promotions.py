@@ -1,0 +1,59 @@
+"""Promotions: offers with a condition, beside the price that holds for everyone.
+
+Owns    what a promotion does to the price a customer pays, to traffic, and to its own budget.
+Units   depth is a share of the price; the budget is currency.
+
+A coupon gives `depth` off to the customers who clip it, and is honoured on a product while what is left of its budget
+covers the discount. A new promotion is its functions here and one line in `PROMOTIONS`.
+"""
+
+import numpy as np
+
+from flashsale_env.core.compiler import scalar
+
+NONE, COUPON = 0, 1
+
+PROMOTIONS = {
+    "none": NONE,
+    "coupon": COUPON,
+}
+
+
+@scalar
+def price_tags(rules, sale):
+    """Write what every product costs without and with the promotion, and the share of customers that comes."""
+    for j in range(rules.n_products):
+        sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
+        sale.coupon_price_share[j] = np.float32(net_price(rules, sale, j, True) / rules.reference_price[j])
+    sale.coming_share = traffic_share(rules, sale)
+
+
+@scalar
+def net_price(rules, sale, j, clips):
+    """What the customer pays for product j, currency."""
+    if not clips:
+        return sale.price[j]
+    discount = sale.price[j] * sale.coupon_depth
+    if discount > sale.coupon_budget:
+        return sale.price[j]
+    return sale.price[j] - discount
+
+
+@scalar
+def redeem(rules, sale, j, paid):
+    """Take the discount of one purchase out of the budget."""
+    discount = sale.price[j] - paid
+    if discount > 0.0:
+        sale.coupon_budget -= discount
+        sale.coupon_spend += discount
+        sale.redeemed += 1
+        price_tags(rules, sale)
+
+
+@scalar
+def traffic_share(rules, sale):
+    """Share of the dominating stream of customers that comes, given the promotion shown now."""
+    if rules.coupon_max_depth <= 0.0 or sale.coupon_budget <= 0.0:
+        return 1.0 / (1.0 + rules.coupon_traffic_lift)
+    lift = rules.coupon_traffic_lift * sale.coupon_depth / rules.coupon_max_depth
+    return (1.0 + lift) / (1.0 + rules.coupon_traffic_lift)

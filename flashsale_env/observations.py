@@ -1,0 +1,90 @@
+"""The layout of the observation: which number means what.
+
+`layout["on_hand"]` is the slice of a feature; `layout.entries` names every single number with its unit and bounds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env.core.features import FEATURES
+from flashsale_env.errors import unknown_name
+from flashsale_env.intents import INTENTS
+from flashsale_env.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the observation."""
+
+    index: int
+    feature: str
+    name: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+
+
+class Layout(Mapping[str, slice]):
+    """Feature name -> slice of the flat observation of a scenario.
+
+    >>> from flashsale_env import load_scenario
+    >>> Layout(load_scenario("gvr-periodic"))["on_hand"]
+    slice(2, 3, None)
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        titles = tuple(product.title for product in scenario.products)
+        labels = {"sale": ("",), "product": titles, "intent": INTENTS}
+        self._slices: dict[str, slice] = {}
+        entries: list[Entry] = []
+        for name in scenario.features:
+            feature = FEATURES[name]
+            start = len(entries)
+            for label in labels[feature.per]:
+                entries.append(
+                    Entry(
+                        len(entries),
+                        name,
+                        f"{name}[{label}]" if label else name,
+                        feature.unit,
+                        feature.low,
+                        feature.high,
+                        feature.meaning,
+                    )
+                )
+            self._slices[name] = slice(start, len(entries))
+        self.entries = tuple(entries)
+
+    @property
+    def size(self) -> int:
+        """Length of the observation."""
+        return len(self.entries)
+
+    @property
+    def low(self) -> npt.NDArray[np.float32]:
+        """(size,) lower bounds."""
+        return np.array([entry.low for entry in self.entries], np.float32)
+
+    @property
+    def high(self) -> npt.NDArray[np.float32]:
+        """(size,) upper bounds."""
+        return np.array([entry.high for entry in self.entries], np.float32)
+
+    def __getitem__(self, name: str) -> slice:
+        try:
+            return self._slices[name]
+        except KeyError:
+            raise KeyError(unknown_name("feature", name, self._slices)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slices
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slices)
+
+    def __len__(self) -> int:
+        return len(self._slices)

@@ -1,0 +1,207 @@
+"""N sales at once, without Gymnasium.
+
+Owns    the batch: opening sales, playing ticks, splitting rows over threads.
+Axes    N sales first everywhere.
+
+A single environment is this class with N = 1. Rows are independent, so the number of threads changes nothing but
+the time it takes.
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env.actions import ActionCodec
+from flashsale_env.core import kernel
+from flashsale_env.core.compiler import JIT_DISABLED
+from flashsale_env.core.rewards import REWARD_TERMS
+from flashsale_env.observations import Layout
+from flashsale_env.population import Population, load_population
+from flashsale_env.scenario import Scenario, load_scenario
+from flashsale_env.state import build_instance, log_dtype, sale_dtype
+
+# Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
+_WORTH_A_THREAD = 2_000
+
+_pool: ThreadPoolExecutor | None = None
+_pool_owner: tuple[int, int] | None = None
+_pool_lock = threading.Lock()
+
+
+def _workers(threads: int) -> ThreadPoolExecutor:
+    """The process's threads; made anew after a fork, whose child has none of its parent's threads."""
+    global _pool, _pool_owner
+    with _pool_lock:
+        if _pool is None or _pool_owner is None or _pool_owner[0] != os.getpid() or _pool_owner[1] < threads:
+            _pool = ThreadPoolExecutor(threads, thread_name_prefix="flashsale")
+            _pool_owner = (os.getpid(), threads)
+        return _pool
+
+
+def _after_fork() -> None:
+    global _pool_lock, _pool_owner
+    _pool_lock = threading.Lock()
+    _pool_owner = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Simulator:
+    """A batch of N sales of one scenario.
+
+    Args:
+        scenario: name, path or object.
+        population: name, folder or object; the scenario's own by default.
+        sales: N.
+        actions: encoding of the actions, see `flashsale_env.actions`.
+        threads: rows are split over at most this many threads; all usable cores by default.
+        log_rows: visits recorded per sale in `logs`, for estimating demand.
+
+    Attributes:
+        sales: (N,) structured array, the whole state; `sales["on_hand"]` is (N, M). Copy it for a snapshot and assign
+            a copy back (`simulator.sales[:] = snapshot`) to return to it.
+        logs: (N, log_rows) structured array of `state.log_dtype`; voice numbers are rows of the population.
+    """
+
+    def __init__(
+        self,
+        scenario: str | os.PathLike[str] | Scenario,
+        population: str | os.PathLike[str] | Population | None = None,
+        *,
+        sales: int = 1,
+        actions: str = "box",
+        threads: int | None = None,
+        log_rows: int = 0,
+    ) -> None:
+        if sales < 1:
+            raise ValueError(f"sales must be at least 1, got {sales}.")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}.")
+        self.scenario = load_scenario(scenario)  # type: ignore[arg-type]
+        self.population = load_population(
+            self.scenario.population if population is None else population,  # type: ignore[arg-type]
+            [product.title for product in self.scenario.products],
+        )
+        self.layout = Layout(self.scenario)
+        self.codec = ActionCodec(self.scenario, actions)
+        self.instance = build_instance(self.scenario, self.population, self.layout)
+        products = len(self.scenario.products)
+        self.sales = np.zeros(sales, sale_dtype(products, self.instance.slots))
+        self.logs = np.zeros((sales, log_rows), log_dtype(products))
+        self._usable = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 1
+        busiest = float(self.instance.schedule[:, 0].mean())
+        self._threads = min(self._usable, max(1, int(sales * busiest / _WORTH_A_THREAD)))
+        self._everyone = np.arange(sales)
+
+    def __len__(self) -> int:
+        return len(self.sales)
+
+    @property
+    def closed(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether the sale is over."""
+        return np.asarray(self.sales["tick"] >= self.scenario.horizon_ticks)
+
+    def open(
+        self,
+        seeds: npt.NDArray[np.uint64],
+        episodes: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Open new sales in these rows (all by default) and return their first observations, (rows, D)."""
+        rows = self._everyone if rows is None else rows
+        self.sales[rows] = np.zeros(1, self.sales.dtype)
+        observations = np.empty((len(rows), self.layout.size), np.float32)
+        instance = self.instance
+        self._split(
+            kernel.open_sales,
+            len(rows),
+            (
+                self._kernel_view(self.sales),
+                self._kernel_view(instance.rules),
+                self._kernel_view(instance.voices),
+                instance.schedule,
+                instance.grids,
+                np.ascontiguousarray(seeds, np.uint64),
+                np.ascontiguousarray(episodes, np.int64),
+                np.ascontiguousarray(rows, np.int64),
+                observations,
+            ),
+        )
+        return observations
+
+    def advance(
+        self, actions: object
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Play one tick of every open sale.
+
+        Args:
+            actions: (N, C), or (N,) for the discrete encoding. All are checked before anything is played.
+
+        Returns:
+            observations (N, D) float32, rewards (N,), reward terms (N, K) in the order of `REWARD_TERMS`; fresh
+            arrays. A closed sale earns 0 and shows its last observation.
+
+        Raises:
+            ValueError: wrong shape, not a number, or out of range.
+        """
+        n = len(self.sales)
+        checked = self.codec.check(actions, n)
+        instance = self.instance
+        rules = self._kernel_view(instance.rules)
+        bad = kernel.first_invalid(rules, self.codec.kernel_encoding, checked)
+        if bad >= 0:
+            raise self.codec.complain(checked[bad], int(bad))
+        observations = np.empty((n, self.layout.size), np.float32)
+        rewards = np.zeros(n)
+        terms = np.zeros((n, len(REWARD_TERMS)))
+        self._split(
+            kernel.advance,
+            n,
+            (
+                self._kernel_view(self.sales),
+                rules,
+                self._kernel_view(instance.voices),
+                instance.schedule,
+                instance.grids,
+                self.codec.kernel_encoding,
+                checked,
+                observations,
+                rewards,
+                terms,
+                self._kernel_view(self.logs),
+            ),
+        )
+        return observations, rewards, terms
+
+    def choice_log(self) -> npt.NDArray[np.void]:
+        """The recorded visits of all sales, sale by sale in time order, `voice` being a row of the population."""
+        visits = [self.logs[i, : min(s, self.logs.shape[1])] for i, s in enumerate(self.sales["customers"])]
+        log = np.concatenate(visits) if visits else self.logs[:0].reshape(-1)
+        log["voice"] = self.instance.voice_rows[log["voice"]]
+        return log
+
+    def _split(self, function: Any, rows: int, arguments: tuple[Any, ...]) -> None:
+        """Call a compiled function over [0, rows), in several threads where that pays."""
+        if self._threads == 1 or rows < 2 or JIT_DISABLED:
+            with np.errstate(over="ignore"):  # 64-bit mixing wraps around, which only plain numpy warns about
+                function(*arguments, 0, rows)
+            return
+        edges = np.linspace(0, rows, min(self._threads, rows) + 1).astype(int)
+        pool = _workers(self._usable)
+        tasks = [pool.submit(function, *arguments, a, b) for a, b in zip(edges[1:-1], edges[2:], strict=True)]
+        try:
+            function(*arguments, edges[0], edges[1])
+        finally:
+            wait(tasks)
+        for task in tasks:
+            task.result()
+
+    @staticmethod
+    def _kernel_view(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        return array.view(np.recarray) if JIT_DISABLED else array
