@@ -1,1 +1,68 @@
-"""A Gymnasium flash sale."""
+"""A Gymnasium flash sale with customers who come from sentences.
+
+    import gymnasium as gym, flashsale_env as fs
+    env = gym.make("FlashSale/Standard-v0")
+    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=1024)
+
+The tables (`SCENARIOS`, `CHOICE_MODELS`, `PROMOTIONS`, `REWARD_TERMS`, `METRICS`, `FEATURES`) list what there is.
+"""
+
+from flashsale_env.actions import ENCODINGS, ActionCodec
+from flashsale_env.catalogue import Product
+from flashsale_env.core.choice import CHOICE_MODELS
+from flashsale_env.core.features import FEATURES
+from flashsale_env.core.metrics import METRICS
+from flashsale_env.core.promotions import PROMOTIONS
+from flashsale_env.core.rewards import REWARD_TERMS
+from flashsale_env.env import FlashSaleEnv
+from flashsale_env.intents import INTENTS
+from flashsale_env.observations import Layout
+from flashsale_env.population import Population, load_population
+from flashsale_env.registration import environment_id, register_environments
+from flashsale_env.scenario import (
+    SCENARIOS,
+    Arrivals,
+    Choice,
+    Coupon,
+    Messages,
+    Pricing,
+    Replenishment,
+    Scenario,
+    Shocks,
+    load_scenario,
+)
+from flashsale_env.simulator import Simulator
+from flashsale_env.vector import FlashSaleVectorEnv
+
+__version__ = "0.1.0"
+
+register_environments()
+
+__all__ = [
+    "CHOICE_MODELS",
+    "ENCODINGS",
+    "FEATURES",
+    "INTENTS",
+    "METRICS",
+    "PROMOTIONS",
+    "REWARD_TERMS",
+    "SCENARIOS",
+    "ActionCodec",
+    "Arrivals",
+    "Choice",
+    "Coupon",
+    "FlashSaleEnv",
+    "FlashSaleVectorEnv",
+    "Layout",
+    "Messages",
+    "Population",
+    "Pricing",
+    "Product",
+    "Replenishment",
+    "Scenario",
+    "Shocks",
+    "Simulator",
+    "environment_id",
+    "load_population",
+    "load_scenario",
+]

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from flashsale_env.actions import ActionCodec
 from flashsale_env.core import kernel
 from flashsale_env.core.compiler import JIT_DISABLED
+from flashsale_env.core.metrics import METRICS
 from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population, load_population
@@ -50,6 +51,10 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Simulator:
@@ -94,7 +99,7 @@ class Simulator:
         products = len(self.scenario.products)
         self.sales = np.zeros(sales, sale_dtype(products, self.instance.slots))
         self.logs = np.zeros((sales, log_rows), log_dtype(products))
-        self._usable = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 1
+        self._usable = threads or _usable_cores()
         busiest = float(self.instance.schedule[:, 0].mean())
         self._threads = min(self._usable, max(1, int(sales * busiest / _WORTH_A_THREAD)))
         self._everyone = np.arange(sales)
@@ -178,6 +183,19 @@ class Simulator:
             ),
         )
         return observations, rewards, terms
+
+    def observe(self) -> npt.NDArray[np.float32]:
+        """Observations of all sales as they stand, (N, D); a fresh array."""
+        out = np.empty((len(self.sales), self.layout.size), np.float32)
+        rules = self._kernel_view(self.instance.rules)
+        kernel.observe(self._kernel_view(self.sales), rules, self.instance.schedule, out)
+        return out
+
+    def measure(self) -> npt.NDArray[np.float64]:
+        """Metrics of every sale so far, (N, number of metrics) in the order of `METRICS`; a fresh array."""
+        out = np.empty((len(self.sales), len(METRICS)))
+        kernel.measure(self._kernel_view(self.sales), self._kernel_view(self.instance.rules), out)
+        return out
 
     def choice_log(self) -> npt.NDArray[np.void]:
         """The recorded visits of all sales, sale by sale in time order, `voice` being a row of the population."""

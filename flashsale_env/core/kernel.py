@@ -4,7 +4,7 @@ They release the interpreter lock, so a batch is split over threads by rows; a r
 why a batch of one and any number of threads give the same bits.
 """
 
-from flashsale_env.core import decisions, features, opening, tick
+from flashsale_env.core import decisions, features, metrics, opening, tick
 from flashsale_env.core.compiler import entry_point
 
 
@@ -40,3 +40,17 @@ def first_invalid(rules, encoding, actions):
         if not decisions.is_valid(rules[0], encoding, actions[n]):
             return n
     return -1
+
+
+@entry_point
+def measure(sales, rules, out):
+    """Write the metrics of every sale to the rows of `out`."""
+    for n in range(len(sales)):
+        metrics.measure(rules[0], sales[n], out[n])
+
+
+@entry_point
+def observe(sales, rules, schedule, observations):
+    """Write the observation of every sale as it stands."""
+    for n in range(len(sales)):
+        features.observe(rules[0], schedule, sales[n], observations[n])

@@ -1,0 +1,334 @@
+"""The demand model: from what a customer wrote to what the customer likes, by maximum likelihood on choice logs.
+
+Owns    the taste network, its estimation, its held-out likelihood and its elasticities.
+Leaves  the text to `intent` (it reads embeddings) and the logs to the simulator.
+Axes    V voices, M products, n visits, d width of what is known about a voice.
+
+Utility of product j for voice i at the net price p, as the simulator has it (column M is "buys nothing", utility 0):
+
+    u_ij = relevance_ij - sensitivity_i · p_j / reference_j
+    relevance_ij = quality_j + appetite_i + taste_i · product_j + sensitivity_i
+
+The network gives sensitivity, appetite, taste vector and coupon affinity of a voice; `product_j` is a linear map of the
+product's own text embedding, so that a product the log never saw has a relevance too. The log-likelihood of a visit is
+that of the multinomial choice over what was on hand plus, while a coupon was on offer, that of clipping it.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from flashsale_env.files import write_atomically
+
+Floats = npt.NDArray[np.float32]
+
+FORMAT = 1
+# Shape and fit of the network, chosen on voices of the demand split left out of a fit; see `card.json` for figures.
+HIDDEN = 64
+TASTE_RANK = 8
+RIDGE = 2e-3  # on the weights that read the voice, per visit's mean log-likelihood; intercepts are free
+LEARNING_RATE = 1e-2
+STEPS = 400
+BATCH_VISITS = 1 << 16
+
+_WEIGHTS, _CARD = "demand.safetensors", "demand.json"
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceData:
+    """n visits as the estimator reads them.
+
+    Args:
+        voice: (n,) row of the voice.
+        bought: (n,) product, M for nothing.
+        price: (n, M) net price over reference price, with the coupon where the customer clipped it.
+        available: (n, M) whether the product was on hand at that moment.
+        coupon_offered: (n,) whether a coupon was on offer.
+        clipped: (n,) whether the customer clipped it.
+    """
+
+    voice: npt.NDArray[np.int64]
+    bought: npt.NDArray[np.int64]
+    price: Floats
+    available: npt.NDArray[np.bool_]
+    coupon_offered: npt.NDArray[np.bool_]
+    clipped: npt.NDArray[np.bool_]
+
+    @classmethod
+    def from_log(cls, log: npt.NDArray[np.void]) -> "ChoiceData":
+        """From the records of `Simulator.choice_log`."""
+        clipped = log["clips"].astype(bool)
+        return cls(
+            voice=log["voice"].astype(np.int64),
+            bought=log["bought"].astype(np.int64),
+            price=np.where(clipped[:, None], log["coupon_price_share"], log["price_share"]),
+            available=log["on_hand"].astype(bool),
+            coupon_offered=(log["coupon_price_share"] < log["price_share"]).any(axis=1),
+            clipped=clipped,
+        )
+
+    def __len__(self) -> int:
+        return len(self.voice)
+
+
+@dataclass(frozen=True, eq=False)
+class Tastes:
+    """What the simulator needs to know of V voices."""
+
+    relevance: Floats  # (V, M)
+    price_sensitivity: Floats  # (V,)
+    coupon_affinity: Floats  # (V,)
+
+
+class TasteNetwork(nn.Module):
+    """What is known of a voice (V, d) and of the products (M, e) -> tastes.
+
+    With d = 0 every voice is the same: the reference without text.
+    """
+
+    def __init__(self, width: int, product_width: int, products: int, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(width, hidden), nn.Tanh()) if width and hidden else nn.Identity()
+        self.heads = nn.Linear(hidden if width and hidden else width, 3 + TASTE_RANK, bias=False)
+        self.products = nn.Linear(product_width, TASTE_RANK, bias=False)
+        self.intercepts = nn.Parameter(torch.tensor([math.log(2.5), -5.0, -1.0]))
+        self.quality = nn.Parameter(torch.zeros(products))
+
+    def forward(
+        self, voices: torch.Tensor, products: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Relevance (V, M), price sensitivity (V,), logit of the coupon affinity (V,)."""
+        out = self.heads(self.body(voices))
+        sensitivity = torch.exp(self.intercepts[0] + out[:, 0])
+        appetite = self.intercepts[1] + out[:, 1]
+        taste = out[:, 3:] @ self.products(products).T
+        relevance = self.quality + appetite[:, None] + taste + sensitivity[:, None]
+        return relevance, sensitivity, self.intercepts[2] + out[:, 2]
+
+    def ridge(self) -> torch.Tensor:
+        """Sum of squares of every weight but intercepts and qualities."""
+        return sum(
+            ((p**2).sum() for name, p in self.named_parameters() if name not in ("intercepts", "quality")),
+            torch.zeros(()),
+        )
+
+
+def log_likelihood(
+    tastes: tuple[torch.Tensor, torch.Tensor, torch.Tensor], data: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
+    """(n,) log-likelihood of each visit."""
+    relevance, sensitivity, affinity = tastes
+    voice = data["voice"]
+    utility = relevance[voice] - sensitivity[voice][:, None] * data["price"]
+    utility = utility.masked_fill(~data["available"], -torch.inf)
+    utility = torch.cat([utility, utility.new_zeros(len(utility), 1)], dim=1)
+    choice = torch.log_softmax(utility, 1).gather(1, data["bought"][:, None])[:, 0]
+    logit = affinity[voice]
+    clip = torch.where(data["clipped"], nn.functional.logsigmoid(logit), nn.functional.logsigmoid(-logit))
+    return choice + torch.where(data["coupon_offered"], clip, torch.zeros_like(clip))
+
+
+@dataclass(eq=False)
+class DemandModel:
+    """A fitted taste network.
+
+    Args:
+        network: maps what is known of a voice to tastes.
+        products: titles of the products whose quality was estimated.
+        card: how it was fitted and what it measured.
+    """
+
+    network: TasteNetwork
+    products: tuple[str, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        voices: Floats,
+        product_vectors: Floats,
+        products: Sequence[str],
+        data: ChoiceData,
+        *,
+        seed: int = 0,
+        steps: int = STEPS,
+        hidden: int = HIDDEN,
+        progress: bool = False,
+    ) -> "DemandModel":
+        """Maximise the mean log-likelihood of the visits less `RIDGE` times the sum of squared weights.
+
+        Args:
+            voices: (V, d) what is known of each voice: embeddings, or columns of zeros and ones.
+            product_vectors: (M, e) text embeddings of the products.
+            products: their M titles.
+            data: the visits.
+            seed: of the network's start and of the batches.
+            hidden: width of the hidden layer; 0 for a network that is linear in what is known.
+
+        Raises:
+            ValueError: shapes disagree, or a quantity is not identified: no price varies, or a product was never
+                on hand or never bought.
+        """
+        _check_identified(voices, product_vectors, products, data)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = TasteNetwork(voices.shape[1], product_vectors.shape[1], len(products), hidden)
+        known, vectors = torch.from_numpy(voices), torch.from_numpy(product_vectors)
+        with torch.no_grad():
+            bought = np.bincount(data.bought, minlength=len(products) + 1)[:-1]
+            network.quality += torch.from_numpy(np.log(bought / bought.mean()).astype(np.float32))
+        tensors = _tensors(data)
+        optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+        draws = torch.Generator().manual_seed(seed)
+        with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
+            task = bar.add_task("estimating demand", total=steps)
+            for _ in range(steps):
+                rows = torch.randint(len(data), (min(BATCH_VISITS, len(data)),), generator=draws)
+                batch = {key: value[rows] for key, value in tensors.items()}
+                loss = RIDGE * network.ridge() / 100 - log_likelihood(network(known, vectors), batch).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                bar.advance(task)
+        return cls(network.eval(), tuple(products), {"visits": len(data), "voices": len(voices), "seed": seed})
+
+    @torch.no_grad()
+    def tastes(self, voices: Floats, product_vectors: Floats) -> Tastes:
+        """Tastes of V voices for the M products of the fit."""
+        relevance, sensitivity, affinity = self.network(
+            torch.from_numpy(voices), torch.from_numpy(product_vectors)
+        )
+        return Tastes(relevance.numpy(), sensitivity.numpy(), torch.sigmoid(affinity).numpy())
+
+    @torch.no_grad()
+    def visit_nll(self, voices: Floats, product_vectors: Floats, data: ChoiceData) -> npt.NDArray[np.float64]:
+        """(n,) negative log-likelihood of each visit, nats."""
+        tastes = self.network(torch.from_numpy(voices), torch.from_numpy(product_vectors))
+        tensors = _tensors(data)
+        parts = [
+            -log_likelihood(tastes, {key: value[a : a + BATCH_VISITS] for key, value in tensors.items()})
+            for a in range(0, len(data), BATCH_VISITS)
+        ]
+        return torch.cat(parts).double().numpy()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write weights and card into the folder, the card last."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = save_tensors({k: v.contiguous() for k, v in self.network.state_dict().items()})
+        card = {**self.card, "format": FORMAT, "products": list(self.products)}
+        card["sha256"] = hashlib.sha256(weights).hexdigest()
+        write_atomically(folder / _WEIGHTS, weights)
+        write_atomically(folder / _CARD, json.dumps(card, indent=2).encode())
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "DemandModel":
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is truncated, edited or foreign.
+        """
+        folder = Path(folder)
+        for name in (_WEIGHTS, _CARD):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"no demand model in {folder}: {name} is missing.")
+        content = (folder / _WEIGHTS).read_bytes()
+        try:
+            card = json.loads((folder / _CARD).read_bytes())
+            if card["format"] != FORMAT or card["sha256"] != hashlib.sha256(content).hexdigest():
+                raise ValueError("its format or its hash is not the one on its card")
+            state = load_tensors(content)
+            hidden, width = state["body.0.weight"].shape
+            network = TasteNetwork(width, state["products.weight"].shape[1], len(card["products"]), hidden)
+            network.load_state_dict(state)
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ValueError(f"demand model {folder} is truncated, edited or foreign: {error}.") from error
+        return cls(network.eval(), tuple(card.pop("products")), card)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Mean difference of two models' negative log-likelihood a visit, with a 95 % interval, nats."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def likelihood_gap(
+    worse: npt.NDArray[np.float64], better: npt.NDArray[np.float64], voice: npt.NDArray[np.int64]
+) -> Gap:
+    """Interval of mean(worse - better) that allows for visits of one voice being alike.
+
+    Standard error of a ratio estimator clustered by voice (Liang & Zeger 1986, doi 10.1093/biomet/73.1.13).
+    """
+    difference = worse - better
+    mean = float(difference.mean())
+    clusters, inverse = np.unique(voice, return_inverse=True)
+    residual = np.bincount(inverse, difference - mean)
+    error = math.sqrt(len(clusters) / (len(clusters) - 1) * float((residual**2).sum())) / len(difference)
+    return Gap(mean, mean - 1.959964 * error, mean + 1.959964 * error)
+
+
+def elasticity_at_list_price(
+    tastes: Tastes, groups: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float64]:
+    """(count,) mean own-price elasticity of each group of voices at list prices, everything on hand.
+
+    Of voice i for product j it is -sensitivity_i·(1 - P_ij) with P the multinomial choice probability; the mean weighs
+    by P, so it is the elasticity of the group's demand.
+    """
+    utility = tastes.relevance.astype(np.float64) - tastes.price_sensitivity[:, None]
+    odds = np.exp(utility)
+    probability = odds / (1 + odds.sum(axis=1, keepdims=True))
+    slope = (probability * -tastes.price_sensitivity[:, None] * (1 - probability)).sum(axis=1)
+    return np.bincount(groups, slope, count) / np.bincount(groups, probability.sum(axis=1), count)
+
+
+def _tensors(data: ChoiceData) -> dict[str, torch.Tensor]:
+    names = ("voice", "bought", "price", "available", "coupon_offered", "clipped")
+    return {name: torch.from_numpy(np.ascontiguousarray(getattr(data, name))) for name in names}
+
+
+def _check_identified(
+    voices: Floats, product_vectors: Floats, products: Sequence[str], data: ChoiceData
+) -> None:
+    m = len(products)
+    if product_vectors.shape[0] != m or data.price.shape[1] != m:
+        raise ValueError(
+            f"{m} products but vectors of {product_vectors.shape[0]} and prices of {data.price.shape[1]}."
+        )
+    if len(data) == 0 or data.voice.max() >= len(voices):
+        raise ValueError(f"the log has {len(data)} visits; every visit must be by one of {len(voices)} voices.")
+    if data.bought.max() > m or data.bought.min() < 0:
+        raise ValueError(f"the log has a purchase of product {data.bought.max()}, want 0..{m} ({m}: nothing).")
+    checks: list[tuple[Callable[[int], bool], str]] = [
+        (lambda j: data.available[:, j].any(), "was never on hand"),
+        (lambda j: (data.bought == j).any(), "was never bought"),
+    ]
+    for j, title in enumerate(products):
+        for holds, complaint in checks:
+            if not holds(j):
+                raise ValueError(f"quality of {title!r} is not identified: it {complaint} in {len(data)} visits.")
+    if float(np.ptp(data.price, axis=0).max()) == 0.0:
+        raise ValueError(
+            "price sensitivity is not identified: no price varies in the log. Log some randomised prices."
+        )
