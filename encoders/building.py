@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.corpus import Message, generate
-from encoders.demand import ChoiceData, DemandModel, Tastes, elasticity_at_list_price, likelihood_gap
+from encoders.demand import ChoiceData, DemandModel, Reading, Tastes, elasticity_at_list_price, likelihood_gap
 from encoders.intent import Encoding, IntentEncoder
 from encoders.reference import named_products, randomised_price_experiment, reference_population
 from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
@@ -49,6 +49,11 @@ class ReferenceStudy:
 def product_vectors(encoder: IntentEncoder, products: Sequence[Product]) -> npt.NDArray[np.float32]:
     """(M, w) embeddings of the products' own texts."""
     return encoder.encode([product.noun or product.title for product in products]).embeddings
+
+
+def read(encoding: Encoding, vectors: npt.NDArray[np.float32]) -> Reading:
+    """What the demand model is told of each message: the encoder's probabilities and its likeness to each product."""
+    return Reading(encoding.probabilities, encoding.embeddings @ vectors.T)
 
 
 def learned_population(
@@ -96,7 +101,8 @@ def population_from_texts(
             f"the demand model knows the products {list(demand.products)}, the scenario sells {list(titles)}."
         )
     encoding = encoder.encode(texts, progress=progress)
-    tastes = demand.tastes(encoding.embeddings, product_vectors(encoder, scenario.products))
+    vectors = product_vectors(encoder, scenario.products)
+    tastes = demand.tastes(read(encoding, vectors), vectors)
     card = {
         "kind": "learned",
         "command": command,
@@ -140,23 +146,17 @@ def study_reference_world(
     heldout_messages, heldout_encoding, heldout_population, heldout_data = world("evaluation", heldout_voices)
 
     known = {
-        "encoder": (encoding.embeddings, heldout_encoding.embeddings),
+        "encoder": (read(encoding, vectors), read(heldout_encoding, vectors)),
         "true_intent": (_told(messages, products), _told(heldout_messages, products)),
-        "no_text": (np.zeros((voices, 0), np.float32), np.zeros((heldout_voices, 0), np.float32)),
+        "no_text": (_nothing(voices, len(products)), _nothing(heldout_voices, len(products))),
     }
     models, nll = {}, {}
     for name, (training, heldout) in known.items():
-        # A linear network over indicators is the saturated model of intents; products are told apart one by one.
-        told = name != "encoder"
-        about_products = np.eye(len(products), dtype=np.float32) if told else vectors
-        options = {"hidden": 0} if told else {}
-        models[name] = DemandModel.fit(
-            training, about_products, titles, data, seed=seed, progress=progress, **options
-        )
-        nll[name] = models[name].visit_nll(heldout, about_products, heldout_data)
+        models[name] = DemandModel.fit(training, vectors, titles, data, seed=seed, progress=progress)
+        nll[name] = models[name].visit_nll(heldout, vectors, heldout_data)
 
     demand = models["encoder"]
-    heldout_tastes = demand.tastes(heldout_encoding.embeddings, vectors)
+    heldout_tastes = demand.tastes(read(heldout_encoding, vectors), vectors)
     truth = Tastes(
         heldout_population.relevance, heldout_population.price_sensitivity, heldout_population.coupon_affinity
     )
@@ -182,7 +182,10 @@ def study_reference_world(
     shared = {
         "command": command,
         "seed": seed,
-        "encoder": {"sha256_of_backbone": encoder.card["backbone"]["sha256"], "card": encoder.card["figures"]},
+        "encoder": {
+            "sha256_of_backbone": encoder.card["backbone"]["sha256"],
+            "card": encoder.card["figures"],
+        },
         "figures": figures,
         "versions": versions(),
     }
@@ -192,7 +195,7 @@ def study_reference_world(
     learned = learned_population(
         reference.utterances,
         encoding,
-        demand.tastes(encoding.embeddings, vectors),
+        demand.tastes(read(encoding, vectors), vectors),
         products,
         weight=reference.weight,
         card={"kind": "learned", **shared, "intent_mix": _mix(encoding.probabilities, reference.weight)},
@@ -206,10 +209,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
-def _told(messages: Sequence[Message], products: Sequence[Product]) -> npt.NDArray[np.float32]:
-    """(V, 9 + M) indicators of the true intent and of the product named."""
-    intent = np.eye(len(INTENTS))[[INTENTS.index(message.intent) for message in messages]]
-    return np.column_stack([intent, named_products(messages, products)]).astype(np.float32)
+def _told(messages: Sequence[Message], products: Sequence[Product]) -> Reading:
+    """The truth that a text can carry: the intent, and the product named."""
+    intent = np.eye(len(INTENTS), dtype=np.float32)[[INTENTS.index(message.intent) for message in messages]]
+    return Reading(intent, named_products(messages, products).astype(np.float32))
+
+
+def _nothing(voices: int, products: int) -> Reading:
+    return Reading(np.zeros((voices, 0), np.float32), np.zeros((voices, products), np.float32))
 
 
 def _mix(

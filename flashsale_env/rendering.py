@@ -290,7 +290,8 @@ def _write_lines(picture: npt.NDArray[np.uint8], text: str, box: Box, colour: Co
     pitch = (GLYPH_HEIGHT + 2) * scale
     room = max(1, box.height // pitch)
     lines = textwrap.wrap(text, (box.width + scale) // (GLYPH_ADVANCE * scale))
-    lines[room - 1 :] = [" ".join(lines[room - 1 :])]
+    if len(lines) > room:
+        lines[room - 1 :] = [" ".join(lines[room - 1 :])]
     top = box.y + (box.height - pitch * len(lines)) // 2
     for i, line in enumerate(lines):
         _write(picture, line, Box(box.x, top + i * pitch, box.width, pitch), colour, scale)

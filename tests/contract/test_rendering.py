@@ -207,7 +207,7 @@ def test_products_that_do_not_fit_in_the_picture_are_counted_and_all_stand_in_th
     assert (windows == mask).all(axis=(2, 3)).any()
 
 
-@pytest.mark.parametrize("left", [10, 7, 5, 1, 0])
+@pytest.mark.parametrize("left", [10, 8, 7, 5, 1, 0])
 def test_a_bar_of_stock_is_cut_in_proportion_to_its_units(ticket: Scenario, left: int) -> None:
     sale = sale_after(ticket, 0)
     full = widest(render_rgb(ticket, sale), rendering.ON_HAND)
@@ -253,6 +253,15 @@ def test_a_bar_of_price_is_the_share_of_list_price(ticket: Scenario) -> None:
         assert widest(render_rgb(ticket, sale), rendering.PRICE) == round(full * price / 3.0)
 
 
+def test_every_price_is_drawn_against_the_list_price_of_its_own_product(
+    eight: Scenario, sale: np.void
+) -> None:
+    at_list = sale.copy()
+    at_list["price"] = [product.list_price for product in eight.products]
+    lengths = (render_rgb(eight, at_list) == np.array(rendering.PRICE, np.uint8)).all(axis=2).sum(axis=1)
+    assert len(set(lengths) - {0}) == 1
+
+
 def test_a_sold_out_product_is_marked(eight: Scenario, sale: np.void) -> None:
     assert widest(render_rgb(eight, sale), rendering.ALERT) == 0
     gone = sale.copy()
@@ -273,14 +282,18 @@ def test_a_long_title_is_cut_before_it_reaches_the_bar(ticket: Scenario) -> None
 
 
 def test_a_title_too_long_for_one_line_takes_two_where_rows_are_high(ticket: Scenario) -> None:
-    def lines_of_ink(title: str) -> int:
+    def lines_of_ink(title: str, columns: slice = slice(150)) -> np.ndarray:
         product = Product(title=title, price_levels=(3.0, 2.0), initial_stock=10)
         picture = render_rgb(ticket.replace(products=(product,)), sale_after(ticket, 0))
-        title_column = picture[110:200, :150]
-        return int((title_column == np.array(rendering.TEXT, np.uint8)).all(axis=2).any(axis=1).sum())
+        ink = (picture[110:200, columns] == np.array(rendering.TEXT, np.uint8)).all(axis=2)
+        return ink.any(axis=1).nonzero()[0]
 
-    assert lines_of_ink("H" * 23) == GLYPH_HEIGHT
-    assert lines_of_ink("H" * 20 + " " + "H" * 20) == 2 * GLYPH_HEIGHT
+    one, two = lines_of_ink("H" * 23), lines_of_ink("H" * 20 + " " + "H" * 20)
+    assert len(one) == GLYPH_HEIGHT
+    assert len(two) == 2 * GLYPH_HEIGHT
+    price = lines_of_ink("H", slice(540, WIDTH))
+    assert abs(one.mean() - price.mean()) <= 1
+    assert abs(two.mean() - price.mean()) <= 1
 
 
 def test_the_table_states_the_numbers_of_the_sale(eight: Scenario, sale: np.void) -> None:
