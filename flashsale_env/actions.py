@@ -86,10 +86,9 @@ class ActionCodec:
         Raises:
             ValueError: wrong shape or type. Ranges are checked by the core.
         """
-        dtype = np.float64 if self.encoding == "box" else np.int64
         try:
             array = np.asarray(actions)
-            if array.dtype.kind not in ("iu" if dtype is np.int64 else "iuf"):
+            if array.dtype.kind not in ("iuf" if self.encoding == "box" else "iu"):
                 raise TypeError(f"of type {array.dtype}")
         except (TypeError, ValueError) as error:
             raise ValueError(f"a {self.encoding} action must hold numbers: {self.space}, got {error}.") from error
@@ -107,7 +106,9 @@ class ActionCodec:
                     f"for sale {int(bad.argmax())}."
                 )
             array = self._grid[array]
-        return np.ascontiguousarray(array, dtype)
+        if self.encoding == "box":
+            return np.ascontiguousarray(array, np.float64)
+        return np.ascontiguousarray(array, np.int64)
 
     def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int) -> ValueError:
         """The error for an action that the core found out of range."""
@@ -143,7 +144,7 @@ class ActionCodec:
         """
         first = np.array([self.levels[c][0] for c in self.price_columns])
         last = np.array([self.levels[c][-1] for c in self.price_columns])
-        return np.clip(2.0 * (prices - first) / (last - first) - 1.0, -1.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(2.0 * (prices - first) / (last - first) - 1.0, -1.0, 1.0), np.float32)
 
     def _columns(self, begin: int, end: int) -> npt.NDArray[np.int64]:
         return np.array([c for c, row in enumerate(self._rows) if begin <= row < end], np.int64)

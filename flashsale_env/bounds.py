@@ -50,7 +50,8 @@ def lagrangian_dual_bound(
     the list price, or offers nothing; every customer whom the deepest coupon attracts comes; orders arrive at once and
     cost no fixed fee; stock holds on average only and costs nothing to hold. With w_j the worth of a unit,
 
-        D(w) = sum_voices customers_v · R_v(w) + sum_j w_j·stock_j + (w_j - unit_cost_j - freight)^+·reserve_j - opening cost
+        D(w) = sum_voices customers_v · R_v(w)
+             + sum_j w_j·stock_j + (w_j - unit_cost_j - freight)^+·reserve_j - opening cost
 
     for every w >= salvage value, where R_v = max sum_j (p_j - w_j)·q_j(p) is one customer's best margin. For MNL it is
     the root of R = sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ (Dinkelbach 1967, doi 10.1287/mnsc.13.7.492), by

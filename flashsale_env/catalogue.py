@@ -3,9 +3,8 @@
 Units   prices, costs and values in the scenario's currency per unit; stock in units.
 """
 
-from dataclasses import dataclass
-
 import math
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,7 @@ class Product:
                 f"{self.initial_stock} and {self.reserve}."
             )
         if self.order_levels[:1] != (0,) or list(self.order_levels) != sorted(set(self.order_levels)):
-            raise ValueError(
-                f"{where}: order_levels must rise from 0, got {self.order_levels}; e.g. (0, 25, 50, 100)."
-            )
+            raise ValueError(f"{where}: order_levels must rise from 0, got {self.order_levels}; e.g. (0, 25, 50, 100).")
         if self.salvage_value > self.unit_cost and self.reserve > 0:
             raise ValueError(
                 f"{where}: salvage_value {self.salvage_value} is above unit_cost {self.unit_cost}: every unit of "

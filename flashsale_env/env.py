@@ -71,7 +71,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
         self.render_mode = render_mode
         self.simulator = Simulator(scenario, population, actions=actions, threads=1)
         self.action_space = self.codec.space
-        self.observation_space = observation_space(self.layout)
+        self.observation_space: spaces.Box = observation_space(self.layout)  # type: ignore[assignment]
         self._seed = 0
         self._episode = -1
 

@@ -92,22 +92,18 @@ class Population:
         if len(self.languages) != voices:
             raise ValueError(f"population: {voices} utterances but {len(self.languages)} languages.")
         sums = self.intent_probabilities.sum(axis=1)
-        self._require("intent_probabilities", (self.intent_probabilities >= 0).all(axis=1), "at least 0")
-        self._require("intent_probabilities", np.abs(sums - 1.0) < 1e-3, "a row that sums to 1")
-        self._require("price_sensitivity", self.price_sensitivity > 0, "above 0")
-        self._require("weight", self.weight > 0, "above 0")
-        self._require(
-            "coupon_affinity", (self.coupon_affinity >= 0) & (self.coupon_affinity <= 1), "between 0 and 1"
-        )
+        self._require("intent_probabilities", np.asarray(self.intent_probabilities.min(axis=1) >= 0), "at least 0")
+        self._require("intent_probabilities", np.asarray(np.abs(sums - 1.0) < 1e-3), "a row that sums to 1")
+        self._require("price_sensitivity", np.asarray(self.price_sensitivity > 0), "above 0")
+        self._require("weight", np.asarray(self.weight > 0), "above 0")
+        self._require("coupon_affinity", (self.coupon_affinity >= 0) & (self.coupon_affinity <= 1), "between 0 and 1")
         classes = (self.latent_class >= 0) & (self.latent_class < len(INTENTS))
         self._require("latent_class", classes, f"an index below {len(INTENTS)}")
 
     def _require(self, name: str, holds: npt.NDArray[np.bool_], wanted: str) -> None:
         if not holds.all():
             row = int((~holds).argmax())
-            raise ValueError(
-                f"population: {name} must be {wanted}, got {getattr(self, name)[row]} for voice {row}."
-            )
+            raise ValueError(f"population: {name} must be {wanted}, got {getattr(self, name)[row]} for voice {row}.")
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -143,7 +139,9 @@ class Population:
             }
         )
         voices = json.dumps(
-            {"utterances": list(self.utterances), "languages": list(self.languages)}, ensure_ascii=False, indent=0
+            {"utterances": list(self.utterances), "languages": list(self.languages)},
+            ensure_ascii=False,
+            indent=0,
         ).encode()
         card = {
             **self.card,

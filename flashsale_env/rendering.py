@@ -70,13 +70,10 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
     for product, price, units in zip(scenario.products, sale["price"], _stock(sale), strict=True):
         edges = _edges(units, _TEXT_BAR)
         bar = "".join(
-            sign * (end - begin)
-            for (_, sign, _), begin, end in zip(_STOCK_PARTS, edges, edges[1:], strict=False)
+            sign * (end - begin) for (_, sign, _), begin, end in zip(_STOCK_PARTS, edges, edges[1:], strict=False)
         )
         counts = "".join(f"{count:>11,}" for count in units)
-        lines.append(
-            f"{product.title:<{left}}{_money(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}"
-        )
+        lines.append(f"{product.title:<{left}}{_money(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}")
     if scenario.messages is not None:
         shares = _intent_shares(sale)
         likeliest = np.argsort(-shares, kind="stable")[:_LIKELIEST]
@@ -183,8 +180,7 @@ def _draw_head(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sal
 def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sale: np.void) -> None:
     """A row a product: title, bar of stock, units on hand, bar of the price against list price, price."""
     title, stock, on_hand, bar, price = (
-        Box(box.x + x, box.y, width, 7)
-        for x, width in ((0, 138), (146, 222), (372, 48), (432, 96), (534, 78))
+        Box(box.x + x, box.y, width, 7) for x, width in ((0, 138), (146, 222), (372, 48), (432, 96), (534, 78))
     )
     _write(picture, "product", title, FAINT)
     x = stock.x
@@ -238,9 +234,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         _write(picture, prices[j], price._replace(y=y, height=height), TEXT, number_scale, align=1.0)
 
 
-def _draw_intents(
-    picture: npt.NDArray[np.uint8], box: Box, shares: npt.NDArray[np.float64], columns: int = 3
-) -> None:
+def _draw_intents(picture: npt.NDArray[np.uint8], box: Box, shares: npt.NDArray[np.float64], columns: int = 3) -> None:
     """A bar an intent, the likeliest brightest; a full bar is probability 1."""
     caption = "what recent messages ask for" if shares.any() else "no messages yet"
     _write(picture, caption, box._replace(height=7), FAINT)

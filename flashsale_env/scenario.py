@@ -368,9 +368,7 @@ def _build(kind: Any, content: Any, where: str) -> Any:
     missing = [
         name
         for name, field in fields.items()
-        if name not in content
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
+        if name not in content and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
     if missing:
         raise ValueError(f"{where}: missing key {missing[0]!r}.")

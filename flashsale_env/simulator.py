@@ -7,6 +7,7 @@ A single environment is this class with N = 1. Rows are independent, so the numb
 the time it takes.
 """
 
+import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -55,6 +56,10 @@ if hasattr(os, "register_at_fork"):
 
 def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _call(function: Any, arguments: tuple[Any, ...], begin: int, end: int) -> None:
+    function(*arguments, begin, end)
 
 
 class Simulator:
@@ -212,7 +217,7 @@ class Simulator:
             return
         edges = np.linspace(0, rows, min(self._threads, rows) + 1).astype(int)
         pool = _workers(self._usable)
-        tasks = [pool.submit(function, *arguments, a, b) for a, b in zip(edges[1:-1], edges[2:], strict=True)]
+        tasks = [pool.submit(_call, function, arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
         try:
             function(*arguments, edges[0], edges[1])
         finally:

@@ -198,9 +198,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     edges = scenario.arrivals.cumulative_share(np.linspace(0, 1, scenario.horizon_ticks + 1))
     customers = scenario.arrivals.customers_per_minute * scenario.sale_minutes
     phase = (np.arange(scenario.horizon_ticks) * len(scenario.choice.drift)) // scenario.horizon_ticks
-    schedule = np.column_stack(
-        [customers * np.diff(edges), np.asarray(scenario.choice.drift)[phase], 1.0 - edges[:-1]]
-    )
+    schedule = np.column_stack([customers * np.diff(edges), np.asarray(scenario.choice.drift)[phase], 1.0 - edges[:-1]])
 
     replenishment = scenario.replenishment or Replenishment()
     coupon = scenario.coupon or Coupon((0.0, 0.5), 1.0)
@@ -251,9 +249,7 @@ def _voice_records(
     voices["coupon_affinity"] = population.coupon_affinity[order]
     voices["intent"] = population.intent_probabilities[order]
     weight = population.weight[order].astype(np.float64)
-    classes, starts, sizes = np.unique(
-        population.latent_class[order], return_index=True, return_counts=True
-    )
+    classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)
     rules["n_classes"] = len(classes)
     for k, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         inside = slice(start, start + size)

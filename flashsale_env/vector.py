@@ -96,7 +96,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         observations, rewards, terms = self.simulator.advance(actions)
         everyone = np.ones(self.num_envs, np.bool_)
         terminated = self.simulator.closed & ~was_closed
-        info = {}
+        info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and was_closed.any():
             observations[was_closed] = self._open(was_closed)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and terminated.any():
@@ -119,8 +119,9 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 raise ValueError(f"want one seed for each of {self.num_envs} sales, got {len(seed)}.")
             given = [None if s is None else int(s) % 2**64 for s in seed]
         for i in np.flatnonzero(mask):
-            if given[i] is not None:
-                self._seeds[i] = given[i]
+            own = given[i]
+            if own is not None:
+                self._seeds[i] = own
                 self._episodes[i] = -1
 
     def _open(self, mask: Bools) -> Floats:

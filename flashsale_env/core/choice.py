@@ -47,9 +47,7 @@ def multinomial_logit(rules, voice, sale, key, clips, drift):
         else:
             bits = bits >> _S16
         price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        utility = (
-            voice.utility[j] + sale.appeal[j] - sensitivity * price + streams.GUMBEL[bits & _LOW16]
-        )
+        utility = voice.utility[j] + sale.appeal[j] - sensitivity * price + streams.GUMBEL[bits & _LOW16]
         if utility > best_wanted:
             best_wanted = utility
             wanted = j

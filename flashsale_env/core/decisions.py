@@ -9,12 +9,12 @@ Units   a box action lies in [-1, 1] and is cut into cells of equal width, one a
 
 import math
 
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import nan_aware_scalar, scalar
 
 BOX, LEVELS = 0, 1
 
 
-@scalar
+@nan_aware_scalar
 def is_valid(rules, encoding, action):
     """Whether every column is finite and inside its range."""
     if encoding == BOX:
@@ -57,7 +57,7 @@ def apply(rules, grids, encoding, action, sale):
             sale.price[j] = grids[j, level_of(rules, encoding, action, j)]
         row = n_products + j
         wanted = grids[row, level_of(rules, encoding, action, row)]
-        units = min(int(math.floor(wanted + 0.5)), sale.reserve[j])
+        units = min(math.floor(wanted + 0.5), sale.reserve[j])
         if units > 0:
             sale.reserve[j] -= units
             sale.inbound[arrival_slot, j] += units

@@ -49,9 +49,7 @@ _STOCK_UNIT = "share of all units the sale can have (opening stock + reserve)"
 
 FEATURES = {
     "time_left": Feature(TIME_LEFT, "sale", 0.0, 1.0, "share of the horizon", "time until the close"),
-    "sqrt_time_left": Feature(
-        SQRT_TIME_LEFT, "sale", 0.0, 1.0, "square root of a share", "square root of time_left"
-    ),
+    "sqrt_time_left": Feature(SQRT_TIME_LEFT, "sale", 0.0, 1.0, "square root of a share", "square root of time_left"),
     "customers_left": Feature(
         CUSTOMERS_LEFT, "sale", 0.0, 1.0, "share of the sale's expected customers", "customers still expected"
     ),
@@ -76,18 +74,24 @@ FEATURES = {
         "recent sales per recent customer (exponentially weighted)",
     ),
     "traffic": Feature(
-        TRAFFIC, "sale", 0.0, 4.0, "ratio", "recent customers over those expected; messages before the opening"
+        TRAFFIC,
+        "sale",
+        0.0,
+        4.0,
+        "ratio",
+        "recent customers over those expected; messages before the opening",
     ),
-    "coupon_depth": Feature(
-        COUPON_DEPTH, "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick"
-    ),
+    "coupon_depth": Feature(COUPON_DEPTH, "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick"),
     "coupon_budget": Feature(COUPON_BUDGET, "sale", 0.0, 1.0, "share of the budget", "coupon budget left"),
     "intent_mean": Feature(
-        INTENT_MEAN, "intent", 0.0, 1.0, "probability", "mean of the encoder's probabilities over recent messages"
+        INTENT_MEAN,
+        "intent",
+        0.0,
+        1.0,
+        "probability",
+        "mean of the encoder's probabilities over recent messages",
     ),
-    "intent_entropy": Feature(
-        INTENT_ENTROPY, "sale", 0.0, 1.0, "share of ln(intents)", "entropy of intent_mean"
-    ),
+    "intent_entropy": Feature(INTENT_ENTROPY, "sale", 0.0, 1.0, "share of ln(intents)", "entropy of intent_mean"),
 }
 
 

@@ -19,17 +19,13 @@ def open_sales(sales, rules, voices, schedule, grids, seeds, episodes, rows, obs
 
 
 @entry_point
-def advance(
-    sales, rules, voices, schedule, grids, encoding, actions, observations, rewards, terms, logs, begin, end
-):
+def advance(sales, rules, voices, schedule, grids, encoding, actions, observations, rewards, terms, logs, begin, end):
     """Play one tick of every sale that is still open; a closed sale stays as it is and earns 0."""
     r = rules[0]
     for n in range(begin, end):
         sale = sales[n]
         if sale.tick < r.horizon:
-            rewards[n] = tick.run_tick(
-                r, voices, schedule, grids, encoding, actions[n], sale, terms[n], logs[n]
-            )
+            rewards[n] = tick.run_tick(r, voices, schedule, grids, encoding, actions[n], sale, terms[n], logs[n])
         features.observe(r, schedule, sale, observations[n])
 
 

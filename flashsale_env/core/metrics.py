@@ -60,9 +60,7 @@ def measure(rules, sale, out):
         opening += rules.initial_stock[j]
         opening_cost += rules.initial_stock[j] * rules.unit_cost[j]
     money = sale.money
-    out[PROFIT] = (
-        money[REVENUE] + money[PROCUREMENT] + money[ORDERING] + money[HOLDING] + money[SALVAGE] - opening_cost
-    )
+    out[PROFIT] = money[REVENUE] + money[PROCUREMENT] + money[ORDERING] + money[HOLDING] + money[SALVAGE] - opening_cost
     out[GROSS_REVENUE] = money[REVENUE]
     out[CUSTOMERS] = sale.customers
     out[DEMAND] = demand

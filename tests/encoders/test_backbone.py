@@ -28,9 +28,7 @@ def test_tiny_is_the_same_every_time_and_not_called_pretrained(tiny):
     again = load_backbone("tiny")
     assert not tiny.pretrained
     assert tiny.sha256 == again.sha256
-    assert all(
-        torch.equal(a, b) for a, b in zip(tiny.model.parameters(), again.model.parameters(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(tiny.model.parameters(), again.model.parameters(), strict=True))
 
 
 def test_loading_tiny_leaves_the_global_generator_alone():
@@ -51,7 +49,7 @@ def test_minilm_is_the_published_one_and_loads_without_its_wrapper():
 def test_minilm_finds_sentences_of_one_meaning_alike():
     minilm = load_backbone("minilm")
     with torch.inference_mode():
-        a, b, c = minilm.pool(minilm.tokenize(["where is my parcel", "my package has not come", "gift wrap"]))
+        a, b, c = minilm.pool(minilm.tokenize(["where is my parcel", "my package has not come", "is it waterproof"]))
     assert a @ b > a @ c + 0.2
 
 
@@ -116,9 +114,7 @@ def test_a_hub_id_is_fetched_and_loaded_as_a_folder(folder, monkeypatch, tmp_pat
 
 
 def test_a_long_text_is_cut_with_a_warning_that_names_its_row(tiny):
-    with pytest.warns(
-        UserWarning, match=r"1 of 2 texts are longer than 128 tokens.*row 1 \(10,000 characters\)"
-    ):
+    with pytest.warns(UserWarning, match=r"1 of 2 texts are longer than 128 tokens.*row 1 \(10,000 characters\)"):
         short, long = tiny.tokenize(["price", "x" * 5 + " price of it " * 768 + "y" * 11])
     assert len(short) == 3
     assert len(long) == MAX_TOKENS
