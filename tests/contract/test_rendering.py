@@ -164,9 +164,7 @@ def test_what_a_shop_never_sees_changes_neither_drawing(eight: Scenario, sale: n
     np.testing.assert_array_equal(render_rgb(eight, changed), render_rgb(eight, sale))
 
 
-def test_drawing_a_sale_leaves_it_as_it_was_and_pictures_share_no_memory(
-    eight: Scenario, sale: np.void
-) -> None:
+def test_drawing_a_sale_leaves_it_as_it_was_and_pictures_share_no_memory(eight: Scenario, sale: np.void) -> None:
     before = sale.tobytes()
     render_text(eight, sale)
     first, second = render_rgb(eight, sale), render_rgb(eight, sale)
@@ -218,9 +216,7 @@ def test_a_bar_of_stock_is_cut_in_proportion_to_its_units(ticket: Scenario, left
     assert widest(picture, rendering.SOLD) == max(legend, full - round(full * left / 10))
 
 
-def test_the_four_parts_of_a_bar_of_stock_fill_it_whatever_they_round_to(
-    eight: Scenario, sale: np.void
-) -> None:
+def test_the_four_parts_of_a_bar_of_stock_fill_it_whatever_they_round_to(eight: Scenario, sale: np.void) -> None:
     picture = render_rgb(eight, sale)
     parts = [
         np.array(colour, np.uint8)
@@ -253,9 +249,7 @@ def test_a_bar_of_price_is_the_share_of_list_price(ticket: Scenario) -> None:
         assert widest(render_rgb(ticket, sale), rendering.PRICE) == round(full * price / 3.0)
 
 
-def test_every_price_is_drawn_against_the_list_price_of_its_own_product(
-    eight: Scenario, sale: np.void
-) -> None:
+def test_every_price_is_drawn_against_the_list_price_of_its_own_product(eight: Scenario, sale: np.void) -> None:
     at_list = sale.copy()
     at_list["price"] = [product.list_price for product in eight.products]
     lengths = (render_rgb(eight, at_list) == np.array(rendering.PRICE, np.uint8)).all(axis=2).sum(axis=1)
@@ -318,9 +312,7 @@ def test_the_table_states_the_numbers_of_the_sale(eight: Scenario, sale: np.void
     assert len(rows) == 8 + 1
 
 
-def test_the_table_names_the_three_likeliest_intents_of_recent_messages(
-    eight: Scenario, sale: np.void
-) -> None:
+def test_the_table_names_the_three_likeliest_intents_of_recent_messages(eight: Scenario, sale: np.void) -> None:
     known = sale.copy()
     known["recent_messages"] = 40.0
     known["recent_intents"] = 0.0

@@ -155,10 +155,7 @@ def test_a_switched_off_option_changes_nothing(standard, play):
     """Orders, coupon and messages that nobody uses leave every visit as it is without them, bit for bit."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     full = play(standard, constant(*levels_of(codec, price=2)))
-    products = tuple(
-        fs.Product(**{**vars(p), "reserve": 0, "order_levels": (0,)})
-        for p in standard.products
-    )
+    products = tuple(fs.Product(**{**vars(p), "reserve": 0, "order_levels": (0,)}) for p in standard.products)
     small = standard.replace(products=products, replenishment=None, messages=None)
     reduced = play(small, constant(*([2] * 8 + [0])))
     for name in ("customers", "sold", "demand", "lost", "on_hand"):
