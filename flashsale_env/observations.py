@@ -74,6 +74,18 @@ class Layout(Mapping[str, slice]):
         """(size,) upper bounds."""
         return np.array([entry.high for entry in self.entries], np.float32)
 
+    def describe(self) -> str:
+        """The layout as a Markdown table, one line a feature."""
+        lines = ["| index | feature | for each | unit | bounds | meaning |", "|---|---|---|---|---|---|"]
+        for name, where in self._slices.items():
+            feature = FEATURES[name]
+            index = f"{where.start}-{where.stop - 1}" if where.stop - where.start > 1 else f"{where.start}"
+            lines.append(
+                f"| {index} | `{name}` | {feature.per} | {feature.unit} | [{feature.low:g}, {feature.high:g}] "
+                f"| {feature.meaning} |"
+            )
+        return "\n".join(lines)
+
     def __getitem__(self, name: str) -> slice:
         try:
             return self._slices[name]
