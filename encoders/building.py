@@ -4,8 +4,8 @@ Owns    the chain texts -> encoder -> demand model -> population, and the shippe
 
     python -m encoders.building             rebuilds `flashsale_env/data/{reference,learned}` and the demand model
 
-Everything that can be measured against the truth is measured in the reference world, on voices whose phrasing neither the
-encoder nor the demand model has seen.
+Everything that can be measured against the truth is measured in the reference world, on voices whose phrasing neither
+the encoder nor the demand model has seen.
 """
 
 import argparse
@@ -30,7 +30,7 @@ DEMAND_FOLDER = Path(__file__).parent / "data" / "default"
 POPULATION_FOLDER = Path(__file__).parent.parent / "flashsale_env" / "data"
 COMMAND = "python -m encoders.building"
 
-# Bootstrap-free interval needs many voices; half a million visits make the gap's interval about a tenth of the gap.
+# Thousands of voices and half a million visits make the interval of the likelihood gap about a tenth of the gap.
 VOICES = 4500
 HELDOUT_VOICES = 2700
 VISITS = 600_000
@@ -174,8 +174,7 @@ def study_reference_world(
         "gap_no_text_minus_true_intent": asdict(full_gap),
         "share_of_gap_closed": text_gap.mean / full_gap.mean,
         "elasticity": {
-            intent: {"true": float(true[i]), "recovered": float(recovered[i])}
-            for i, intent in enumerate(INTENTS)
+            intent: {"true": float(true[i]), "recovered": float(recovered[i])} for i, intent in enumerate(INTENTS)
         },
     }
     demand.card |= {"command": command, "figures": figures, "versions": versions()}
@@ -219,9 +218,7 @@ def _nothing(voices: int, products: int) -> Reading:
     return Reading(np.zeros((voices, 0), np.float32), np.zeros((voices, products), np.float32))
 
 
-def _mix(
-    probabilities: npt.NDArray[np.float32], weight: npt.NDArray[np.float32] | None = None
-) -> dict[str, float]:
+def _mix(probabilities: npt.NDArray[np.float32], weight: npt.NDArray[np.float32] | None = None) -> dict[str, float]:
     mean = np.average(probabilities, axis=0, weights=weight)
     return {intent: round(float(share), 4) for intent, share in zip(INTENTS, mean, strict=True)}
 
@@ -235,9 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    study = study_reference_world(
-        IntentEncoder.default(), load_scenario("standard"), seed=options.seed, progress=True
-    )
+    study = study_reference_world(IntentEncoder.default(), load_scenario("standard"), seed=options.seed, progress=True)
     study.demand.save(DEMAND_FOLDER)
     study.reference.save(POPULATION_FOLDER / "reference")
     study.learned.save(POPULATION_FOLDER / "learned")

@@ -148,9 +148,7 @@ def _language(code: str) -> _Language:
         for i, (name, line) in enumerate(patterns):
             parts = _parse(line, name)
             if unknown := set(_slots(parts)) - known:
-                raise ValueError(
-                    f"template {name} uses {sorted(unknown)}, but the slots are {sorted(known)}."
-                )
+                raise ValueError(f"template {name} uses {sorted(unknown)}, but the slots are {sorted(known)}.")
             parsed.append(Template(name, intent, _ROTA[i % len(_ROTA)], parts))
     return _Language(
         table["writing"],
@@ -194,9 +192,7 @@ def generate(
         raise ValueError(f"size and seed must not be negative, got size={size}, seed={seed}.")
     goods = tuple(goods)
     if not goods or not all(isinstance(g, str) and g.strip() for g in goods):
-        raise ValueError(
-            f"goods must be noun phrases, e.g. ('wireless earbuds', 'air fryer'), got {goods!r}."
-        )
+        raise ValueError(f"goods must be noun phrases, e.g. ('wireless earbuds', 'air fryer'), got {goods!r}.")
     tongue = _language(language)
     writer = _Writer(tongue, goods, np.random.default_rng([seed, SPLITS.index(split)]))
     pools = {intent: tongue.of(intent, split) for intent in INTENTS}

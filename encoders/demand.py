@@ -231,9 +231,7 @@ class DemandModel:
         return Tastes(relevance.numpy(), sensitivity.numpy(), torch.sigmoid(affinity).numpy())
 
     @torch.no_grad()
-    def visit_nll(
-        self, reading: Reading, product_vectors: Floats, data: ChoiceData
-    ) -> npt.NDArray[np.float64]:
+    def visit_nll(self, reading: Reading, product_vectors: Floats, data: ChoiceData) -> npt.NDArray[np.float64]:
         """(n,) negative log-likelihood of each visit, nats."""
         tastes = self.network(*_inputs(reading, product_vectors))
         tensors = _tensors(data)
@@ -304,9 +302,7 @@ def likelihood_gap(
     return Gap(mean, mean - 1.959964 * error, mean + 1.959964 * error)
 
 
-def elasticity_at_list_price(
-    tastes: Tastes, groups: npt.NDArray[np.int64], count: int
-) -> npt.NDArray[np.float64]:
+def elasticity_at_list_price(tastes: Tastes, groups: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
     """(count,) mean own-price elasticity of each group of voices at list prices, everything on hand.
 
     Of voice i for product j it is -sensitivity_i·(1 - P_ij) with P the multinomial choice probability; the mean weighs
@@ -328,9 +324,7 @@ def _inputs(reading: Reading, product_vectors: Floats) -> tuple[torch.Tensor, ..
     return tuple(torch.from_numpy(a) for a in (reading.about, reading.similarity, product_vectors))
 
 
-def _check_identified(
-    reading: Reading, product_vectors: Floats, products: Sequence[str], data: ChoiceData
-) -> None:
+def _check_identified(reading: Reading, product_vectors: Floats, products: Sequence[str], data: ChoiceData) -> None:
     m = len(products)
     widths = (len(product_vectors), data.price.shape[1], reading.similarity.shape[1])
     if set(widths) != {m}:
@@ -349,6 +343,4 @@ def _check_identified(
                     f"quality of {title!r} is not identified: it was never {complaint} in {len(data)} visits."
                 )
     if float(np.ptp(data.price, axis=0).max()) == 0.0:
-        raise ValueError(
-            "price sensitivity is not identified: no price varies in the log. Log some randomised prices."
-        )
+        raise ValueError("price sensitivity is not identified: no price varies in the log. Log some randomised prices.")

@@ -4,9 +4,9 @@ Owns    the documented tastes of the nine intents, voices with individual variat
 Leaves  choice itself to the simulator, which records the logs, and estimation to `demand`.
 Units   utility in logits with the outside option at 0; price sensitivity in logits per list price.
 
-At small purchase probabilities a price sensitivity is the absolute own-price elasticity at list price. The sensitivities
-below average -2.7 over `SHARES`; Bijmolt, van Heerde & Pieters (2005) find a mean of -2.62 over 1,851 estimates, and
--1 to -4 is accepted. Which intent lies where in that range, and all other numbers, are declared, not measured.
+At small purchase probabilities a price sensitivity is the absolute own-price elasticity at list price. Those below
+average 2.7 over the shares; Bijmolt, van Heerde & Pieters (2005) find a mean elasticity of -2.62 over 1,851 estimates,
+and -1 to -4 is accepted. Which intent lies where in that range, and all other numbers, are declared, not measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,9 +93,9 @@ def reference_population(
         # Relevance is utility at price 0, and a price of one list price costs the sensitivity.
         relevance=(at_list_price + sensitivity[:, None]).astype(np.float32),
         price_sensitivity=sensitivity.astype(np.float32),
-        coupon_affinity=rng.beta(
-            AFFINITY_CONCENTRATION * affinity, AFFINITY_CONCENTRATION * (1 - affinity)
-        ).astype(np.float32),
+        coupon_affinity=rng.beta(AFFINITY_CONCENTRATION * affinity, AFFINITY_CONCENTRATION * (1 - affinity)).astype(
+            np.float32
+        ),
         weight=np.array([t.share for t in table], np.float32) / per_intent[latent].astype(np.float32),
     )
 
@@ -120,9 +120,7 @@ def randomised_price_experiment(
     expected = quiet.arrivals.customers_per_minute * quiet.sale_minutes
     # Half as much again per sale as expected covers the lift of traffic by coupons; a Poisson count never needs more.
     sales = int(np.ceil(visits / expected)) + 1
-    simulator = Simulator(
-        quiet, population, sales=sales, actions="multidiscrete", log_rows=int(1.5 * expected) + 100
-    )
+    simulator = Simulator(quiet, population, sales=sales, actions="multidiscrete", log_rows=int(1.5 * expected) + 100)
     rng = np.random.default_rng([0x10606, seed])
     simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
     for _ in range(quiet.horizon_ticks):

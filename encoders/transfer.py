@@ -10,7 +10,7 @@ are out of scope and counted:
     REFUND_STATUS = "complaint_return"
     PRICE = "bargain_hunting"
 
-    python -m encoders.transfer messages.csv --mapping mapping.toml --text-column sentence --label-column label
+    python -m encoders.transfer shop.csv --mapping mapping.toml --text-column sentence --label-column label
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def read_mapping(path: str | Path) -> dict[str, str]:
         labels = tomllib.loads(path.read_text(encoding="utf-8"))["labels"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
         raise ValueError(
-            f"{path} is not a mapping ({type(error).__name__}: {error}). It must be a TOML file with a [labels] "
-            f'table such as PRICE = "bargain_hunting".'
+            f"{path} is not a mapping ({type(error).__name__}: {error}). It must be a TOML file with a "
+            f'[labels] table such as PRICE = "bargain_hunting".'
         ) from None
     for label, intent in labels.items():
         if intent not in INTENTS:
@@ -60,15 +60,12 @@ def read_labelled(
         # "NA" and "null" are things that customers type, not gaps.
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(
-            f"{path} does not read as a UTF-8 CSV file ({type(error).__name__}: {error})."
-        ) from None
+        raise ValueError(f"{path} does not read as a UTF-8 CSV file ({type(error).__name__}: {error}).") from None
     for column in (text_column, label_column):
         if column not in table:
-            near = difflib.get_close_matches(column, table.columns, n=1, cutoff=0.0)
+            near = difflib.get_close_matches(column, list(table.columns), n=1, cutoff=0.0)
             raise ValueError(
-                f"{path} has no column {column!r}; it has {', '.join(table.columns)}. "
-                f"Did you mean {near[0] if near else 'another file'}?"
+                f"{path} has no column {column!r}; it has {', '.join(table.columns)}. Did you mean {near[0]!r}?"
             )
     rows = table[table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")]
     return (
@@ -111,9 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--mapping", type=Path, required=True, help="TOML file, [labels] label = intent")
     parser.add_argument("--text-column", required=True, help="column of the messages")
     parser.add_argument("--label-column", required=True, help="column of the shop's labels")
-    parser.add_argument(
-        "--encoder", type=Path, metavar="DIR", help="a saved encoder (default: the shipped one)"
-    )
+    parser.add_argument("--encoder", type=Path, metavar="DIR", help="a saved encoder (default: the shipped one)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
@@ -135,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}")
     print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}")
     for name, row in result.items():
-        figures = "   ".join(
-            f"{row[of]['accuracy']:8.3f} {row[of]['macro_f1']:8.3f}" for of in ("encoder", "tfidf")
-        )
+        figures = "   ".join(f"{row[of]['accuracy']:8.3f} {row[of]['macro_f1']:8.3f}" for of in ("encoder", "tfidf"))
         print(f"{name:28}{row['rows']:6}   {figures}")
     print(f"{ignored} rows with other labels or no text are out of scope.")
 
