@@ -22,8 +22,8 @@ JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 FASTMATH = {"nnan", "ninf", "nsz"}
 
 scalar = numba.njit(fastmath=FASTMATH, nogil=True)
-# For the checks of what comes from outside: under "nnan" a comparison with NaN may be compiled away. False is said aloud
-# because a callee that says nothing inherits the flags of its caller.
+# For the checks of what comes from outside: under "nnan" a comparison with NaN may be compiled away. False is said
+# aloud because a callee that says nothing inherits the flags of its caller.
 nan_aware_scalar = numba.njit(fastmath=False, nogil=True)
 
 
