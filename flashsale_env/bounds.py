@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.stats import norm
 
+from flashsale_env.core import dual
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
 from flashsale_env.simulator import Simulator
@@ -76,52 +77,53 @@ class _DualProblem:
     def __init__(self, simulator: Simulator) -> None:
         rules, voices = simulator.instance.rules[0], simulator.instance.voices
         self._sales = simulator.sales
-        self._exponential = simulator.scenario.choice.model == "exponential"
+        self._model = int(rules["choice_model"])
         self._utility = voices["utility"].astype(np.float64)
-        self._sensitivity = voices["price_sensitivity"].astype(np.float64)[:, None] / rules["reference_price"]
-        # customers by drift of willingness to pay: the sale is one static problem for each value of it
+        sensitivity = voices["price_sensitivity"].astype(np.float64)[:, None] / rules["reference_price"]
+        # Customers by drift of willingness to pay: the sale is one static problem for each value of it.
         drift, phase = np.unique(simulator.instance.schedule[:, 1], return_inverse=True)
         customers = np.bincount(phase, simulator.instance.schedule[:, 0]) * (1 + rules["coupon_traffic_lift"])
-        self._phases = list(zip(drift.tolist(), customers.tolist(), strict=True))
-        self._cap = rules["list_price"]
+        self._phases = [(sensitivity / d, float(c)) for d, c in zip(drift, customers, strict=True)]
+        self._cap = np.array(rules["list_price"])
         self._stock = rules["initial_stock"].astype(np.float64)
         self._reserve = rules["initial_reserve"].astype(np.float64)
         self._landed_cost = rules["unit_cost"] + rules["freight_per_unit"]
         self._salvage = rules["salvage_value"]
         self._opening_cost = float((rules["initial_stock"] * rules["unit_cost"]).sum())
         self._class_of, self._within = _weight_within_class(rules, simulator)
-        self._start = np.maximum(self._salvage, 0.5 * rules["unit_cost"])
+        # Neighbouring problems resemble each other, so each search starts where the last one ended.
+        self._worth = np.maximum(self._salvage, 0.5 * rules["unit_cost"])
+        self._margins = [np.zeros(len(voices)) for _ in self._phases]
 
     def solve(self, row: int) -> float:
         """The smallest D(w) found for this sale; any w is a valid bound, so the minimiser need not be exact."""
         sale = self._sales[row]
         mix = np.diff(sale["mix"], prepend=0.0)
         share = mix[self._class_of] * self._within * sale["traffic"]
-        attraction = self._utility + sale["appeal"]
+        appeal = sale["appeal"].astype(np.float64)
         found = minimize(
             self._dual,
-            self._start,
-            args=(share, attraction),
+            self._worth,
+            args=(share, appeal),
             jac=True,
             method="L-BFGS-B",
             bounds=[(salvage, None) for salvage in self._salvage],
-            options={"maxiter": 40, "ftol": 1e-7},
+            options={"maxiter": 30, "ftol": 1e-6},
         )
-        self._start = found.x  # sales resemble each other: the next search starts here
+        self._worth = found.x
         return float(found.fun)
 
-    def _dual(self, worth: Floats, share: Floats, attraction: Floats) -> tuple[float, Floats]:
+    def _dual(self, worth: Floats, share: Floats, appeal: Floats) -> tuple[float, Floats]:
         ordered = worth > self._landed_cost
         value = worth @ self._stock + ((worth - self._landed_cost) * self._reserve)[ordered].sum()
         slope = self._stock + self._reserve * ordered
-        for drift, customers in self._phases:
-            slopes = self._sensitivity / drift
-            if self._exponential:
-                margin, demand = _best_exponential_margin(slopes, self._cap, worth)
-            else:
-                margin, demand = _best_mnl_margin(attraction, slopes, self._cap, worth)
-            value += customers * (share @ margin)
-            slope = slope - customers * (share @ demand)
+        demand = np.empty(len(worth))
+        for (slopes, customers), margins in zip(self._phases, self._margins, strict=True):
+            margin = dual.expected_margin(
+                self._model, self._utility, appeal, slopes, self._cap, worth, share, margins, demand
+            )
+            value += customers * margin
+            slope = slope - customers * demand
         return float(value - self._opening_cost), slope
 
 
@@ -131,25 +133,3 @@ def _weight_within_class(rules: np.void, simulator: Simulator) -> tuple[npt.NDAr
     sizes = rules["class_size"][: rules["n_classes"]]
     class_of = np.repeat(np.arange(len(sizes)), sizes)
     return class_of, weight / np.bincount(class_of, weight)[class_of]
-
-
-def _best_mnl_margin(attraction: Floats, slopes: Floats, cap: Floats, worth: Floats) -> tuple[Floats, Floats]:
-    """Best expected margin of one customer of each voice (V,) and the purchase probabilities there (V, M)."""
-    margin = np.zeros(len(attraction))
-    for _ in range(50):
-        price = np.minimum(cap, worth + margin[:, None] + 1.0 / slopes)
-        gain = price - worth - margin[:, None]
-        odds = np.where(gain > 0, np.exp(attraction - slopes * price), 0.0)
-        total = odds.sum(axis=1)
-        step = ((odds * gain).sum(axis=1) - margin) / (1.0 + total)
-        margin = margin + step
-        if np.abs(step).max() < 1e-9 * (1.0 + margin.max()):
-            break
-    return margin, odds / (1.0 + total)[:, None]
-
-
-def _best_exponential_margin(slopes: Floats, cap: Floats, worth: Floats) -> tuple[Floats, Floats]:
-    """Sum of the best margins of each product on its own, which bounds the margin of a choice among them."""
-    price = np.minimum(cap, worth + 1.0 / slopes)
-    demand = np.where(price > worth, np.exp(-slopes * price), 0.0)
-    return (demand * (price - worth)).sum(axis=1), demand
