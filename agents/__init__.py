@@ -1,0 +1,141 @@
+"""Agents: heuristics, and Stable-Baselines3 learners, all behind `predict`.
+
+    agent = agents.make("sell_through", "standard")
+    actions, state = agent.predict(observations, state, episode_start)
+
+`AGENTS` lists what there is. Listing and heuristics need neither torch nor Stable-Baselines3.
+"""
+
+import importlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.base import read_card
+from agents.play import SaleTable, play, trace
+from agents.seeding import SPLITS, split_seeds
+from flashsale_env import SCENARIOS, Scenario, load_scenario
+from flashsale_env.errors import unknown_name
+
+if TYPE_CHECKING:
+    from agents.sb3_vec_env import FlashSaleVecEnv
+
+__all__ = [
+    "AGENTS",
+    "SPLITS",
+    "Entry",
+    "FlashSaleVecEnv",
+    "SaleTable",
+    "load",
+    "make",
+    "play",
+    "split_seeds",
+    "trace",
+    "tuned",
+]
+
+_TUNED = Path(__file__).parent / "tuned"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of `AGENTS`: where the class is and what it does, known without importing it."""
+
+    name: str
+    module: str
+    class_name: str
+    description: str
+    learns: bool = False
+
+    @property
+    def cls(self) -> Any:
+        """The class; importing a learner's loads torch."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+    def applies(self, scenario: str | Path | Scenario) -> str | None:
+        """Why the agent cannot play this scenario, or None where it can."""
+        if self.learns:
+            return None  # a learner takes whatever the environment shows
+        return self.cls.applies(load_scenario(scenario))  # type: ignore[no-any-return]
+
+
+AGENTS: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("random", "agents.heuristics", "Random", "uniform over the levels of every decision"),
+        Entry("fixed_price", "agents.heuristics", "FixedPrice", "the best constant price of each product"),
+        Entry("linear_markdown", "agents.heuristics", "LinearMarkdown", "prices that come down evenly in time"),
+        Entry(
+            "sell_through",
+            "agents.heuristics",
+            "SellThrough",
+            "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
+        ),
+        Entry("ppo", "agents.sb3", "PPOAgent", "Stable-Baselines3 PPO on wide batches of sales", learns=True),
+    )
+}
+
+
+def make(
+    name: str, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
+) -> Any:
+    """An agent by name.
+
+    Args:
+        name: a key of `AGENTS`.
+        scenario: name, path or object.
+        device: where a learner's policy lives: "auto" (CUDA when there is one), "cpu", "cuda"; heuristics compute
+            on the CPU.
+        seed: of the agent's own randomness, and for a learner the number of its training run.
+        settings: a heuristic's parameters, in place of its tuned or default values; a learner's settings, in place
+            of its preset's.
+
+    Raises:
+        ValueError: unknown name or setting, or the agent does not apply to the scenario; the message says why.
+    """
+    if name not in AGENTS:
+        raise ValueError(unknown_name("agent", name, AGENTS))
+    entry, scenario = AGENTS[name], load_scenario(scenario)
+    reason = entry.applies(scenario)
+    if reason is not None:
+        raise ValueError(f"agent {name!r} does not apply to scenario {scenario.name!r}: {reason}.")
+    if entry.learns:
+        return entry.cls(scenario, device=device, seed=seed, **settings)
+    return entry.cls(scenario, seed=seed, **{**tuned(name, scenario), **settings})
+
+
+def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Any:
+    """An agent that `save` wrote.
+
+    Raises:
+        FileNotFoundError: the folder holds no agent.
+        ValueError: the file is broken, names an unknown agent, or does not fit the scenario.
+    """
+    name = read_card(folder)["name"]
+    if name not in AGENTS:
+        raise ValueError(unknown_name(f"agent in {folder}", name, AGENTS))
+    return AGENTS[name].cls.load(folder, load_scenario(scenario), device)
+
+
+def tuned(name: str, scenario: Scenario) -> dict[str, float]:
+    """The committed parameters of a heuristic for a shipped scenario; none for a changed or foreign one.
+
+    A copy made by `Scenario.replace` has them as long as it has the same decisions.
+    """
+    values = _tuned_file(scenario.name).get(name, {}).get("params", {})
+    return dict(values) if set(values) == set(AGENTS[name].cls.space(scenario)) else {}
+
+
+@cache
+def _tuned_file(scenario_name: str) -> Any:
+    path = _TUNED / f"{scenario_name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if scenario_name in SCENARIOS and path.exists() else {}
+
+
+def __getattr__(name: str) -> Any:
+    # Stable-Baselines3 loads torch: only when asked for.
+    if name == "FlashSaleVecEnv":
+        return importlib.import_module("agents.sb3_vec_env").FlashSaleVecEnv
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

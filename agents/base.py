@@ -1,0 +1,157 @@
+"""What every agent is: an object with Stable-Baselines3's `predict`.
+
+Owns    the shape rules of `predict`, and saving and loading an agent as JSON.
+Axes    N sales, D numbers of an observation, C columns of an action.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env import ActionCodec, Layout, Scenario, load_scenario
+from flashsale_env.errors import unknown_name
+from flashsale_env.files import write_atomically
+
+CARD = "agent.json"
+FORMAT = 1
+
+Params = Mapping[str, float]
+# name -> (low, high), both ends included; two whole numbers make a whole number.
+Space = dict[str, tuple[float, float]]
+
+
+class Agent:
+    """An agent of one scenario, set by named numbers.
+
+    A subclass declares `space(scenario)`, its parameters with the range in which tuning looks for them, and
+    `defaults(scenario)`, and decides in `act`. It reads observations through `layout`, never by number.
+
+    Args:
+        scenario: name, path or object.
+        seed: for agents that draw random numbers.
+        params: value of any parameter; the others are at their defaults.
+
+    Attributes:
+        params: value of every parameter.
+
+    Raises:
+        ValueError: a parameter is unknown or out of its range.
+    """
+
+    name: ClassVar[str]
+    encoding: ClassVar[str] = "box"
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        self.scenario = load_scenario(scenario)
+        self.seed = seed
+        self.layout = Layout(self.scenario)
+        self.codec = ActionCodec(self.scenario, self.encoding)
+        space = self.space(self.scenario)
+        for name, value in params.items():
+            if name not in space:
+                raise ValueError(unknown_name(f"parameter of {self.name!r}", name, space))
+            low, high = space[name]
+            if not low <= value <= high:
+                raise ValueError(f"{self.name}: {name} must lie in {low}..{high}, got {value}.")
+            if isinstance(low, int) and value != int(value):
+                raise ValueError(f"{self.name}: {name} must be a whole number, got {value}.")
+        self.params = {**self.defaults(self.scenario), **params}
+
+    @classmethod
+    def space(cls, scenario: Scenario) -> Space:
+        """Every parameter and the range in which tuning looks for it; empty where there is nothing to tune."""
+        return {}
+
+    @classmethod
+    def defaults(cls, scenario: Scenario) -> dict[str, float]:
+        """Untuned values of the parameters."""
+        return {}
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        """Why the agent cannot play this scenario, or None where it can."""
+        return None
+
+    def act(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[Any], Any]:
+        """Actions (N, C) for observations (N, D), and the state to hand to the next call."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        observation: npt.NDArray[np.float32],
+        state: Any = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[npt.NDArray[Any], Any]:
+        """Actions for one observation (D,) or a batch (N, D), as Stable-Baselines3 gives them.
+
+        Args:
+            observation: what the environment returned.
+            state: what the last call returned; None at the first.
+            episode_start: (N,) whether a sale has just opened.
+            deterministic: heuristics have one answer, so it changes nothing.
+
+        Returns:
+            actions (C,) or (N, C), and the state for the next call.
+
+        Raises:
+            ValueError: the observation has another length than the scenario's.
+        """
+        array = np.asarray(observation, np.float32)
+        if array.ndim not in (1, 2) or array.shape[-1] != self.layout.size:
+            raise ValueError(
+                f"{self.name}: an observation of scenario {self.scenario.name!r} has shape ({self.layout.size},) "
+                f"or (N, {self.layout.size}), got {array.shape}."
+            )
+        batch = np.atleast_2d(array)
+        start = np.zeros(len(batch), np.bool_) if episode_start is None else np.atleast_1d(episode_start)
+        actions, state = self.act(batch, state, start)
+        return (actions if array.ndim == 2 else actions[0]), state
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `agent.json`; `load` reads it back."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        card = {
+            "format": FORMAT,
+            "name": self.name,
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "params": self.params,
+        }
+        write_atomically(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False).encode())
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+        """Read an agent that `save` wrote; heuristics compute on the CPU whatever `device` says."""
+        card = read_card(folder)
+        if card["name"] != cls.name:
+            raise ValueError(f"{folder} holds an agent {card['name']!r}, not {cls.name!r}: use agents.load.")
+        return cls(scenario, seed=card["seed"], **card["params"])
+
+
+def read_card(folder: str | Path) -> dict[str, Any]:
+    """The `agent.json` of a saved agent.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is truncated or of another format.
+    """
+    path = Path(folder) / CARD
+    try:
+        card = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no agent at {folder}: want a folder with {CARD}, as `save` writes it.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT or "name" not in card:
+        found = card.get("format") if isinstance(card, dict) else None
+        raise ValueError(f"{path} must say format {FORMAT} and a name, got format {found!r}.")
+    return card

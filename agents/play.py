@@ -1,0 +1,159 @@
+"""Playing sales with an agent: the one loop behind every evaluation, tuning run and picture.
+
+Axes    S sales, T ticks, M products, I intents.
+Units   money in the scenario's currency, counts in units or customers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env import METRICS, Population, Scenario, Simulator
+from flashsale_env.errors import unknown_name
+
+Floats = npt.NDArray[np.float64]
+
+
+class Plays(Protocol):
+    """What `play` asks of an agent: Stable-Baselines3's `predict`, and the encoding of its actions."""
+
+    encoding: str
+
+    def predict(
+        self,
+        observation: npt.NDArray[np.float32],
+        state: Any = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[npt.NDArray[Any], Any]:
+        """Actions for these observations and the memory to hand to the next call."""
+        ...
+
+
+class SaleTable(Mapping[str, Floats]):
+    """One row a sale, in the order of the seeds; a column for every metric, and `ret`, the sum of its rewards."""
+
+    def __init__(self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats]) -> None:
+        self.seeds = seeds
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Floats:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise KeyError(unknown_name("column", name, self._columns)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+def play(
+    agent: Plays,
+    scenario: str | PathLike[str] | Scenario,
+    population: str | PathLike[str] | Population | None = None,
+    *,
+    seeds: npt.NDArray[np.uint64],
+    batch: int = 1024,
+    deterministic: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> SaleTable:
+    """Play the sale (seed, episode 0) of every seed.
+
+    Args:
+        agent: anything with `predict` and `encoding`.
+        scenario, population: as for `Simulator`.
+        seeds: (S,) one a sale; `split_seeds` makes them.
+        batch: sales played at once, at most.
+        deterministic: whether a stochastic policy plays its mode.
+        progress: called after each batch with (sales played, sales in all).
+        threads: as for `Simulator`.
+
+    Raises:
+        ValueError: no seeds, or the agent's actions do not fit the scenario.
+    """
+    seeds = np.asarray(seeds, np.uint64)
+    if seeds.ndim != 1 or len(seeds) == 0:
+        raise ValueError(f"seeds must be a non-empty one-dimensional array, got shape {seeds.shape}.")
+    # Batches of equal width, the last one filled up with its first sales: an agent's memory keeps its shape.
+    batches = -(-len(seeds) // batch)
+    width = -(-len(seeds) // batches)
+    simulator = Simulator(scenario, population, sales=width, actions=agent.encoding, threads=threads)
+    rows = np.resize(seeds, (batches, width))
+    episodes = np.zeros(width, np.int64)
+    metrics, returns = [], []
+    state = None
+    for done, batch_seeds in enumerate(rows, start=1):
+        observations = simulator.open(batch_seeds, episodes)
+        start = np.ones(width, np.bool_)
+        total = np.zeros(width)
+        for _ in range(simulator.scenario.horizon_ticks):
+            actions, state = agent.predict(observations, state, start, deterministic)
+            observations, rewards, _ = simulator.advance(actions)
+            total += rewards
+            start = np.zeros(width, np.bool_)
+        metrics.append(simulator.measure())
+        returns.append(total)
+        if progress is not None:
+            progress(min(done * width, len(seeds)), len(seeds))
+    table = np.concatenate(metrics)[: len(seeds)]
+    columns = {name: table[:, column].copy() for column, name in enumerate(METRICS)}
+    columns["ret"] = np.concatenate(returns)[: len(seeds)]
+    return SaleTable(seeds, columns)
+
+
+def trace(
+    agent: Plays,
+    scenario: str | PathLike[str] | Scenario,
+    population: str | PathLike[str] | Population | None = None,
+    seed: int = 0,
+    *,
+    deterministic: bool = True,
+) -> dict[str, npt.NDArray[Any]]:
+    """One sale, tick by tick.
+
+    Returns:
+        "minute" (T,) the tick's beginning; "price" (T, M) shown in the tick; "coupon_depth" (T,) share off;
+        "sold" (T, M) units in the tick; "ordered" (T, M) units; "on_hand" (T + 1, M) units at the tick's beginning,
+        and at the close; "customers" (T,) in the tick; "reward" (T,); "reward_terms" (T, K); "observation" (T, D)
+        what the agent saw; where the scenario shows it, "intent_mean" (T, I) out of that.
+    """
+    simulator = Simulator(scenario, population, sales=1, actions=agent.encoding, threads=1)
+    sale = simulator.sales[0]
+    observation = simulator.open(np.array([seed], np.uint64), np.zeros(1, np.int64))
+    rows: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            *("price", "coupon_depth", "sold", "ordered", "customers", "reward", "reward_terms"),
+            *("on_hand", "observation"),
+        )
+    }
+    rows["on_hand"].append(sale["on_hand"].copy())
+    state = None
+    for tick in range(simulator.scenario.horizon_ticks):
+        rows["observation"].append(observation[0])
+        ordered = sale["ordered"].copy()
+        action, state = agent.predict(observation, state, np.array([tick == 0]), deterministic)
+        observation, rewards, terms = simulator.advance(action)
+        rows["price"].append(sale["price"].copy())
+        rows["coupon_depth"].append(float(sale["coupon_depth"]))
+        rows["sold"].append(sale["tick_sold"].copy())
+        rows["ordered"].append(sale["ordered"] - ordered)
+        rows["customers"].append(int(sale["tick_customers"]))
+        rows["reward"].append(rewards[0])
+        rows["reward_terms"].append(terms[0])
+        rows["on_hand"].append(sale["on_hand"].copy())
+    table = {name: np.array(values) for name, values in rows.items()}
+    table["minute"] = np.arange(simulator.scenario.horizon_ticks) * simulator.scenario.tick_minutes
+    if "intent_mean" in simulator.layout:
+        table["intent_mean"] = table["observation"][:, simulator.layout["intent_mean"]]
+    return table

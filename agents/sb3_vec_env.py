@@ -1,0 +1,155 @@
+"""N sales as a Stable-Baselines3 `VecEnv`, straight over the simulator.
+
+Owns    what Stable-Baselines3 expects of a batch: reset in the same step, `terminal_observation`, episode returns; and
+        which sales are played: the next unplayed ones of a (split, run) block of seeds.
+
+All sales open and close together, so between two closings every row shares one empty info dictionary: a fresh one a
+row and step costs a third of the whole throughput. Nothing may write to it.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+from agents.seeding import split_seeds
+from flashsale_env import METRICS, Population, Scenario, Simulator
+from flashsale_env.env import observation_space
+
+_PROFIT = METRICS["profit"][0]
+
+
+class FlashSaleVecEnv(VecEnv):
+    """A batch of flash sales for Stable-Baselines3.
+
+    The k-th sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice, no two
+    runs share one, and training never meets a sale of validation or test.
+
+    Args:
+        scenario, population: as for `Simulator`.
+        num_envs: N.
+        actions: encoding of the actions.
+        split, run: the block of seeds; `seed(run)` moves to the beginning of another run's.
+        reward_scale: factor on the rewards that the learner sees. Infos keep currency.
+        threads: as for `Simulator`.
+
+    The info of a sale that closes has `terminal_observation`, `TimeLimit.truncated` (False: the close is part of the
+    sale), `profit`, and `episode` with `r`, the sum of its rewards in currency, and `l`, its length in ticks.
+    """
+
+    def __init__(
+        self,
+        scenario: str | PathLike[str] | Scenario = "standard",
+        population: str | PathLike[str] | Population | None = None,
+        num_envs: int = 1024,
+        actions: str = "box",
+        split: str = "train",
+        run: int = 0,
+        reward_scale: float = 1.0,
+        threads: int | None = None,
+        siblings: int = 1,
+    ) -> None:
+        if siblings < 1 or num_envs % siblings:
+            raise ValueError(f"siblings must be at least 1 and divide num_envs ({num_envs}), got {siblings}.")
+        if not reward_scale > 0:
+            raise ValueError(f"reward_scale must be above 0, got {reward_scale}.")
+        self.simulator = Simulator(scenario, population, sales=num_envs, actions=actions, threads=threads)
+        self.scenario = self.simulator.scenario
+        self.layout = self.simulator.layout
+        self.codec = self.simulator.codec
+        self.reward_scale = reward_scale
+        self.siblings = siblings
+        self.split, self.run = split, run
+        self.sales_opened = 0
+        self._episodes = np.zeros(num_envs, np.int64)
+        self._returns = np.zeros(num_envs)
+        self._actions: npt.NDArray[Any] | None = None
+        self._nothing: list[dict[str, Any]] = [{}] * num_envs
+        self.render_mode = None
+        split_seeds(split, run, 0)  # the names are checked before anything is played
+        super().__init__(num_envs, observation_space(self.layout), self.codec.space)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Go to the first sale of run `seed`, from the next `reset` on; None stays where it is.
+
+        Returns:
+            The seeds of the next N sales.
+        """
+        if seed is not None:
+            split_seeds(self.split, seed, 0)
+            self.run, self.sales_opened = seed, 0
+        return [int(s) for s in split_seeds(self.split, self.run, self.num_envs, self.sales_opened)]
+
+    def reset(self) -> npt.NDArray[np.float32]:
+        """Open the next N sales of the block."""
+        different = self.num_envs // self.siblings
+        seeds = split_seeds(self.split, self.run, different, self.sales_opened).repeat(self.siblings)
+        self.sales_opened += different
+        self._returns[:] = 0.0
+        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self._reset_seeds()
+        self._reset_options()
+        return self.simulator.open(seeds, self._episodes)
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Play one tick of every sale; at the close, open the next N."""
+        if self._actions is None:
+            raise RuntimeError("step_wait without step_async: no actions to play.")
+        observations, rewards, _ = self.simulator.advance(self._actions)
+        self._actions = None
+        self._returns += rewards
+        dones = self.simulator.closed
+        infos = self._nothing
+        if dones[0]:
+            profits = self.simulator.measure()[:, _PROFIT]
+            infos = [
+                {
+                    "terminal_observation": observations[i],
+                    "TimeLimit.truncated": False,
+                    "profit": float(profits[i]),
+                    "episode": {"r": float(self._returns[i]), "l": self.scenario.horizon_ticks},
+                }
+                for i in range(self.num_envs)
+            ]
+            observations = self.reset()
+        if self.siblings > 1:
+            groups = rewards.reshape(-1, self.siblings)
+            rewards = (groups - groups.mean(axis=1, keepdims=True)).ravel()
+        return observations, (rewards * self.reward_scale).astype(np.float32), dones, infos
+
+    def close(self) -> None:
+        """Nothing to close: a batch holds no process and no file."""
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The batch's attribute, once for each row asked for: rows share everything but their state."""
+        value = getattr(self, attr_name)
+        return [value for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set the batch's attribute.
+
+        Raises:
+            ValueError: only some rows were asked for; rows share their attributes.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError(f"the sales of a batch share {attr_name!r}: set it for all of them (indices=None).")
+        setattr(self, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call the batch's method once; its result, once for each row asked for."""
+        result = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
+        """False: rows of a batch have no wrappers of their own."""
+        return [False for _ in self._get_indices(indices)]

@@ -1,0 +1,93 @@
+"""The console script `flashsale`: what a user's mistake, a missing extra and Ctrl-C look like.
+
+Owns    exit codes and messages on standard error. 0 done; 2 the user can mend it, and one line says how; 130 stopped by
+        Ctrl-C. A fault of ours keeps its traceback.
+Leaves  the commands to `commands`, which is imported late: it needs the extras, this module does not.
+"""
+
+import dis
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+
+# Module that may be missing -> the extra that brings it.
+EXTRAS = {
+    "typer": "experiments",
+    "rich": "experiments",
+    "pandas": "experiments",
+    "matplotlib": "experiments",
+    "optuna": "experiments",
+    "torch": "agents",
+    "stable_baselines3": "agents",
+    "sb3_contrib": "agents",
+    "transformers": "encoders",
+    "tokenizers": "encoders",
+    "peft": "encoders",
+    "sklearn": "encoders",
+}
+OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
+
+DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with the one line that says what is left and how to go on."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            from experiments.commands import dispatch
+
+            return dispatch(words, f"flashsale {shlex.join(words)}")
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRAS:
+                raise
+            return _complain(
+                f"this needs the package {package!r}, which is not installed: "
+                f"pip install 'flashsale-env[{EXTRAS[package]}]'",
+            )
+        except Interrupted as stop:
+            return _complain(str(stop), INTERRUPTED)
+        except KeyboardInterrupt:
+            return _complain("stopped by Ctrl-C.", INTERRUPTED)
+        except (ValueError, OSError) as error:
+            if not is_users(error):
+                raise
+            return _complain(str(error))
+
+
+def is_users(error: ValueError | OSError) -> bool:
+    """Whether an error tells the user something, rather than being a fault of ours.
+
+    Files that are missing, full or forbidden are the user's. A ValueError is where our own code *raised* it, as a
+    checked complaint; one that came out of a call into another library is a fault of ours.
+    """
+    if isinstance(error, OSError):
+        return True
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None:
+        return False
+    package = step.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    instruction = step.tb_frame.f_code.co_code[step.tb_lasti]
+    return package in OUR_PACKAGES and dis.opname[instruction] == "RAISE_VARARGS"
+
+
+def _complain(message: str, code: int = USER_ERROR) -> int:
+    print(f"flashsale: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"flashsale: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

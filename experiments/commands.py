@@ -1,0 +1,371 @@
+"""The commands of `flashsale`: options in, tables or JSON out.
+
+Owns    the words of the command line. Each command checks its input before it starts anything long, and a command that
+        writes a folder claims it through `runs`.
+Leaves  the work to the module of the same name, which is imported only when its command runs: `flashsale list` loads
+        no torch.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from experiments.cli import USER_ERROR, Interrupted
+from experiments.display import notice, progress_bar, show_table
+from experiments.runs import Run
+
+app = typer.Typer(
+    name="flashsale",
+    help="Flash sales with customers who come from sentences: build them, learn to sell to them, compare.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run in --out.")]
+PopulationOption = Annotated[
+    str | None,
+    typer.Option("--population", metavar="DIR", help="Customers: folder or shipped name [default: the scenario's]."),
+]
+Device = Annotated[str, typer.Option("--device", help="auto (CUDA where there is one), cpu or cuda.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+
+
+def dispatch(words: Sequence[str], command_line: str) -> int:
+    """Run one command and return the exit code; mistakes in the options are reported here."""
+    try:
+        return int(app(list(words), prog_name="flashsale", standalone_mode=False, obj=command_line) or 0)
+    except typer.BadParameter.__mro__[2] as error:  # ClickException, which typer does not export
+        message, context = error.format_message(), getattr(error, "ctx", None)
+        if context is None or not words or context.get_help() == message:
+            typer.echo(message, err=True)
+        else:
+            notice(f"flashsale: {' '.join(message.split())} See `{context.command_path} --help`.")
+        return USER_ERROR
+
+
+def _stops_on_interrupt(after: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn Ctrl-C into exit code 130 with one line; `after` says what is left, {options} filled in."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def guarded(**options: Any) -> None:
+            try:
+                command(**options)
+            except KeyboardInterrupt:
+                raise Interrupted(f"stopped by Ctrl-C. {after.format(**options)}") from None
+
+        return guarded
+
+    return decorate
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Show the scenarios, agents, encoders and experiments there are."""
+    from experiments.listing import everything
+
+    found = everything()
+    if as_json:
+        _print_json(found)
+        return
+    for kind, rows in found.items():
+        show_table(kind, ("name", "description"), [(row["name"], row["description"]) for row in rows], text_columns=2)
+
+
+@app.command()
+@_stops_on_interrupt("{out} is not complete: run the command again with --overwrite.")
+def demo(
+    context: typer.Context,
+    out: Out = Path("runs/demo"),
+    config: Annotated[str, typer.Option(metavar="NAME|TOML", help="An experiment of `flashsale list`.")] = "demo",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chain: texts, BERT, customers, PPO, comparison, pictures. Under 5 minutes on 2 cores."""
+    from experiments.settings import load_demo_settings
+
+    settings = load_demo_settings(config)
+    run = Run(
+        out,
+        context.obj,
+        options={"config": config, **dataclasses.asdict(settings)},
+        seeds={"corpus, demand, tuning, training run": settings.seed, "test split": 0},
+        inputs=[path for path in (config, settings.scenario) if Path(path).exists()],
+    )
+    run.check(overwrite=overwrite)
+
+    from experiments.demo import run_demo, verdict
+
+    result = run_demo(run, settings, overwrite=overwrite)
+    if as_json:
+        _print_json(result)
+        return
+    title = f"{result['test_sales']:,} test sales of {settings.scenario}, the same customers for all"
+    show_agents(title, result["agents"])
+    bound = result["bound"]
+    show_table(
+        "around it",
+        ("what", "value"),
+        [
+            (f"upper bound: {bound['name']}", f"{_money(bound['value'])} ± {_money(bound['half_width'])}"),
+            ("encoder on unseen phrasings, macro-F1", f"{result['encoder']['macro_f1']:.3f}"),
+            ("TF-IDF on the same, macro-F1", f"{result['encoder']['tfidf_macro_f1']:.3f}"),
+            ("held-out NLL of demand: no text", f"{result['demand']['no_text_nll']:.4f}"),
+            ("held-out NLL of demand: text", f"{result['demand']['heldout_nll']:.4f}"),
+            ("held-out NLL of demand: true intent", f"{result['demand']['true_intent_nll']:.4f}"),
+            ("seconds", f"{result['seconds']['total']:,.0f}"),
+        ],
+    )
+    print(verdict(result))
+    notice(f"everything is in {out}; open {out / 'index.html'}")
+
+
+@app.command()
+@_stops_on_interrupt("{out} is untouched or incomplete; run the command again.")
+def encode(
+    context: typer.Context,
+    messages: Annotated[Path, typer.Argument(metavar="MESSAGES.csv", help="CSV file with a header.")],
+    text_column: Annotated[str, typer.Option("--text-column", metavar="C", help="Column that holds the messages.")],
+    out: Out,
+    scenario: Annotated[str, typer.Option(help="Whose products they shop for: name or TOML file.")] = "standard",
+    encoder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Encoder with its demand model, e.g. runs/demo/encoder [default: shipped]."),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Character encoding of the file.")] = "utf-8",
+    skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Build customers from a shop's own messages: intents by BERT, tastes by the demand model."""
+    from experiments.messages import read_messages
+    from flashsale_env import load_scenario
+
+    texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
+    sale = load_scenario(scenario)
+
+    run = Run(
+        out,
+        context.obj,
+        options={
+            "messages": str(messages),
+            "text_column": text_column,
+            "scenario": scenario,
+            "encoder": str(encoder) if encoder else "default",
+            "encoding": encoding,
+            "skip_empty": skip_empty,
+        },
+        inputs=(messages, *([encoder] if encoder else [])),
+    )
+    run.check(overwrite=overwrite)
+
+    from experiments.encode import read_customers, summary
+
+    population = read_customers(texts, sale, encoder, command=context.obj, progress=True)
+    run.begin(overwrite=overwrite)
+    population.save(out)
+    run.finish()
+    found = summary(population)
+    if as_json:
+        examples = [dataclasses.asdict(example) for example in found["examples"]]
+        _print_json({"out": str(out), **found, "examples": examples})
+        return
+    show_table(
+        f"intents of {len(texts):,} messages",
+        ("intent", "messages", "share", "mean probability", "price sensitivity"),
+        [
+            (
+                intent,
+                f"{row['messages']:,}",
+                f"{row['messages'] / len(texts):.1%}",
+                f"{row['mean_probability']:.3f}",
+                "-" if row["mean_price_sensitivity"] is None else f"{row['mean_price_sensitivity']:.2f}",
+            )
+            for intent, row in sorted(found["intents"].items(), key=lambda item: -item[1]["messages"])
+        ],
+    )
+    show_table(
+        "examples, evenly spaced over the file",
+        ("message", "intent", "probability"),
+        [(_short(e.text), e.intent, f"{e.probability:.2f}") for e in found["examples"]],
+        text_columns=2,
+    )
+    notice(f"population of {len(population):,} voices in {out}; next: flashsale train {scenario} --population {out}")
+
+
+@app.command()
+@_stops_on_interrupt("{out} keeps the last checkpoint: run the same command again to go on.")
+def train(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name or TOML file.")],
+    out: Out,
+    agent: Annotated[str, typer.Option(help="A learner, see `flashsale list`.")] = "ppo",
+    population: PopulationOption = None,
+    seed: Seed = 0,
+    sales: Annotated[
+        int | None, typer.Option(min=1, help="Sales played in the whole training [default: the preset's].")
+    ] = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train a learner; an interrupted training goes on when the same command is run again."""
+    from flashsale_env import load_population, load_scenario
+
+    sale = load_scenario(scenario)
+    customers = load_population(population or sale.population, [product.title for product in sale.products])
+
+    from experiments.train import begin_or_continue, check_learner, with_fingerprints
+    from experiments.train import train as learn
+
+    check_learner(agent)
+    settings = {} if sales is None else {"sales": sales, "num_envs": min(sales, 1024)}
+    run = Run(
+        out,
+        context.obj,
+        options={
+            "scenario": scenario,
+            "agent": agent,
+            "population": population or sale.population,
+            "seed": seed,
+            "sales": sales,
+            "device": _device(device),
+        },
+        seeds={"training run": seed, "train split": seed, "validation split": 0},
+        inputs=[path for path in (scenario, population) if path and Path(path).exists()],
+    )
+    run = with_fingerprints(run, sale, customers)
+    if begin_or_continue(run, overwrite=overwrite):
+        notice(f"{out} holds an unfinished training: going on with it")
+    with progress_bar(f"training {agent}") as advance:
+        curve = learn(
+            run,
+            sale,
+            customers,
+            agent=agent,
+            seed=seed,
+            device=device,
+            settings=settings,
+            progress=lambda done, total, row: advance(
+                done, total, "" if row is None else f"validation profit {_money(row['profit'])}"
+            ),
+        )
+    best = max(curve, key=lambda row: row["profit"])
+    if as_json:
+        _print_json({"out": str(out), "agent": agent, "best": best, "curve": curve})
+        return
+    show_table(
+        f"{agent} on {scenario}, validation customers",
+        ("policy", "sales played", "mean profit"),
+        [
+            (name, f"{row['sales']:,}", _money(row["profit"]))
+            for name, row in (("first", curve[0]), ("last", curve[-1]), ("best, kept", best))
+        ],
+    )
+    chosen = f" --population {population}" if population else ""
+    notice(f"policy in {out}; next: flashsale evaluate {out} --scenario {scenario}{chosen} --against sell_through")
+
+
+@app.command()
+@_stops_on_interrupt("Nothing was written.")
+def evaluate(
+    agent: Annotated[str, typer.Argument(metavar="DIR|AGENT", help="Folder of a trained agent, or a name.")],
+    scenario: Annotated[str, typer.Option(help="Name or TOML file.")],
+    population: PopulationOption = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="DIR|AGENT", help="Another agent, compared on the same customers.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Test sales, the same for every agent.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of agents that draw random numbers.")] = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
+    from experiments.evaluate import difference, figures, find_agent, play_test_sales
+    from flashsale_env import load_population, load_scenario
+
+    sale = load_scenario(scenario)
+    customers = load_population(population or sale.population, [product.title for product in sale.products])
+    names = [agent] if against is None else [agent, against]
+    players = [find_agent(name, sale, device=_device(device), seed=seed) for name in names]
+    tables = []
+    for name, player in zip(names, players, strict=True):
+        with progress_bar(f"playing {name}") as advance:
+            tables.append(play_test_sales(player, sale, customers, episodes, advance))
+    rows = [figures(table) for table in tables]
+    result: dict[str, Any] = {
+        "scenario": scenario,
+        "population": population or sale.population,
+        "episodes": episodes,
+        "agent": {"name": agent, **rows[0]},
+    }
+    if against is not None:
+        result |= {"against": {"name": against, **rows[1]}, "difference": difference(*tables)}
+    if as_json:
+        _print_json(result)
+        return
+    show_agents(f"{episodes:,} test sales of {scenario}", dict(zip(names, rows, strict=True)))
+    if against is not None:
+        found = result["difference"]
+        show_table(
+            "profit on the same customers",
+            ("difference", "mean", "95 % interval"),
+            [(f"{agent} - {against}", _money(found["diff"]), _interval(found))],
+        )
+
+
+def show_agents(title: str, rows: dict[str, dict[str, float]]) -> None:
+    """The table of agents on standard output, best first."""
+    show_table(
+        title,
+        ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales"),
+        [
+            (
+                name,
+                _money(row["mean_profit"]),
+                _interval(row),
+                _money(row["revenue"]),
+                f"{row['sell_through']:.1%}",
+                f"{row['fill_rate']:.1%}",
+                f"{row['lost_sales']:,.1f}",
+            )
+            for name, row in sorted(rows.items(), key=lambda item: -item[1]["mean_profit"])
+        ],
+    )
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no CUDA device here; use --device auto or cpu.")
+    return name
+
+
+def _money(value: float) -> str:
+    """As many decimals as leave the figure readable: textbook sales earn 9.43, shops 40,000."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3f}"
+
+
+def _interval(row: dict[str, float]) -> str:
+    return f"{_money(row['ci_low'])} .. {_money(row['ci_high'])}"
+
+
+def _short(text: str, most: int = 70) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))

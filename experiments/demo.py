@@ -1,0 +1,221 @@
+"""The demo: the whole chain from sentences to a trained policy, and what came out of it.
+
+Owns    the order of the stages, their timing and `result.json`.
+Leaves  each stage to the package whose work it is, pictures to `pictures` and the page to `report`.
+
+The folder of a run holds `config.json`, `result.json`, `index.html`, `encoder/` (with its demand model), `population/`
+(learned from text: what the agents meet), `reference/` (the same voices with their true tastes), `policy/`,
+`learning_curve.csv` and the pictures.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import agents
+from agents.play import SaleTable, trace
+from agents.seeding import split_seeds
+from encoders.building import ReferenceStudy, study_reference_world
+from encoders.corpus import generate
+from encoders.intent import IntentEncoder, evaluate, tfidf_reference
+from experiments import pictures, report
+from experiments.display import notice, progress_bar
+from experiments.evaluate import POLICY, difference, figures, play_test_sales
+from experiments.runs import Run, versions, write_json
+from experiments.settings import DemoSettings
+from experiments.train import heuristics_on_validation, write_curve
+from experiments.tuning import tune
+from flashsale_env import Population, Scenario, load_scenario
+from flashsale_env.bounds import Bound, lagrangian_dual_bound
+
+LEARNER = "ppo"
+RESULT = "result.json"
+
+
+class Clock:
+    """Seconds by stage; each stage is announced on standard error."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, title: str) -> Iterator[None]:
+        """Time one stage."""
+        notice(f"[{len(self.seconds) + 1}/7] {title}")
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 1)
+
+
+def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, Any]:
+    """Run the chain into the folder of the run and return the content of `result.json`."""
+    scenario = load_scenario(settings.scenario)
+    run.begin(overwrite=overwrite)
+    out, clock = run.folder, Clock()
+
+    with clock.stage("encoder", "texts -> BERT: fine-tuning the intent encoder"):
+        encoder, encoder_figures = fine_tune(settings, run)
+    with clock.stage("demand", "choices -> tastes: estimating demand in the reference world"):
+        study = estimate(settings, run, encoder, scenario)
+    customers = study.learned
+    with clock.stage("tuning", "tuning the heuristics on validation customers"):
+        params = tune_heuristics(settings, scenario, customers)
+    with clock.stage("training", f"training {LEARNER}"):
+        learner, curve = learn(settings, run, scenario, customers)
+    with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
+        players = {name: agents.make(name, scenario, **params.get(name, {})) for name in heuristics(scenario)}
+        players[LEARNER] = learner
+        tables = play_all(players, scenario, customers, settings.evaluation_sales)
+    with clock.stage("bound", "an upper bound on any policy"):
+        seeds = split_seeds("test", 0, settings.bound_sales)
+        bound = lagrangian_dual_bound(scenario, customers, seeds=seeds)
+
+    result = {
+        "encoder": {key: value for key, value in encoder_figures.items() if key != "confusion"},
+        "demand": study.figures,
+        "agents": {name: figures(table) for name, table in tables.items()},
+        "tuned": params,
+        "ppo_vs_best": against_best(tables),
+        "bound": {"name": bound.name, "value": bound.value, "half_width": bound.half_width}
+        | share_of_bound(bound, tables),
+        "test_sales": settings.evaluation_sales,
+        "settings": asdict(settings),
+        "seconds": clock.seconds,
+        "versions": versions(),
+        "command": run.command,
+    }
+    with clock.stage("pictures", "pictures and page"):
+        levels = heuristics_on_validation(scenario, customers, params, settings.evaluation_sales)
+        write_curve(out, curve, levels)
+        one_sale = trace(learner, scenario, customers, int(split_seeds("test", 0, 1)[0]))
+        pictures.one_sale(out / "sale.png", one_sale, scenario)
+        pictures.confusion(out / "confusion.png", encoder_figures["confusion"])
+        pictures.elasticities(out / "elasticity.png", study.figures["elasticity"])
+    clock.seconds["total"] = round(sum(clock.seconds.values()), 1)
+    write_json(out / RESULT, result)
+    report.write_page(out, result, verdict(result))
+    run.finish()
+    return result
+
+
+def fine_tune(settings: DemoSettings, run: Run) -> tuple[IntentEncoder, dict[str, Any]]:
+    """A fine-tuned encoder, saved, and its figures on phrasings that it never saw."""
+    seed, sizes = settings.seed, {"train": settings.encoder_train, "validation": settings.encoder_validation}
+    train = generate("train", settings.encoder_train, seed)
+    unseen = generate("evaluation", settings.encoder_evaluation, seed)
+    encoder = IntentEncoder.fine_tune(
+        train,
+        generate("validation", settings.encoder_validation, seed),
+        backbone=settings.backbone,
+        epochs=settings.encoder_epochs,
+        seed=seed,
+        progress=sys.stderr.isatty(),
+        corpus={"language": "en", "seed": seed, **sizes},
+        command=run.command,
+    )
+    found, reference = evaluate(encoder, unseen), tfidf_reference(train, unseen)
+    encoder.card["figures"]["evaluation"] = {key: round(found[key], 4) for key in ("accuracy", "macro_f1")}
+    encoder.card["figures"]["tfidf_evaluation"] = {key: round(value, 4) for key, value in reference.items()}
+    encoder.save(run.folder / "encoder")
+    return encoder, found | {f"tfidf_{key}": value for key, value in reference.items()}
+
+
+def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario: Scenario) -> ReferenceStudy:
+    """Demand estimated from a logged experiment, saved with both populations."""
+    study = study_reference_world(
+        encoder,
+        scenario,
+        voices=settings.voices,
+        heldout_voices=settings.heldout_voices,
+        visits=settings.visits,
+        seed=settings.seed,
+        command=run.command,
+        progress=sys.stderr.isatty(),
+    )
+    study.demand.save(run.folder / "encoder")
+    study.learned.save(run.folder / "population")
+    study.reference.save(run.folder / "reference")
+    return study
+
+
+def heuristics(scenario: Scenario) -> list[str]:
+    """Names of the agents that play this scenario without learning."""
+    return [name for name, e in agents.AGENTS.items() if not e.learns and e.applies(scenario) is None]
+
+
+def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> dict[str, dict[str, float]]:
+    """Name -> parameters of every heuristic that has some, from its shipped ones on."""
+    params = {}
+    for name in heuristics(scenario):
+        if not agents.AGENTS[name].cls.space(scenario):
+            continue
+        with progress_bar(f"tuning {name}") as advance:
+            params[name] = tune(
+                name,
+                scenario,
+                population,
+                trials=settings.tuning_trials,
+                sales=settings.tuning_sales,
+                seed=settings.seed,
+                start=agents.tuned(name, scenario) or None,
+                progress=lambda done, total, best: advance(done, total, f"best profit {best:,.0f}"),
+            )
+    return params
+
+
+def learn(settings: DemoSettings, run: Run, scenario: Scenario, population: Population) -> tuple[Any, Any]:
+    """The learner with its best policy on validation customers, saved, and its learning curve."""
+    learner = agents.make(
+        LEARNER,
+        scenario,
+        seed=settings.seed,
+        sales=settings.training_sales,
+        num_envs=settings.training_batch,
+        validation_sales=settings.evaluation_sales,
+    )
+    with progress_bar(f"training {LEARNER}") as advance:
+        curve = learner.learn(
+            population,
+            folder=run.folder / POLICY,
+            progress=lambda done, total, row: advance(
+                done, total, f"validation profit {row['profit']:,.0f}" if row else ""
+            ),
+        )
+    return learner, curve
+
+
+def play_all(players: dict[str, Any], scenario: Scenario, population: Population, sales: int) -> dict[str, SaleTable]:
+    """Every agent on the same test sales."""
+    tables = {}
+    for name, player in players.items():
+        with progress_bar(f"playing {name}") as advance:
+            tables[name] = play_test_sales(player, scenario, population, sales, advance)
+    return tables
+
+
+def against_best(tables: dict[str, SaleTable]) -> dict[str, Any]:
+    """The learner's profit less that of the best heuristic on the same customers."""
+    rivals = {name: table["profit"].mean() for name, table in tables.items() if name != LEARNER}
+    best = max(rivals, key=lambda name: rivals[name])
+    return {"best": best, **difference(tables[LEARNER], tables[best])}
+
+
+def share_of_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
+    """How much of the bound the learner earns, on the sales that the bound is averaged over."""
+    earned = float(tables[LEARNER]["profit"][: len(bound.per_sale)].mean())
+    return {"ppo_share": earned / bound.value} if bound.value > 0 else {}
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """Who wins, in one sentence, whoever it is."""
+    found = result["ppo_vs_best"]
+    best, gap = found["best"], f"{abs(found['diff']):,.0f}"
+    interval = f"95 % interval of {LEARNER} - {best}: {found['ci_low']:,.0f} to {found['ci_high']:,.0f}"
+    if found["ci_low"] > 0:
+        return f"{LEARNER} beats the best heuristic, {best}, by {gap} a sale on the same customers ({interval})."
+    if found["ci_high"] < 0:
+        return f"The heuristic {best} wins: it beats {LEARNER} by {gap} a sale on the same customers ({interval})."
+    return f"{LEARNER} and the best heuristic, {best}, cannot be told apart on these customers ({interval})."

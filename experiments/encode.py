@@ -1,0 +1,73 @@
+"""From a shop's own messages to a population of customers.
+
+Owns    which encoder and demand model read the messages, and the summary of what they found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encoders.building import DEMAND_FOLDER, population_from_texts
+from encoders.demand import DemandModel
+from encoders.intent import IntentEncoder
+from flashsale_env import INTENTS, Population, Scenario
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Example:
+    """A message, its most probable intent and that intent's probability."""
+
+    text: str
+    intent: str
+    probability: float
+
+
+def read_customers(
+    texts: Sequence[str], scenario: Scenario, encoder: Path | None, *, command: str, progress: bool
+) -> Population:
+    """A population from messages.
+
+    Args:
+        encoder: folder with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves
+            in DIR/encoder; None for the shipped pair.
+
+    Raises:
+        ValueError, FileNotFoundError: the folder does not hold both, or the demand model knows other products.
+    """
+    reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
+    demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
+    return population_from_texts(texts, reader, demand, scenario, command=command, progress=progress)
+
+
+def summary(population: Population) -> dict[str, Any]:
+    """What was read: the intent mix in two ways, mean tastes, and a few messages evenly spaced over the file.
+
+    Returns:
+        "messages"; "intents": intent -> {"messages" it is the best guess for, "mean_probability",
+        "mean_price_sensitivity" of these voices or None}; "examples".
+    """
+    guess = population.latent_class
+    intents = {}
+    for i, intent in enumerate(INTENTS):
+        here = guess == i
+        sensitivity = float(population.price_sensitivity[here].mean()) if here.any() else None
+        intents[intent] = {
+            "messages": int(here.sum()),
+            "mean_probability": float(population.intent_probabilities[:, i].mean()),
+            "mean_price_sensitivity": sensitivity,
+        }
+    rows = np.unique(np.linspace(0, len(population) - 1, EXAMPLES).round().astype(int))
+    examples = [
+        Example(
+            population.utterances[row],
+            INTENTS[guess[row]],
+            float(population.intent_probabilities[row, guess[row]]),
+        )
+        for row in rows
+    ]
+    return {"messages": len(population), "intents": intents, "examples": examples}

@@ -1,0 +1,73 @@
+"""Comparing agents on common customers.
+
+Owns    finding an agent by name or folder, playing test sales, and the figures with their intervals.
+Leaves  the loop itself to `agents.play`, intervals to `statistics`.
+Units   money in the scenario's currency.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import agents
+from agents.base import CARD
+from agents.play import Plays, SaleTable, play
+from agents.seeding import split_seeds
+from experiments.statistics import mean_interval, paired_difference
+from flashsale_env import Population, Scenario
+from flashsale_env.errors import unknown_name
+
+POLICY = "policy"  # folder of the trained policy inside the folder of a run
+# Means that are reported beside the profit.
+REPORTED = ("revenue", "units_sold", "sell_through", "fill_rate", "conversion", "lost_sales", "coupon_spend")
+
+
+def find_agent(name: str, scenario: Scenario, *, device: str = "auto", seed: int = 0) -> Plays:
+    """An agent by name, or by folder of a trained one or of the run that trained it.
+
+    Raises:
+        ValueError: unknown name; an agent that has to be trained first, or that does not fit the scenario.
+        FileNotFoundError: the folder holds no agent.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return agents.load(policy_folder(folder), scenario, device=device)
+    if name not in agents.AGENTS:
+        raise ValueError(
+            unknown_name("agent", name, agents.AGENTS) + " Or give the folder that `flashsale train` wrote."
+        )
+    return agents.make(name, scenario, device=device, seed=seed)
+
+
+def policy_folder(folder: Path) -> Path:
+    """The folder itself, or the policy inside the folder of a run."""
+    inside = folder / POLICY
+    if (folder / CARD).is_file() or inside.is_dir():
+        return inside if inside.is_dir() else folder
+    raise FileNotFoundError(
+        f"{folder} holds no trained agent: want a folder with {CARD}, as `flashsale train` writes it."
+    )
+
+
+def play_test_sales(
+    agent: Plays,
+    scenario: Scenario,
+    population: Population,
+    sales: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> SaleTable:
+    """The first `sales` sales of the test split, which no training and no tuning has seen."""
+    return play(agent, scenario, population, seeds=split_seeds("test", 0, sales), progress=progress)
+
+
+def figures(table: Mapping[str, Any]) -> dict[str, float]:
+    """Mean profit with its 95 % interval, and the means of the other metrics."""
+    profit = mean_interval(table["profit"])
+    means = {name: float(table[name].mean()) for name in REPORTED}
+    return {"mean_profit": profit.mean, "ci_low": profit.low, "ci_high": profit.high, **means}
+
+
+def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float]:
+    """Mean profit of the first less that of the second on the same customers, with its 95 % interval."""
+    found = paired_difference(first["profit"], second["profit"])
+    return {"diff": found.mean, "ci_low": found.low, "ci_high": found.high}

@@ -1,0 +1,49 @@
+"""What there is: scenarios, agents, encoders and experiments by name. Loads no model and imports no torch."""
+
+import json
+import tomllib
+from importlib import resources
+from typing import Any
+
+from agents import AGENTS
+from experiments.settings import CONFIGS
+from flashsale_env import SCENARIOS, environment_id, load_scenario
+
+Rows = list[dict[str, Any]]
+
+
+def everything() -> dict[str, Rows]:
+    """Kind -> entries, each with "name" and "description"."""
+    return {
+        "scenarios": scenarios(),
+        "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
+        "encoders": encoders(),
+        "experiments": [
+            {"name": name, "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"]}
+            for name, path in CONFIGS.items()
+        ],
+    }
+
+
+def scenarios() -> Rows:
+    """The shipped scenarios with their environment ids."""
+    return [
+        {"name": name, "id": environment_id(name), "description": load_scenario(name).description} for name in SCENARIOS
+    ]
+
+
+def encoders() -> Rows:
+    """The shipped intent encoders, described by their cards."""
+    rows = []
+    for folder in sorted(resources.files("encoders").joinpath("data").iterdir(), key=lambda f: f.name):
+        path = folder.joinpath("card.json")
+        if not path.is_file():
+            continue
+        card = json.loads(path.read_text(encoding="utf-8"))
+        score = card["figures"]["evaluation"]
+        description = (
+            f"{card['method']} on {card['backbone']['source'].split(',')[0]}, {', '.join(card['languages'])}; "
+            f"accuracy {score['accuracy']:.3f}, macro-F1 {score['macro_f1']:.3f} on phrasings it never saw"
+        )
+        rows.append({"name": folder.name, "description": description})
+    return rows

@@ -1,0 +1,79 @@
+"""A shop's messages from a CSV file, read strictly: nothing is guessed and nothing is dropped in silence."""
+
+import io
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from flashsale_env.errors import unknown_name
+
+
+def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", skip_empty: bool = False) -> list[str]:
+    """The texts of one column, in the order of the file.
+
+    Args:
+        path: a CSV file with a header.
+        column: name of the column that holds the messages.
+        encoding: of the file; a byte order mark is skipped.
+        skip_empty: leave out rows whose text is empty instead of refusing the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not CSV, another encoding, no such column, no rows, or an empty text; the message says where.
+    """
+    path = Path(path)
+    table = _read_table(path, _read_text(path, encoding))
+    if column not in table.columns:
+        raise ValueError(f"{path}: {unknown_name('column', column, map(str, table.columns))}")
+    if table.empty:
+        raise ValueError(f"{path} has a header but no rows below it, so there are no messages to read.")
+    texts = table[column].fillna("")
+    empty = texts.str.strip() == ""
+    if empty.any() and not skip_empty:
+        row = int(empty.to_numpy().argmax()) + 1
+        raise ValueError(
+            f"{path}: column {column!r} is empty in row {row} below the header ({int(empty.sum())} such rows of "
+            f"{len(texts)}). Fill or remove them, or pass --skip-empty."
+        )
+    if empty.all():
+        raise ValueError(f"{path}: column {column!r} is empty in all {len(texts)} rows.")
+    return [str(text) for text in texts[~empty]]
+
+
+def _read_text(path: Path, encoding: str) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file at {path}: want a CSV file of messages.") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder: want a CSV file of messages.") from None
+    try:
+        return content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path} is not {encoding}: byte 0x{content[error.start]:02x} at offset {error.start} (line {line}) "
+            f"does not fit. "
+            f"Give the file's own encoding, e.g. --encoding cp1252 or --encoding gb18030."
+        ) from None
+    except LookupError:
+        raise ValueError(f"unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or gb18030.") from None
+
+
+def _read_table(path: Path, text: str) -> pd.DataFrame:
+    # A blank line at the end of a file is no row; one between rows is an empty message.
+    text = text.strip("\r\n")
+    if not text.strip():
+        raise ValueError(f"{path} is empty: want a CSV file with a header and one message a row.")
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns where a row has more fields than the header, and drops them.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # "NA" and "null" are things that customers type, not gaps.
+            return pd.read_csv(
+                io.StringIO(text), dtype=str, keep_default_na=False, index_col=False, skip_blank_lines=False
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not read as CSV: {reason} Quote fields that hold commas.") from None

@@ -1,0 +1,91 @@
+"""Settings of an experiment: frozen, checked when built, read strictly from TOML.
+
+Owns    the settings of `flashsale demo` and the files in `configs/`.
+"""
+
+import dataclasses
+import tomllib
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashsale_env.errors import unknown_name
+
+CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How large each stage of the demo is.
+
+    Args:
+        description: one line for `flashsale list`.
+        scenario: name or path.
+        seed: of every stage; training, validation and test customers stay disjoint whatever it is.
+        backbone: see `encoders.backbone.BACKBONES`.
+        encoder_train, encoder_validation, encoder_evaluation: messages of the three splits.
+        encoder_epochs: passes over the training messages.
+        voices, heldout_voices: customers of the logged experiment and of its held-out part.
+        visits: logged visits of each part.
+        tuning_trials, tuning_sales: of each heuristic, on validation customers.
+        training_sales: sales that the learner plays.
+        training_batch: of them, sales played side by side.
+        evaluation_sales: test sales, the same for every agent.
+        bound_sales: test sales over which the upper bound is averaged.
+    """
+
+    description: str
+    scenario: str
+    seed: int
+    backbone: str
+    encoder_train: int
+    encoder_validation: int
+    encoder_evaluation: int
+    encoder_epochs: int
+    voices: int
+    heldout_voices: int
+    visits: int
+    tuning_trials: int
+    tuning_sales: int
+    training_sales: int
+    training_batch: int
+    evaluation_sales: int
+    bound_sales: int
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = {"seed": 0, "encoder_epochs": 1, "tuning_trials": 1}.get(field.name, 2)
+            if isinstance(value, int) and value < least:
+                raise ValueError(f"{field.name} must be at least {least}, got {value}.")
+
+
+def load_demo_settings(name: str) -> DemoSettings:
+    """Settings by name of a shipped file, or by path.
+
+    Raises:
+        ValueError: unknown name, or the file has a wrong key, type or value; the message names it.
+        FileNotFoundError: a path that is not there.
+    """
+    path = CONFIGS.get(name, Path(name))
+    if path.suffix != ".toml":
+        raise ValueError(unknown_name("experiment", name, CONFIGS) + " Or give the path of a TOML file.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no experiment at {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+    hints = typing.get_type_hints(DemoSettings)
+    for key, value in content.items():
+        if key not in hints:
+            raise ValueError(f"{path}: {unknown_name('key', key, hints)}")
+        if type(value) is not hints[key]:
+            raise ValueError(f"{path}: {key}: want {hints[key].__name__}, got {value!r}.")
+    for key in hints:
+        if key not in content:
+            raise ValueError(f"{path}: missing key {key!r}.")
+    try:
+        return DemoSettings(**content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

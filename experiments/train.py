@@ -1,0 +1,134 @@
+"""Training a learner into a folder, and going on where an interrupted training stopped.
+
+Owns    when a folder is continued, begun anew or refused, and what a finished training leaves beside the policy.
+Leaves  learning, checkpoints and choosing the best policy on validation customers to `agents`.
+
+A folder holds `config.json`, `policy/` (the agent, and while it is trained its checkpoint), `learning_curve.csv` and
+`learning_curve.png`.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import agents
+from agents.play import play
+from agents.seeding import split_seeds
+from experiments.evaluate import POLICY
+from experiments.pictures import learning_curve
+from experiments.runs import Run, read_config
+from flashsale_env import Population, Scenario
+from flashsale_env.errors import unknown_name
+from flashsale_env.files import write_atomically
+
+CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"
+# Options that may differ between a training and its continuation.
+_FREE = ("device",)
+
+Curve = list[dict[str, float]]
+Progress = Callable[[int, int, dict[str, float] | None], None]
+
+
+def check_learner(name: str) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        ValueError: unknown name, or a rule that does not learn.
+    """
+    if name not in agents.AGENTS:
+        raise ValueError(unknown_name("agent", name, agents.AGENTS))
+    learners = [entry.name for entry in agents.AGENTS.values() if entry.learns]
+    if name not in learners:
+        raise ValueError(
+            f"agent {name!r} does not learn: play it with `flashsale evaluate {name} --scenario SCENARIO`, "
+            f"or train {' or '.join(learners)}."
+        )
+
+
+def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> Run:
+    """The run with hashes of what its options only name, so that a changed file is not continued by mistake."""
+    prints = {
+        "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
+        "population_sha256": population.card.get("sha256"),
+    }
+    return replace(run, options={**run.options, **prints})
+
+
+def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
+    """Make the folder ready; whether it holds an unfinished training that goes on.
+
+    Raises:
+        FileExistsError: it holds a finished training, one with other options, or something else.
+    """
+    config = None if overwrite else read_config(run.folder)
+    if config is None:
+        run.begin(overwrite=overwrite)
+        return False
+    if config.get("finished"):
+        raise FileExistsError(
+            f"{run.folder} holds a finished run: evaluate it, choose another --out, or pass --overwrite to begin anew."
+        )
+    before = config["options"]
+    for name, value in run.options.items():
+        if name not in _FREE and before.get(name) != value:
+            raise FileExistsError(
+                f"{run.folder} holds an unfinished run with {name} {before.get(name)!r}, asked for is {value!r}: "
+                f"give the same options to continue it, choose another --out, or pass --overwrite to begin anew."
+            )
+    return True
+
+
+def train(
+    run: Run,
+    scenario: Scenario,
+    population: Population,
+    *,
+    agent: str,
+    seed: int,
+    device: str,
+    settings: dict[str, Any],
+    progress: Progress,
+) -> Curve:
+    """Learn to the end and write curve and picture.
+
+    Returns:
+        One row a validation: "sales", "steps", "seconds", "profit", "ret".
+    """
+    learner = agents.make(agent, scenario, device=device, seed=seed, **settings)
+    curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress)
+    write_curve(run.folder, curve, heuristics_on_validation(scenario, population))
+    run.finish()
+    return curve
+
+
+def write_curve(folder: Path, curve: Curve, heuristics: dict[str, float]) -> None:
+    """The learning curve as a table and as a picture."""
+    write_atomically(folder / CURVE_TABLE, pd.DataFrame(curve).to_csv(index=False).encode())
+    learning_curve(
+        folder / CURVE_PICTURE, [row["steps"] for row in curve], [row["profit"] for row in curve], heuristics
+    )
+
+
+def heuristics_on_validation(
+    scenario: Scenario,
+    population: Population,
+    params: dict[str, dict[str, float]] | None = None,
+    sales: int = 1024,
+) -> dict[str, float]:
+    """Mean profit of every heuristic that plays this scenario, on the validation customers.
+
+    Args:
+        params: name -> parameters; their tuned or default values for the others.
+    """
+    seeds = split_seeds("validation", 0, sales)
+    means = {}
+    for name, entry in agents.AGENTS.items():
+        if entry.learns or entry.applies(scenario) is not None:
+            continue
+        player = agents.make(name, scenario, **(params or {}).get(name, {}))
+        means[name] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
+    return means
