@@ -87,6 +87,8 @@ class Settings:
     imitate: str = "sell_through"
     vf_coef: float = 0.5
     siblings: int = 8
+    persistence: float = 0.0
+    reacts_to: str = "customers"
     order_start: float = -1.0
     log_std_orders: float = -1.75
     target_kl: float | None = None
@@ -309,8 +311,8 @@ class PPOAgent:
                     "log_std_init": s.log_std_init,
                     "features_extractor_class": MerchantFeatures,
                     "features_extractor_kwargs": {
-                        "advice": venv.action_space.shape[0],
                         **MerchantFeatures.settings(self.scenario),
+                        "reacts_to": s.reacts_to,
                     },
                 },
                 device=self.device,
@@ -319,6 +321,7 @@ class PPOAgent:
         spread[venv.get_attr("codec")[0].order_columns] = s.log_std_orders
         with torch.no_grad():
             model.policy.log_std.copy_(torch.as_tensor(spread))
+        model.policy.persistence = s.persistence
         return model
 
     def _measure_features(self, venv: "_Advised") -> None:
@@ -400,6 +403,7 @@ class _Keeper(BaseCallback):
             self._between_rollouts()
         # The rollout and the update after it draw from a stream of their own: a resumed training draws the same.
         set_random_seed(_mixed(self.agent.seed, self.rollouts))
+        self.agent.policy._noise = None
 
     def _on_step(self) -> bool:
         return True

@@ -10,15 +10,18 @@ instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.
 from typing import Any
 
 import torch
+from torch import nn
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, MlpExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from flashsale_env import Layout, Scenario
+from flashsale_env import ActionCodec, Layout, Scenario
 
 # Below this share of customers come, or left, a quotient by it is noise.
 _FEWEST = 0.05
 # Standardised features beyond this many spreads are cut: a rare stock-out must not throw the policy off.
 _WIDEST = 5.0
+# What the shop's own decisions hardly change: time, who comes, and what they write.
+_EXOGENOUS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
 # A number that hardly moved when it was measured is not blown up beyond this share of its range.
 _SMALLEST_SPREAD = 0.05
 
@@ -51,12 +54,18 @@ class MerchantFeatures(BaseFeaturesExtractor):
         low: tuple[float, ...],
         high: tuple[float, ...],
         customers: tuple[float, ...],
+        reacts_to: str,
     ) -> None:
         derived = 4 if {"conversion", "traffic"} <= set(columns) else 3
         derived *= {"time_left", "on_hand"} <= set(columns)
         size = len(low) + derived * len(customers)
         super().__init__(observation_space, features_dim=size + advice)
-        self._advice, self._columns, self._derived = advice, columns, derived
+        self.advice = advice
+        self._columns, self._derived = columns, derived
+        seen = range(size) if reacts_to == "everything" else [
+            i for name in _EXOGENOUS if name in columns for i in range(*columns[name])
+        ]
+        self.actor_columns = list(seen)
         floor = torch.full((size,), _SMALLEST_SPREAD)
         floor[: len(low)] *= torch.tensor(high) - torch.tensor(low)
         self.register_buffer("floor", floor, persistent=False)
@@ -70,6 +79,7 @@ class MerchantFeatures(BaseFeaturesExtractor):
         layout = Layout(scenario)
         expected = scenario.arrivals.customers_per_minute * scenario.sale_minutes
         return {
+            "advice": len(ActionCodec(scenario).names),
             "columns": {name: (layout[name].start, layout[name].stop) for name in layout},
             "low": tuple(layout.low.tolist()),
             "high": tuple(layout.high.tolist()),
@@ -85,10 +95,10 @@ class MerchantFeatures(BaseFeaturesExtractor):
     def forward(self, shown: torch.Tensor) -> torch.Tensor:
         """(N, D + C) -> (N, F)."""
         standardised = (self._numbers(shown) - self.centre) / self.spread
-        return torch.cat([standardised.clamp(-_WIDEST, _WIDEST), shown[:, shown.shape[1] - self._advice :]], dim=1)
+        return torch.cat([standardised.clamp(-_WIDEST, _WIDEST), shown[:, shown.shape[1] - self.advice :]], dim=1)
 
     def _numbers(self, shown: torch.Tensor) -> torch.Tensor:
-        observations = shown[:, : shown.shape[1] - self._advice]
+        observations = shown[:, : shown.shape[1] - self.advice]
         if not self._derived:
             return observations
         get = {name: observations[:, a:b] for name, (a, b) in self._columns.items()}
@@ -105,38 +115,74 @@ class MerchantFeatures(BaseFeaturesExtractor):
         return torch.cat([observations, *derived], dim=1)
 
 
-class _WithShortcut(MlpExtractor):
-    """Hidden layers, and beside the last one the features themselves.
+class _Networks(nn.Module):
+    """Actor and critic as Stable-Baselines3 calls them; the actor's latent is the mean of the action itself.
 
-    Good rules of thumb are nearly linear in the features; the hidden layers are left to find what is not.
+    Beside the hidden layers runs a linear shortcut, because good rules are nearly linear.
     """
 
-    def __init__(self, feature_dim: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(feature_dim, *args, **kwargs)
-        self.latent_dim_pi += feature_dim
-        self.latent_dim_vf += feature_dim
+    def __init__(self, features: MerchantFeatures, widths: list[int]) -> None:
+        super().__init__()
+        self._seen = features.actor_columns
+        self._advice = features.advice
+        self.actor = _layers(len(self._seen), widths)
+        self.correction = nn.Linear(widths[-1] + len(self._seen), features.advice)
+        self.critic = _layers(features.features_dim, widths)
+        self.latent_dim_pi = features.advice
+        self.latent_dim_vf = widths[-1] + features.features_dim
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, F) -> what the actor and the critic make of them."""
+        return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F) -> (N, hidden + F)."""
-        return torch.cat([self.policy_net(features), features], dim=1)
+        """(N, F) -> (N, C) mean of the action."""
+        seen = features[:, self._seen]
+        advice = features[:, features.shape[1] - self._advice :]
+        return advice + self.correction(torch.cat([self.actor(seen), seen], dim=1))
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F) -> (N, hidden + F)."""
-        return torch.cat([self.value_net(features), features], dim=1)
+        return torch.cat([self.critic(features), features], dim=1)
+
+
+def _layers(size: int, widths: list[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Linear(size, width), nn.Tanh()]
+        size = width
+    return nn.Sequential(*layers)
 
 
 class AdvisedPolicy(ActorCriticPolicy):
     """Stable-Baselines3's Gaussian actor and critic; before the first update its mode is the advice."""
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = _WithShortcut(
-            self.features_dim, net_arch=self.net_arch, activation_fn=self.activation_fn, device=self.device
-        )
+        self.mlp_extractor = _Networks(self.features_extractor, self.net_arch).to(self.device)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
-        columns = self.action_net.out_features
+        self.action_net = nn.Identity()
         with torch.no_grad():
-            self.action_net.weight.zero_()
-            self.action_net.weight[:, -columns:].copy_(torch.eye(columns))
-            self.value_net.weight.zero_()
+            for head in (self.mlp_extractor.correction, self.value_net):
+                head.weight.zero_()
+                head.bias.zero_()
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+
+    persistence = 0.0
+    _noise: torch.Tensor | None = None
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions, values and log-probabilities while sales are played for learning."""
+        actor, critic = self.mlp_extractor(self.extract_features(obs))
+        distribution = self._get_action_dist_from_latent(actor)
+        mean, deviation = distribution.distribution.mean, distribution.distribution.stddev
+        fresh = torch.randn_like(mean)
+        if self._noise is None or self._noise.shape != fresh.shape:
+            self._noise = fresh
+        else:
+            self._noise = self.persistence * self._noise + (1 - self.persistence**2) ** 0.5 * fresh
+        actions = mean if deterministic else mean + deviation * self._noise
+        return actions, self.value_net(critic), distribution.log_prob(actions)

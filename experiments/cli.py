@@ -87,7 +87,3 @@ def _complain(message: str, code: int = USER_ERROR) -> int:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     print(f"flashsale: warning: {' '.join(str(message).split())}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

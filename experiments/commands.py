@@ -9,6 +9,7 @@ Leaves  the work to the module of the same name, which is imported only when its
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,11 +113,12 @@ def demo(
     title = f"{result['test_sales']:,} test sales of {settings.scenario}, the same customers for all"
     show_agents(title, result["agents"])
     bound = result["bound"]
+    value = f"{_money(bound['value'])} ± {_money(bound['half_width'], bound['value'])}"
     show_table(
         "around it",
         ("what", "value"),
         [
-            (f"upper bound: {bound['name']}", f"{_money(bound['value'])} ± {_money(bound['half_width'])}"),
+            (f"upper bound: {bound['name']}", value),
             ("encoder on unseen phrasings, macro-F1", f"{result['encoder']['macro_f1']:.3f}"),
             ("TF-IDF on the same, macro-F1", f"{result['encoder']['tfidf_macro_f1']:.3f}"),
             ("held-out NLL of demand: no text", f"{result['demand']['no_text_nll']:.4f}"),
@@ -170,7 +172,7 @@ def encode(
 
     from experiments.encode import read_customers, summary
 
-    population = read_customers(texts, sale, encoder, command=context.obj, progress=True)
+    population = read_customers(texts, sale, encoder, command=context.obj, progress=sys.stderr.isatty())
     run.begin(overwrite=overwrite)
     population.save(out)
     run.finish()
@@ -199,7 +201,8 @@ def encode(
         [(_short(e.text), e.intent, f"{e.probability:.2f}") for e in found["examples"]],
         text_columns=2,
     )
-    notice(f"population of {len(population):,} voices in {out}; next: flashsale train {scenario} --population {out}")
+    following = f"flashsale train {scenario} --population {out} --out DIR"
+    notice(f"population of {len(population):,} voices in {out}; next: {following}")
 
 
 @app.command()
@@ -315,25 +318,26 @@ def evaluate(
         return
     show_agents(f"{episodes:,} test sales of {scenario}", dict(zip(names, rows, strict=True)))
     if against is not None:
-        found = result["difference"]
+        found, scale = result["difference"], rows[0]["mean_profit"]
         show_table(
             "profit on the same customers",
             ("difference", "mean", "95 % interval"),
-            [(f"{agent} - {against}", _money(found["diff"]), _interval(found))],
+            [(f"{agent} - {against}", _money(found["diff"], scale), _interval(found, scale))],
         )
 
 
 def show_agents(title: str, rows: dict[str, dict[str, float]]) -> None:
     """The table of agents on standard output, best first."""
+    scale = max(abs(row["mean_profit"]) for row in rows.values())
     show_table(
         title,
         ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales"),
         [
             (
                 name,
-                _money(row["mean_profit"]),
-                _interval(row),
-                _money(row["revenue"]),
+                _money(row["mean_profit"], scale),
+                _interval(row, scale),
+                _money(row["revenue"], scale),
                 f"{row['sell_through']:.1%}",
                 f"{row['fill_rate']:.1%}",
                 f"{row['lost_sales']:,.1f}",
@@ -353,13 +357,17 @@ def _device(name: str) -> str:
     return name
 
 
-def _money(value: float) -> str:
-    """As many decimals as leave the figure readable: textbook sales earn 9.43, shops 40,000."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3f}"
+def _money(value: float, like: float | None = None) -> str:
+    """With decimals where the figure, or the one beside which it stands, is small: 9.430, but 40,000.
+
+    >>> _money(9.43), _money(40_000.4), _money(0.7, like=40_000.4)
+    ('9.430', '40,000', '1')
+    """
+    return f"{value:,.0f}" if abs(value if like is None else like) >= 1000 else f"{value:,.3f}"
 
 
-def _interval(row: dict[str, float]) -> str:
-    return f"{_money(row['ci_low'])} .. {_money(row['ci_high'])}"
+def _interval(row: dict[str, float], like: float) -> str:
+    return f"{_money(row['ci_low'], like)} .. {_money(row['ci_high'], like)}"
 
 
 def _short(text: str, most: int = 70) -> str:

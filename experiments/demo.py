@@ -26,6 +26,7 @@ from experiments.display import notice, progress_bar
 from experiments.evaluate import POLICY, difference, figures, play_test_sales
 from experiments.runs import Run, versions, write_json
 from experiments.settings import DemoSettings
+from experiments.statistics import paired_difference
 from experiments.train import heuristics_on_validation, write_curve
 from experiments.tuning import tune
 from flashsale_env import Population, Scenario, load_scenario
@@ -80,7 +81,7 @@ def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, 
         "tuned": params,
         "ppo_vs_best": against_best(tables),
         "bound": {"name": bound.name, "value": bound.value, "half_width": bound.half_width}
-        | share_of_bound(bound, tables),
+        | under_bound(bound, tables),
         "test_sales": settings.evaluation_sales,
         "settings": asdict(settings),
         "seconds": clock.seconds,
@@ -88,7 +89,7 @@ def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, 
         "command": run.command,
     }
     with clock.stage("pictures", "pictures and page"):
-        levels = heuristics_on_validation(scenario, customers, params, settings.evaluation_sales)
+        levels = heuristics_on_validation(scenario, customers, params, settings.validation_sales)
         write_curve(out, curve, levels)
         one_sale = trace(learner, scenario, customers, int(split_seeds("test", 0, 1)[0]))
         pictures.one_sale(out / "sale.png", one_sale, scenario)
@@ -168,13 +169,13 @@ def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Popu
 
 def learn(settings: DemoSettings, run: Run, scenario: Scenario, population: Population) -> tuple[Any, Any]:
     """The learner with its best policy on validation customers, saved, and its learning curve."""
+    chosen = {"sales": settings.training_sales, "num_envs": settings.training_batch}
     learner = agents.make(
         LEARNER,
         scenario,
         seed=settings.seed,
-        sales=settings.training_sales,
-        num_envs=settings.training_batch,
-        validation_sales=settings.evaluation_sales,
+        validation_sales=settings.validation_sales,
+        **{name: value for name, value in chosen.items() if value},
     )
     with progress_bar(f"training {LEARNER}") as advance:
         curve = learner.learn(
@@ -203,10 +204,11 @@ def against_best(tables: dict[str, SaleTable]) -> dict[str, Any]:
     return {"best": best, **difference(tables[LEARNER], tables[best])}
 
 
-def share_of_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
-    """How much of the bound the learner earns, on the sales that the bound is averaged over."""
-    earned = float(tables[LEARNER]["profit"][: len(bound.per_sale)].mean())
-    return {"ppo_share": earned / bound.value} if bound.value > 0 else {}
+def under_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
+    """What the learner leaves of the bound, on the sales that the bound is averaged over, paired."""
+    earned = tables[LEARNER]["profit"][: len(bound.per_sale)]
+    gap = paired_difference(bound.per_sale, earned)
+    return {"ppo_profit": float(earned.mean()), "gap": gap.mean, "gap_low": gap.low, "gap_high": gap.high}
 
 
 def verdict(result: dict[str, Any]) -> str:

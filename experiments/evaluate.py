@@ -36,6 +36,10 @@ def find_agent(name: str, scenario: Scenario, *, device: str = "auto", seed: int
         raise ValueError(
             unknown_name("agent", name, agents.AGENTS) + " Or give the folder that `flashsale train` wrote."
         )
+    if agents.AGENTS[name].learns:
+        raise ValueError(
+            f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."
+        )
     return agents.make(name, scenario, device=device, seed=seed)
 
 

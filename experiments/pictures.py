@@ -90,17 +90,18 @@ def one_sale(path: Path, trace: Mapping[str, npt.NDArray[Any]], scenario: Scenar
         prices.fill_between(edges, 0, shown, step="post", color="0.85", label="coupon depth")
     prices.set_ylabel("share of list price")
     prices.set_ylim(0, 1.05)
-    prices.legend(frameon=False, fontsize=7, ncols=3, loc="lower left")
+    prices.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     stock.set_ylabel("on hand / opening stock\n(triangle: order)")
     stock.set_ylim(bottom=0)
 
     if reads:
+        shares = np.vstack([trace["intent_mean"], trace["intent_mean"][-1:]])
         panels[3].stackplot(
-            minute, trace["intent_mean"].T, labels=INTENTS, colors=[COLOURS[i % 10] for i in range(len(INTENTS))]
+            edges, shares.T, step="post", labels=INTENTS, colors=[COLOURS[i % 10] for i in range(len(INTENTS))]
         )
         panels[3].set_ylabel("intents of recent messages,\nas the encoder reads them")
         panels[3].set_ylim(0, 1)
-        panels[3].legend(frameon=False, fontsize=7, ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        panels[3].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     panels[-1].set_xlabel("minutes since the opening")
     panels[-1].set_xlim(0, close)
     for panel in panels:

@@ -37,7 +37,10 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
     encoder, demand, bound = result["encoder"], result["demand"], result["bound"]
     agents = sorted(result["agents"].items(), key=lambda item: -item[1]["mean_profit"])
     gap = demand["gap_no_text_minus_encoder"]
-    share = f" PPO earns {bound['ppo_share']:.1%} of it on these sales." if "ppo_share" in bound else ""
+    below = (
+        f"PPO earns {bound['ppo_profit']:,.0f} on these sales, {bound['gap']:,.0f} below it "
+        f"(95 % interval {bound['gap_low']:,.0f} to {bound['gap_high']:,.0f})."
+    )
     body = [
         "<h1>From customers' sentences to a trained policy</h1>",
         f'<p class="verdict">{escape(verdict)}</p>',
@@ -59,7 +62,8 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
             best=0,
         ),
         f'<p class="note">No policy earns more than {bound["value"]:,.0f} &plusmn; {bound["half_width"]:,.0f} a sale '
-        f"({escape(bound['name'])}: an upper bound, not an optimum).{share} Profit is money only: revenue less costs. "
+        f"({escape(bound['name'])}: an upper bound over {result['settings']['bound_sales']:,} of the sales, "
+        f"not an optimum). {below} Profit is money only: revenue less costs. "
         f"Heuristics are tuned on validation customers, from which the learner's best checkpoint is chosen too.</p>",
         _figure(folder / "learning_curve.png", "Learning, on validation customers. Dashed: the tuned heuristics."),
         "<h2>One sale, played by PPO</h2>",

@@ -13,6 +13,9 @@ from flashsale_env.errors import unknown_name
 
 CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
+# Everything that is averaged needs two for an interval; these do not.
+_LEAST = {"seed": 0, "encoder_epochs": 1, "tuning_trials": 1, "training_sales": 0, "training_batch": 0}
+
 
 @dataclass(frozen=True)
 class DemoSettings:
@@ -28,8 +31,9 @@ class DemoSettings:
         voices, heldout_voices: customers of the logged experiment and of its held-out part.
         visits: logged visits of each part.
         tuning_trials, tuning_sales: of each heuristic, on validation customers.
-        training_sales: sales that the learner plays.
-        training_batch: of them, sales played side by side.
+        training_sales: sales that the learner plays; 0 for its preset's.
+        training_batch: of them, sales played side by side; 0 for its preset's.
+        validation_sales: sales on which checkpoints are compared, and the learning curve drawn.
         evaluation_sales: test sales, the same for every agent.
         bound_sales: test sales over which the upper bound is averaged.
     """
@@ -49,13 +53,19 @@ class DemoSettings:
     tuning_sales: int
     training_sales: int
     training_batch: int
+    validation_sales: int
     evaluation_sales: int
     bound_sales: int
 
     def __post_init__(self) -> None:
+        if self.bound_sales > self.evaluation_sales:
+            raise ValueError(
+                f"bound_sales must be at most evaluation_sales, got {self.bound_sales} > {self.evaluation_sales}: the "
+                f"bound is compared with what was earned on the same sales."
+            )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            least = {"seed": 0, "encoder_epochs": 1, "tuning_trials": 1}.get(field.name, 2)
+            least = _LEAST.get(field.name, 2)
             if isinstance(value, int) and value < least:
                 raise ValueError(f"{field.name} must be at least {least}, got {value}.")
 

@@ -1,0 +1,72 @@
+"""The command line as a person meets it: words in; exit code, standard output and standard error out."""
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from experiments.cli import main
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def complaint(self) -> str:
+        """The last line on standard error, and the check that a mistake costs one line and no traceback."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        return self.err.strip().splitlines()[-1]
+
+
+def ask(*words) -> Answer:
+    """Run `flashsale WORDS` in this process, through the function that the console script calls."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(word) for word in words])
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def flashsale():
+    return ask
+
+
+@pytest.fixture(scope="session")
+def quick_demo(tmp_path_factory):
+    """A folder with the results of the quick demo, and what the command printed."""
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    answer = ask("demo", "--config", "quick", "--out", folder)
+    assert answer.code == 0, answer.err
+    return folder, answer
+
+
+@pytest.fixture(scope="session")
+def small_policy(tmp_path_factory):
+    """A policy trained for a moment on the smallest scenario."""
+    folder = tmp_path_factory.mktemp("train") / "out"
+    answer = ask("train", "gvr-periodic", "--sales", 256, "--out", folder)
+    assert answer.code == 0, answer.err
+    return folder
+
+
+@pytest.fixture
+def messages(tmp_path):
+    """Write a CSV file of messages and return its path."""
+
+    def write(content: str | bytes, name: str = "messages.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write

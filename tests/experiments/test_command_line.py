@@ -1,0 +1,257 @@
+"""The console script: exit codes, pure JSON, one-line errors, Ctrl-C and a bare install."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flashsale_env as fs
+from experiments import cli
+from experiments.runs import read_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_list_names_every_scenario_and_agent_and_imports_no_torch():
+    """In a process of its own, because this one has torch already."""
+    done = python(
+        "import sys; from experiments.cli import main; code = main(['list', '--json']);"
+        "print('torch' in sys.modules or 'transformers' in sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    assert done.returncode == 0
+    assert done.stderr.strip() == "False"
+    found = json.loads(done.stdout)
+    assert {row["name"] for row in found["scenarios"]} == set(fs.SCENARIOS)
+    assert {"random", "fixed_price", "linear_markdown", "sell_through", "ppo"} <= {r["name"] for r in found["agents"]}
+    assert "default" in {row["name"] for row in found["encoders"]}
+    assert {"demo", "quick"} <= {row["name"] for row in found["experiments"]}
+    assert all(row["description"] for rows in found.values() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("typer", ["list"], "experiments"),
+        ("rich", ["list"], "experiments"),
+        ("torch", ["train", "gvr-periodic", "--out", "nowhere"], "agents"),
+        ("pandas", ["encode", "pyproject.toml", "--text-column", "x", "--out", "nowhere"], "experiments"),
+    ],
+)
+def test_a_bare_install_names_the_missing_extra(missing, words, extra):
+    """A finder that knows nothing of the module stands for an installation without it."""
+    done = python(
+        f"""
+import sys
+
+class Hidden:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hidden)
+from experiments.cli import main
+sys.exit(main({words}))
+"""
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert f"pip install 'flashsale-env[{extra}]'" in done.stderr
+
+
+def test_the_tables_of_list_show_what_json_shows(flashsale):
+    answer = flashsale("list")
+    assert answer.code == 0
+    for name in [*fs.SCENARIOS, "sell_through", "ppo", "quick"]:
+        assert name in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lst"], "No such command 'lst'. Did you mean 'list'"),
+        (["train"], "Missing argument 'SCENARIO'"),
+        (["train", "gvr-periodic", "--sed", "1"], "No such option"),
+        (["train", "gvr-periodc"], "unknown scenario 'gvr-periodc'. Did you mean 'gvr-periodic'"),
+        (["train", "nowhere.toml"], "no scenario file at nowhere.toml"),
+        (["train", "gvr-periodic", "--agent", "pppo"], "unknown agent 'pppo'. Did you mean 'ppo'"),
+        (["train", "gvr-periodic", "--agent", "fixed_price"], "agent 'fixed_price' does not learn"),
+        (["train", "gvr-periodic", "--device", "tpu"], "--device must be auto, cpu or cuda, got 'tpu'"),
+        (["train", "gvr-periodic", "--seed", "-1"], "--seed"),
+        (["train", "standard", "--population", "lerned"], "unknown population 'lerned'. Did you mean 'learned'"),
+        (["train", "standard", "--population", "no/where"], "no population at no/where"),
+        (["demo", "--config", "quik"], "unknown experiment 'quik'. Did you mean 'quick'"),
+        (["encode", "nowhere.csv", "--text-column", "text"], "no file at nowhere.csv"),
+        (["encode", "README.md", "--text-column", "text", "--encoder", "nowhere"], "does not read|unknown column"),
+    ],
+)
+def test_a_mistake_costs_one_line_and_exit_code_2(flashsale, tmp_path, words, message):
+    out = tmp_path / "out"
+    with_out = words if len(words) == 1 else [*words, "--out", out]
+    complaint = flashsale(*with_out).complaint
+    assert any(part in complaint for part in message.split("|")), complaint
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("agent", "options", "message"),
+    [
+        ("sell_trough", [], "unknown agent 'sell_trough'. Did you mean 'sell_through'"),
+        ("ppo", [], "ppo has to be trained first"),
+        ("{tmp}", [], "holds no trained agent"),
+        ("random", ["--against", "rando"], "unknown agent 'rando'. Did you mean 'random'"),
+        ("random", ["--episodes", "1"], "--episodes"),
+    ],
+)
+def test_an_agent_that_cannot_be_evaluated_is_refused(flashsale, tmp_path, agent, options, message):
+    answer = flashsale("evaluate", agent.format(tmp=tmp_path), "--scenario", "gvr-periodic", *options)
+    assert message.replace("'", "") in answer.complaint.replace("'", "")
+
+
+def test_a_misspelt_key_of_a_scenario_file_is_named(flashsale, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(fs.SCENARIOS["gvr-periodic"].read_text().replace("horizon_ticks", "horizon_tiks"))
+    complaint = flashsale("evaluate", "random", "--scenario", path).complaint
+    assert "unknown key 'horizon_tiks'. Did you mean 'horizon_ticks'" in complaint
+
+
+@pytest.mark.parametrize("name", ["tastes.safetensors", "voices.json", "card.json"])
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_population_is_refused(flashsale, tmp_path, name, damage):
+    folder = tmp_path / "population"
+    shutil.copytree(Path(fs.__file__).parent / "data" / "learned", folder)
+    path = folder / name
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-100])
+    complaint = flashsale("evaluate", "random", "--scenario", "standard", "--population", folder).complaint
+    assert name in complaint
+
+
+def test_evaluating_two_agents_pairs_them_on_the_same_customers(flashsale):
+    words = ("evaluate", "fixed_price", "--scenario", "gvr-periodic", "--episodes", 300, "--json")
+    alone, paired = flashsale(*words).json, flashsale(*words, "--against", "random").json
+    assert alone["agent"] == paired["agent"]
+    mean = alone["agent"]["mean_profit"]
+    assert alone["agent"]["ci_low"] < mean < alone["agent"]["ci_high"]
+    found = paired["difference"]
+    assert found["diff"] == pytest.approx(mean - paired["against"]["mean_profit"])
+    assert found["ci_low"] > 0, "the best fixed price beats random prices"
+    against_itself = flashsale(*words, "--against", "fixed_price").json["difference"]
+    assert against_itself == {"diff": 0.0, "ci_low": 0.0, "ci_high": 0.0}
+
+
+def test_evaluate_shows_a_table_to_people(flashsale):
+    answer = flashsale("evaluate", "fixed_price", "--scenario", "gvr-periodic", "--episodes", 20, "--against", "random")
+    assert answer.code == 0
+    assert "95 % interval" in answer.out
+    assert "fixed_price - random" in answer.out
+
+
+def test_a_trained_policy_is_evaluated_from_its_folder(flashsale, small_policy):
+    answer = flashsale("evaluate", small_policy, "--scenario", "gvr-periodic", "--episodes", 50, "--json")
+    assert answer.json["agent"]["mean_profit"] > 0
+    assert (small_policy / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    config = read_config(small_policy)
+    assert config["command"].startswith("flashsale train gvr-periodic --sales 256")
+    assert config["finished"]
+
+
+def test_a_policy_does_not_play_a_scenario_of_another_shape(flashsale, small_policy):
+    complaint = flashsale("evaluate", small_policy, "--scenario", "standard", "--episodes", 2).complaint
+    assert "trained on scenario 'gvr-periodic' and does not fit 'standard'" in complaint
+
+
+def test_a_truncated_policy_is_refused(flashsale, small_policy, tmp_path):
+    folder = tmp_path / "policy"
+    shutil.copytree(small_policy / "policy", folder)
+    path = folder / "policy.zip"
+    path.write_bytes(path.read_bytes()[:1000])
+    complaint = flashsale("evaluate", folder, "--scenario", "gvr-periodic", "--episodes", 2).complaint
+    assert "policy.zip is truncated" in complaint
+
+
+def test_a_finished_training_is_not_overwritten_unasked(flashsale, small_policy):
+    before = (small_policy / "policy" / "policy.zip").read_bytes()
+    complaint = flashsale("train", "gvr-periodic", "--sales", 256, "--out", small_policy).complaint
+    assert "holds a finished run" in complaint
+    assert (small_policy / "policy" / "policy.zip").read_bytes() == before
+
+
+def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_goes_on(flashsale, tmp_path):
+    out = tmp_path / "out"
+    words = ["train", "gvr-periodic", "--sales", "12288", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    training = out / "policy" / "training.json"
+    deadline = time.monotonic() + 90
+    while not (training.exists() and json.loads(training.read_bytes())["rollouts"] >= 1):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert stderr.strip().splitlines()[-1].endswith("run the same command again to go on.")
+    assert read_config(out)["finished"] is None
+
+    other = flashsale(*words, "--seed", "1").complaint
+    assert "unfinished run with seed 0, asked for is 1" in other
+
+    reached = json.loads(training.read_bytes())["rollouts"]
+    assert 1 <= reached < 12
+    answer = flashsale(*words, "--json")
+    assert answer.code == 0, answer.err
+    assert "holds an unfinished training: going on with it" in answer.err
+    assert answer.json["curve"][-1]["sales"] == 12288
+    assert read_config(out)["finished"]
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    """A ValueError that another library raised in a call of ours is no message to the user."""
+
+    def faulty(words, command):
+        np.zeros(3).reshape(2, 2)
+
+    monkeypatch.setattr("experiments.commands.dispatch", faulty)
+    with pytest.raises(ValueError, match="cannot reshape"):
+        cli.main(["list"])
+
+
+def test_ctrl_c_anywhere_is_130(monkeypatch, flashsale):
+    def interrupted(words, command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.commands.dispatch", interrupted)
+    answer = flashsale("list")
+    assert (answer.code, answer.err) == (130, "flashsale: stopped by Ctrl-C.\n")
+
+
+def test_warnings_are_one_line_on_standard_error(monkeypatch, flashsale):
+    def warning(words, command):
+        warnings.warn("first\n second", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("experiments.commands.dispatch", warning)
+    assert flashsale("list").err == "flashsale: warning: first second\n"

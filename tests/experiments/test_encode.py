@@ -1,0 +1,109 @@
+"""`flashsale encode`: messages in, customers out."""
+
+import shutil
+
+import pytest
+
+import flashsale_env as fs
+from experiments.runs import read_config
+
+TEXTS = ["do you have any discount code", "I need it by tomorrow", "where is my parcel", "which one is better"]
+
+
+@pytest.fixture(scope="module")
+def encoder(quick_demo):
+    """The small encoder of the quick demo, with the demand model fitted on its embeddings."""
+    return quick_demo[0] / "encoder"
+
+
+def test_messages_become_a_population_that_can_be_played(flashsale, messages, tmp_path):
+    """With the shipped encoder and demand model."""
+    path = messages("id,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(TEXTS)))
+    out = tmp_path / "out"
+    answer = flashsale("encode", path, "--text-column", "text", "--out", out, "--json")
+    found = answer.json
+    assert found["messages"] == 4
+    assert set(found["intents"]) == set(fs.INTENTS)
+    assert sum(row["messages"] for row in found["intents"].values()) == 4
+    assert sum(row["mean_probability"] for row in found["intents"].values()) == pytest.approx(1.0, abs=1e-4)
+    examples = {row["text"]: row["intent"] for row in found["examples"]}
+    assert examples["where is my parcel"] == "shipping_question"
+    assert examples["do you have any discount code"] == "bargain_hunting"
+    assert fs.Population.load(out).utterances == tuple(TEXTS)
+    assert read_config(out)["finished"]
+    played = flashsale("evaluate", "random", "--scenario", "standard", "--population", out, "--episodes", 4, "--json")
+    assert played.json["population"] == str(out)
+
+
+def test_the_table_shows_the_mix_and_examples(flashsale, messages, encoder, tmp_path):
+    path = messages("text\n" + "\n".join(TEXTS * 3) + "\n")
+    answer = flashsale("encode", path, "--text-column", "text", "--encoder", encoder, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    assert "intents of 12 messages" in answer.out
+    assert "do you have any discount code" in answer.out
+    assert answer.err.strip().splitlines()[-1].startswith("population of 12 voices in")
+
+
+def test_a_message_of_10000_characters_is_read_with_a_warning_of_one_line(flashsale, messages, encoder, tmp_path):
+    path = messages("text\nhello\n" + "price " * 1667 + "\n")
+    answer = flashsale(
+        "encode", path, "--text-column", "text", "--encoder", encoder, "--out", tmp_path / "out", "--json"
+    )
+    assert answer.code == 0, answer.err
+    warned = [line for line in answer.err.splitlines() if line.startswith("flashsale: warning:")]
+    assert len(warned) == 1
+    assert "row 1" in warned[0]
+    assert answer.json["messages"] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("id,massage\n1,hello\n", [], "unknown column 'message'. Did you mean 'massage'? Known: id, massage"),
+        ("id,message\n1,\n", [], "column 'message' is empty in row 1 below the header"),
+        (b"message\ncaf\xe9\n", [], "byte 0xe9 at offset 11 (line 2)"),
+        ("message\n", [], "no rows below it"),
+        ("", [], "is empty: want a CSV file"),
+        ("message\nhello\n", ["--encoding", "utf-9"], "unknown encoding 'utf-9'"),
+        ("message\nhello\n", ["--scenario", "gvr-periodic"], "ticket"),
+        ("message\nhello\n", ["--encoder", "nowhere"], "nowhere holds no intent encoder"),
+    ],
+)
+def test_bad_input_costs_one_line_and_leaves_nothing(flashsale, messages, tmp_path, content, options, message):
+    out = tmp_path / "out"
+    answer = flashsale("encode", messages(content), "--text-column", "message", "--out", out, *options)
+    assert message in answer.complaint
+    assert not out.exists()
+
+
+def test_an_encoder_without_its_demand_model_is_refused(flashsale, messages, encoder, tmp_path):
+    """Tastes are read from the embeddings of one encoder: another one's would be read as noise."""
+    alone = tmp_path / "encoder"
+    shutil.copytree(encoder, alone)
+    for path in alone.glob("demand.*"):
+        path.unlink()
+    answer = flashsale(
+        "encode", messages("text\nhello\n"), "--text-column", "text", "--encoder", alone, "--out", tmp_path / "out"
+    )
+    assert "no demand model in" in answer.complaint
+
+
+def test_weights_with_the_wrong_hash_are_refused(flashsale, messages, encoder, tmp_path):
+    damaged = tmp_path / "encoder"
+    shutil.copytree(encoder, damaged)
+    path = damaged / "head.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    answer = flashsale(
+        "encode", messages("text\nhello\n"), "--text-column", "text", "--encoder", damaged, "--out", tmp_path / "out"
+    )
+    assert "sha256" in answer.complaint
+
+
+def test_a_population_is_not_overwritten_unasked(flashsale, messages, encoder, tmp_path):
+    path, out = messages("text\nhello\n"), tmp_path / "out"
+    words = ("encode", path, "--text-column", "text", "--encoder", encoder, "--out", out)
+    assert flashsale(*words).code == 0
+    assert "already holds something" in flashsale(*words).complaint
+    assert flashsale(*words, "--overwrite").code == 0

@@ -1,0 +1,63 @@
+"""CSV files of messages, as shops write them and as they get them wrong."""
+
+import pytest
+
+from experiments.messages import read_messages
+
+
+def test_messages_come_in_the_order_of_the_file_and_untouched(messages):
+    path = messages('id,text\n1," padded "\n2,"two\nlines, one message"\n3,null\n4,价格多少？\n')
+    assert read_messages(path, "text") == [" padded ", "two\nlines, one message", "null", "价格多少？"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_columns_name(messages):
+    assert read_messages(messages(b"\xef\xbb\xbftext\nhello\n"), "text") == ["hello"]
+
+
+def test_a_blank_line_at_the_end_is_no_message(messages):
+    assert read_messages(messages("text\nhello\n\n\n"), "text") == ["hello"]
+
+
+def test_another_encoding_can_be_named(messages):
+    assert read_messages(messages("text\ncafé\n".encode("cp1252")), "text", encoding="cp1252") == ["café"]
+
+
+def test_empty_texts_are_left_out_only_when_asked(messages):
+    path = messages("id,text\n1,hello\n2,\n3,   \n4,bye\n")
+    with pytest.raises(ValueError, match=r"empty in row 2 below the header \(2 such rows of 4\).*--skip-empty"):
+        read_messages(path, "text")
+    assert read_messages(path, "text", skip_empty=True) == ["hello", "bye"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,message\n1,hello\n", "unknown column 'mesage'. Did you mean 'message'. Known: id, message"),
+        ("", "is empty: want a CSV file with a header"),
+        ("\n\n", "is empty: want a CSV file with a header"),
+        ("id,mesage\n", "has a header but no rows"),
+        ("id,mesage\n1,\n2, \n", "empty in row 1"),
+        ("id,mesage\n1,hello, world\n2,bye\n", "does not read as CSV.*Quote fields that hold commas"),
+        ("id,mesage\n1,hello,x\n2,bye,x\n", "does not read as CSV"),
+        ('id,mesage\n1,"never closed\n', "does not read as CSV"),
+        (b"id,mesage\n1,caf\xe9\n", r"is not utf-8: byte 0xe9 at offset 15 \(line 2\).*--encoding cp1252"),
+        ("id,mesage\n1,hello\n".encode("utf-16"), "is not utf-8: byte 0xff at offset 0"),
+    ],
+)
+def test_what_is_no_file_of_messages_is_refused_with_the_place(messages, content, message):
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        read_messages(messages(content), "mesage")
+
+
+def test_a_file_without_any_text_is_refused_even_when_empty_rows_may_go(messages):
+    with pytest.raises(ValueError, match="empty in all 2 rows"):
+        read_messages(messages("id,text\n1,\n2,\n"), "text", skip_empty=True)
+
+
+def test_a_missing_file_a_folder_and_an_unknown_encoding_are_told_apart(messages, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file at"):
+        read_messages(tmp_path / "nowhere.csv", "text")
+    with pytest.raises(ValueError, match="is a folder"):
+        read_messages(tmp_path, "text")
+    with pytest.raises(ValueError, match="unknown encoding 'utf-9'"):
+        read_messages(messages("text\nhello\n"), "text", encoding="utf-9")

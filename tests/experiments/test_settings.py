@@ -1,0 +1,43 @@
+"""Experiments as data: read strictly."""
+
+import pytest
+
+from experiments.settings import CONFIGS, load_demo_settings
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_every_shipped_experiment_loads(name):
+    assert load_demo_settings(name).description
+
+
+def test_the_demo_logs_enough_visits_for_its_interval():
+    """Half a million visits and two thousand sales are what the figures of the demo promise."""
+    demo = load_demo_settings("demo")
+    assert demo.visits >= 500_000
+    assert demo.evaluation_sales >= 2000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("voices = 180", "voises = 180", "unknown key 'voises'. Did you mean 'voices'"),
+        ("voices = 180", "voices = 1", "voices must be at least 2, got 1"),
+        ("voices = 180", 'voices = "many"', "voices: want int, got 'many'"),
+        ("voices = 180", "voices = true", "voices: want int, got True"),
+        ("bound_sales = 8", "bound_sales = 65", "bound_sales must be at most evaluation_sales, got 65 > 64"),
+        ("voices = 180", "", "missing key 'voices'"),
+        ("voices = 180", "voices =", "not valid TOML"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, old, new, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(CONFIGS["quick"].read_text().replace(f"\n{old}", f"\n{new}"))
+    with pytest.raises(ValueError, match=message):
+        load_demo_settings(str(path))
+
+
+def test_an_unknown_experiment_offers_the_nearest():
+    with pytest.raises(ValueError, match=r"unknown experiment 'quik'. Did you mean 'quick'"):
+        load_demo_settings("quik")
+    with pytest.raises(FileNotFoundError, match=r"no experiment at nowhere.toml"):
+        load_demo_settings("nowhere.toml")
