@@ -78,9 +78,7 @@ AGENTS: dict[str, Entry] = {
 }
 
 
-def make(
-    name: str, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
-) -> Any:
+def make(name: str, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any) -> Any:
     """An agent by name.
 
     Args:

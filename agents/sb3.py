@@ -18,7 +18,7 @@ import json
 import platform
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,32 +28,34 @@ import numpy as np
 import numpy.typing as npt
 import stable_baselines3
 import torch
+from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import get_device, set_random_seed
+from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 import agents
 import flashsale_env
 from agents.base import CARD, FORMAT, read_card
 from agents.play import play
-from agents.sb3_policy import AdvisedPolicy, MerchantFeatures
+from agents.sb3_policy import CUSTOMERS, EVERYTHING, AdvisedPolicy, MerchantFeatures
 from agents.sb3_vec_env import FlashSaleVecEnv
-from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnvWrapper
 from agents.seeding import split_seeds
-from flashsale_env import Population, Scenario, load_scenario
+from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
 
 POLICY, TRAINING = "policy.zip", "training.json"
 
-# Least squares on one batch of sales: a few seconds, after which the loss hardly moves.
-_IMITATION_STEPS, _IMITATION_BATCH, _IMITATION_RATE = 400, 4096, 3e-3
-
 Row = dict[str, float]
 Progress = Callable[[int, int, Row | None], None]
+
+
+# Advice lies within the cells of its levels, and those within the action's box.
+_ADVICE_BOUND = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,65 +65,94 @@ class Settings:
     Args:
         sales: sales played in the whole training.
         num_envs: sales played at once; a rollout is one sale of each.
-        batch_size, n_epochs, gae_lambda, clip_range, ent_coef, log_std_init: as in Stable-Baselines3.
+        siblings: each sale is played this often side by side, by the same customers, and what the learner sees is how
+            much better than its siblings a sale did: the luck of the draw cancels out.
+        adviser: the heuristic from which the policy starts and which it goes on correcting; "" for none.
+        reacts_to: what the correction depends on: "everything", or "customers" and time alone. With persistent noise
+            it must not be the shop's own stock and sales, from which the noise could be read.
+        persistence: correlation of the exploration from one tick to the next, see `AdvisedPolicy`.
+        log_std, log_std_orders: logarithm of its first standard deviation, of prices and coupon and of orders. Orders
+            begin at the far end of "nothing", so that noise seldom orders.
+        batch_size, n_epochs, gae_lambda, ent_coef: as in Stable-Baselines3.
         learning_rate, final_learning_rate: falls linearly from the one to the other.
-        net_arch: widths of the hidden layers, of the policy and of the value function each.
+        net_arch: widths of the hidden layers, of the actor and of the critic each.
         validate_every: rollouts between two validations.
         validation_sales: sales of the validation split played in each.
-        imitate: the heuristic that the policy imitates before it learns; "" for none.
     """
 
     sales: int
     num_envs: int = 1024
+    siblings: int = 1
+    adviser: str = ""
+    reacts_to: str = EVERYTHING
+    persistence: float = 0.0
+    log_std: float = -1.0
+    log_std_orders: float = -1.75
     batch_size: int = 15_360
     n_epochs: int = 4
     learning_rate: float = 2e-3
     final_learning_rate: float = 4e-5
     gae_lambda: float = 0.93
-    clip_range: float = 0.2
     ent_coef: float = 0.0
-    log_std_init: float = -1.0
     net_arch: tuple[int, ...] = (64, 64)
     validate_every: int = 5
     validation_sales: int = 1024
-    imitate: str = "sell_through"
-    vf_coef: float = 0.5
-    siblings: int = 8
-    persistence: float = 0.0
-    reacts_to: str = "customers"
-    order_start: float = -1.0
-    log_std_orders: float = -1.75
-    target_kl: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "net_arch", tuple(self.net_arch))
+        for name in ("sales", "num_envs", "siblings", "batch_size", "n_epochs", "validate_every", "validation_sales"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not 0 <= self.persistence <= 1:
+            raise ValueError(f"persistence must lie in 0..1, got {self.persistence}.")
+        if self.reacts_to not in (EVERYTHING, CUSTOMERS):
+            raise ValueError(unknown_name("reacts_to", self.reacts_to, (EVERYTHING, CUSTOMERS)))
 
 
 PRESETS = {
-    "gvr": Settings(sales=200 * 1024, ent_coef=0.002),
-    "standard": Settings(sales=50 * 1024, imitate="sell_through"),
+    # One product, no unobserved shocks: the stock says everything, and white noise learns it from many sales.
+    "one product": Settings(sales=200 * 1024, adviser="fixed_price", ent_coef=0.002),
+    # Many products and customers that differ from sale to sale: the chaser minds the stock, and what is to be learned
+    # is how to read the customers.
+    "many products": Settings(
+        sales=48 * 1024,
+        siblings=8,
+        adviser="sell_through",
+        reacts_to=CUSTOMERS,
+        persistence=1.0,
+        log_std=-1.5,
+        n_epochs=2,
+        learning_rate=3e-3,
+        gae_lambda=1.0,
+        net_arch=(32,),
+        validate_every=6,
+    ),
 }
 
 
 def preset(scenario: Scenario) -> Settings:
-    """The preset of a scenario."""
-    return PRESETS["gvr" if len(scenario.products) == 1 else "standard"]
+    """The preset of a scenario; without advice where its heuristic does not apply."""
+    chosen = PRESETS["one product" if len(scenario.products) == 1 else "many products"]
+    if agents.AGENTS[chosen.adviser].applies(scenario) is not None:
+        return dataclasses.replace(chosen, adviser="")
+    return chosen
 
 
 class _Advised(VecEnvWrapper):
-    """Sales with each observation followed by the action that a heuristic would take."""
+    """Sales with each observation followed by the advice."""
 
-    def __init__(self, venv: FlashSaleVecEnv, advise) -> None:
-        box = venv.observation_space
-        advice = venv.action_space.shape
-        space = spaces.Box(np.append(box.low, np.full(advice, -2.0)), np.append(box.high, np.full(advice, 2.0)), dtype=np.float32)
-        super().__init__(venv, observation_space=space)
+    def __init__(
+        self, venv: FlashSaleVecEnv, advise: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    ) -> None:
+        box, edge = venv.observation_space, np.full(venv.action_space.shape, _ADVICE_BOUND)
+        low, high = np.append(box.low, -edge), np.append(box.high, edge)
+        super().__init__(venv, observation_space=spaces.Box(low, high, dtype=np.float32))
         self._advise = advise
 
-    def reset(self):
+    def reset(self) -> npt.NDArray[np.float32]:
         return self._advise(self.venv.reset())
 
-    def step_wait(self):
+    def step_wait(self) -> VecEnvStepReturn:
         observations, rewards, dones, infos = self.venv.step_wait()
         if dones[0]:
             last = self._advise(np.stack([info["terminal_observation"] for info in infos]))
@@ -137,17 +168,24 @@ class PPOAgent:
         scenario: name, path or object.
         device: "auto" (CUDA when there is one), "cpu" or "cuda".
         seed: number of the training run: of its block of training sales, its weights and its noise.
+        adviser_params: parameters of the adviser, in place of its tuned ones.
         settings: any field of `Settings`, in place of the preset's.
 
     Raises:
-        ValueError: an unknown setting.
+        ValueError: an unknown setting, or one out of its range.
     """
 
     name: ClassVar[str] = "ppo"
-    encoding: str = "box"
+    encoding: ClassVar[str] = "box"
 
     def __init__(
-        self, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
+        self,
+        scenario: str | Path | Scenario,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        adviser_params: Mapping[str, float] | None = None,
+        **settings: Any,
     ) -> None:
         self.scenario = load_scenario(scenario)
         self.seed = seed
@@ -157,8 +195,11 @@ class PPOAgent:
                 raise ValueError(unknown_name("setting of 'ppo'", name, known))
         self.settings = dataclasses.replace(preset(self.scenario), **settings)
         self.device = get_device(device)
+        self._size = Layout(self.scenario).size
+        self._adviser = None
+        if self.settings.adviser:
+            self._adviser = agents.make(self.settings.adviser, self.scenario, **(adviser_params or {}))
         # Only the shapes matter here, so the customers do not.
-        self._adviser = agents.make(self.settings.imitate, self.scenario)
         self._model = self._build(_Advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=1), self._advise))
 
     @property
@@ -178,19 +219,24 @@ class PPOAgent:
         Raises:
             ValueError: the observation has another length than the scenario's.
         """
-        size = self._adviser.layout.size
-        if np.shape(observation)[-1:] != (size,):
+        array = np.asarray(observation, np.float32)
+        if array.ndim not in (1, 2) or array.shape[-1] != self._size:
             raise ValueError(
-                f"ppo: an observation of scenario {self.scenario.name!r} has shape ({size},) or (N, {size}), "
-                f"got {np.shape(observation)}."
+                f"ppo: an observation of scenario {self.scenario.name!r} has shape ({self._size},) or "
+                f"(N, {self._size}), got {array.shape}."
             )
-        observation = np.asarray(observation, np.float32)
-        shown = self._advise(np.atleast_2d(observation))
-        actions, _ = self.policy.predict(shown if observation.ndim == 2 else shown[0], deterministic=deterministic)
-        return actions, state
+        actions, _ = self.policy.predict(self._advise(np.atleast_2d(array)), deterministic=deterministic)
+        return (actions if array.ndim == 2 else actions[0]), state
 
-    def _advise(self, observations):
-        return np.concatenate([observations, self._adviser.advise(observations)], axis=1)
+    def _advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(N, D) -> (N, D + C)."""
+        if self._adviser is not None:
+            advice = self._adviser.advise(observations)
+        else:  # the middle of the prices, no orders, no coupon
+            codec = ActionCodec(self.scenario)
+            advice = np.full((len(observations), len(codec.names)), -1.0, np.float32)
+            advice[:, codec.price_columns] = 0.0
+        return np.concatenate([observations, advice], axis=1)
 
     def learn(
         self,
@@ -225,23 +271,24 @@ class PPOAgent:
         if sales is not None:
             self.settings = dataclasses.replace(self.settings, sales=sales)
         settings = self.settings
-        venv = FlashSaleVecEnv(
+        sales_played = FlashSaleVecEnv(
             self.scenario,
             population,
             num_envs=settings.num_envs,
             run=self.seed,
-            actions=self.encoding,
             reward_scale=reward_scale(self.scenario),
             threads=threads,
             siblings=settings.siblings,
         )
-        venv = _Advised(venv, self._advise)
+        venv = _Advised(sales_played, self._advise)
         with _own_randomness(self.seed):
             state = None if folder is None else self._read_training(Path(folder))
             self._model = self._build(venv)
             if state is None:
                 self._measure_features(venv)
-            keeper = _Keeper(self, venv, population, None if folder is None else Path(folder), progress, threads)
+            keeper = _Keeper(
+                self, sales_played, population, None if folder is None else Path(folder), progress, threads
+            )
             if state is not None:
                 keeper.resume(state)
             rollouts = -(-settings.sales // settings.num_envs)
@@ -264,6 +311,7 @@ class PPOAgent:
             "seed": self.seed,
             "encoding": self.encoding,
             "settings": dataclasses.asdict(self.settings),
+            "adviser_params": self._adviser_params,
             "versions": _versions(),
         }
         write_atomically(folder / CARD, json.dumps(card, indent=2).encode())
@@ -278,7 +326,9 @@ class PPOAgent:
             ValueError: a file is broken, or the policy does not fit the scenario.
         """
         card = read_card(folder)
-        agent = cls(scenario, device=device, seed=card["seed"], **card["settings"])
+        agent = cls(
+            scenario, device=device, seed=card["seed"], adviser_params=card["adviser_params"], **card["settings"]
+        )
         try:
             agent.policy.load_state_dict(_read_zip(Path(folder) / POLICY, agent.device)["policy"])
         except RuntimeError as error:
@@ -288,43 +338,41 @@ class PPOAgent:
             ) from error
         return agent
 
-    def _build(self, venv: FlashSaleVecEnv) -> PPO:
+    @property
+    def _adviser_params(self) -> dict[str, float]:
+        return {} if self._adviser is None else self._adviser.params
+
+    def _build(self, venv: _Advised) -> PPO:
         s = self.settings
         first, last = s.learning_rate, s.final_learning_rate
+        codec = ActionCodec(self.scenario)
+        log_stds = np.full(len(codec.names), s.log_std)
+        log_stds[codec.order_columns] = s.log_std_orders
         with _own_randomness(self.seed):
-            model = PPO(
+            return PPO(
                 AdvisedPolicy,
                 venv,
                 learning_rate=lambda left: last + (first - last) * left,
                 n_steps=self.scenario.horizon_ticks,
                 batch_size=min(s.batch_size, venv.num_envs * self.scenario.horizon_ticks),
                 n_epochs=s.n_epochs,
-                stats_window_size=venv.num_envs,
                 gamma=1.0,  # a sale is short and its profit is what counts
                 gae_lambda=s.gae_lambda,
-                clip_range=s.clip_range,
                 ent_coef=s.ent_coef,
-                vf_coef=s.vf_coef,
-                target_kl=s.target_kl,
                 policy_kwargs={
                     "net_arch": list(s.net_arch),
-                    "log_std_init": s.log_std_init,
+                    "log_stds": log_stds.tolist(),
+                    "persistence": s.persistence,
                     "features_extractor_class": MerchantFeatures,
                     "features_extractor_kwargs": {
-                        **MerchantFeatures.settings(self.scenario),
+                        **MerchantFeatures.of_scenario(self.scenario),
                         "reacts_to": s.reacts_to,
                     },
                 },
                 device=self.device,
             )
-        spread = np.full(venv.action_space.shape[0], s.log_std_init)
-        spread[venv.get_attr("codec")[0].order_columns] = s.log_std_orders
-        with torch.no_grad():
-            model.policy.log_std.copy_(torch.as_tensor(spread))
-        model.policy.persistence = s.persistence
-        return model
 
-    def _measure_features(self, venv: "_Advised") -> None:
+    def _measure_features(self, venv: _Advised) -> None:
         """Play one batch of sales with the policy as it starts, to see what the observation's numbers are like."""
         shown = venv.reset()
         seen = [shown]
@@ -353,7 +401,12 @@ class PPOAgent:
 
     def _identity(self) -> dict[str, Any]:
         settings = json.loads(json.dumps(dataclasses.asdict(self.settings)))
-        return {"scenario": self.scenario.name, "seed": self.seed, "settings": settings}
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "settings": settings,
+            "adviser_params": self._adviser_params,
+        }
 
 
 class _Keeper(BaseCallback):
@@ -390,7 +443,7 @@ class _Keeper(BaseCallback):
         steps = self.rollouts * self.agent.settings.num_envs * self.agent.scenario.horizon_ticks
         model.num_timesteps = steps
         model._n_updates = self.rollouts * self.agent.settings.n_epochs
-        self.venv.set_attr("sales_opened", self.rollouts * (self.agent.settings.num_envs // self.agent.settings.siblings))
+        self.venv.sales_opened = self.rollouts * self.venv.different_sales
         self._resumed = True
 
     def _on_training_start(self) -> None:
@@ -403,7 +456,7 @@ class _Keeper(BaseCallback):
             self._between_rollouts()
         # The rollout and the update after it draw from a stream of their own: a resumed training draws the same.
         set_random_seed(_mixed(self.agent.seed, self.rollouts))
-        self.agent.policy._noise = None
+        self.agent.policy.begin_sales()
 
     def _on_step(self) -> bool:
         return True

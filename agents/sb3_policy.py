@@ -1,27 +1,32 @@
 """The network of the learners: an observation read the way a merchant reads it, and a policy that starts from advice.
 
+Owns    features, actor, critic, and the noise with which the actor explores.
 Axes    N sales, D numbers of an observation, C columns of an action, M products, F features.
 
-What the policy is shown is the observation followed by the action that a heuristic would take, the advice. The mean of
-its action is the advice plus a correction, which is zero before the first update: learning starts from the heuristic
-instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019).
+What the network is shown is the observation followed by the action that a heuristic would take, the advice. The mean
+of its action is the advice plus a correction, which is zero before the first update: learning starts from the
+heuristic instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019,
+arXiv:1812.03201).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
 
 from flashsale_env import ActionCodec, Layout, Scenario
 
+EVERYTHING, CUSTOMERS = "everything", "customers"
+
+# What the shop's own decisions hardly change: time, who comes, and what they write.
+_OF_CUSTOMERS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
 # Below this share of customers come, or left, a quotient by it is noise.
 _FEWEST = 0.05
 # Standardised features beyond this many spreads are cut: a rare stock-out must not throw the policy off.
 _WIDEST = 5.0
-# What the shop's own decisions hardly change: time, who comes, and what they write.
-_EXOGENOUS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
 # A number that hardly moved when it was measured is not blown up beyond this share of its range.
 _SMALLEST_SPREAD = 0.05
 
@@ -39,11 +44,12 @@ class MerchantFeatures(BaseFeaturesExtractor):
     Mean and spread of every number are measured once, by `fit`, and saved with the weights.
 
     Args:
-        observation_space: observation and advice.
-        advice: numbers of advice (C).
+        observation_space: observation and advice, (D + C,).
+        advice: C.
         columns: feature name -> (first, last + 1) of the observation.
         low, high: bounds of the observation.
         customers: expected customers of the sale over all units of each product, (M,).
+        reacts_to: what the actor sees, "everything", or only time and "customers"; the critic sees everything.
     """
 
     def __init__(
@@ -51,21 +57,21 @@ class MerchantFeatures(BaseFeaturesExtractor):
         observation_space: Any,
         advice: int,
         columns: dict[str, tuple[int, int]],
-        low: tuple[float, ...],
-        high: tuple[float, ...],
-        customers: tuple[float, ...],
+        low: Sequence[float],
+        high: Sequence[float],
+        customers: Sequence[float],
         reacts_to: str,
     ) -> None:
-        derived = 4 if {"conversion", "traffic"} <= set(columns) else 3
-        derived *= {"time_left", "on_hand"} <= set(columns)
+        derived = 0
+        if {"time_left", "on_hand"} <= set(columns):
+            derived = 4 if {"conversion", "traffic"} <= set(columns) else 3
         size = len(low) + derived * len(customers)
         super().__init__(observation_space, features_dim=size + advice)
         self.advice = advice
+        self.actor_columns = list(range(size))
+        if reacts_to == CUSTOMERS:
+            self.actor_columns = [i for name in _OF_CUSTOMERS if name in columns for i in range(*columns[name])]
         self._columns, self._derived = columns, derived
-        seen = range(size) if reacts_to == "everything" else [
-            i for name in _EXOGENOUS if name in columns for i in range(*columns[name])
-        ]
-        self.actor_columns = list(seen)
         floor = torch.full((size,), _SMALLEST_SPREAD)
         floor[: len(low)] *= torch.tensor(high) - torch.tensor(low)
         self.register_buffer("floor", floor, persistent=False)
@@ -74,16 +80,16 @@ class MerchantFeatures(BaseFeaturesExtractor):
         self.register_buffer("spread", torch.ones(size))
 
     @staticmethod
-    def settings(scenario: Scenario) -> dict[str, Any]:
-        """Plain values that `__init__` takes, for a scenario."""
+    def of_scenario(scenario: Scenario) -> dict[str, Any]:
+        """The arguments that follow from the scenario: plain values, so that the policy can be saved."""
         layout = Layout(scenario)
         expected = scenario.arrivals.customers_per_minute * scenario.sale_minutes
         return {
             "advice": len(ActionCodec(scenario).names),
             "columns": {name: (layout[name].start, layout[name].stop) for name in layout},
-            "low": tuple(layout.low.tolist()),
-            "high": tuple(layout.high.tolist()),
-            "customers": tuple(expected / (p.initial_stock + p.reserve) for p in scenario.products),
+            "low": layout.low.tolist(),
+            "high": layout.high.tolist(),
+            "customers": [expected / (p.initial_stock + p.reserve) for p in scenario.products],
         }
 
     def fit(self, shown: torch.Tensor) -> None:
@@ -95,19 +101,18 @@ class MerchantFeatures(BaseFeaturesExtractor):
     def forward(self, shown: torch.Tensor) -> torch.Tensor:
         """(N, D + C) -> (N, F)."""
         standardised = (self._numbers(shown) - self.centre) / self.spread
-        return torch.cat([standardised.clamp(-_WIDEST, _WIDEST), shown[:, shown.shape[1] - self.advice :]], dim=1)
+        return torch.cat([standardised.clamp(-_WIDEST, _WIDEST), shown[:, -self.advice :]], dim=1)
 
     def _numbers(self, shown: torch.Tensor) -> torch.Tensor:
-        observations = shown[:, : shown.shape[1] - self.advice]
+        observations = shown[:, : -self.advice]
         if not self._derived:
             return observations
-        get = {name: observations[:, a:b] for name, (a, b) in self._columns.items()}
+        get = {name: observations[:, first:end] for name, (first, end) in self._columns.items()}
         left = get.get("customers_left", get["time_left"])
         stock = get["on_hand"] + get.get("in_transit", 0.0)
         owned = 1.0 - get.get("reserve", torch.zeros_like(stock))
         gap = stock / owned.clamp(min=_FEWEST) - left
-        sold = owned - stock
-        shortage = sold / (1.0 - left).clamp(min=_FEWEST) * left - stock
+        shortage = (owned - stock) / (1.0 - left).clamp(min=_FEWEST) * left - stock
         derived = [gap, gap / left.clamp(min=_FEWEST).sqrt(), shortage]
         if self._derived == 4:
             wanted = get["conversion"].square() * get["traffic"] * self.customers * left
@@ -116,15 +121,14 @@ class MerchantFeatures(BaseFeaturesExtractor):
 
 
 class _Networks(nn.Module):
-    """Actor and critic as Stable-Baselines3 calls them; the actor's latent is the mean of the action itself.
+    """Actor and critic as Stable-Baselines3 calls them; what it takes for the actor's latent is the action's mean.
 
-    Beside the hidden layers runs a linear shortcut, because good rules are nearly linear.
+    Beside the hidden layers runs a linear shortcut, because good rules are nearly linear in these features.
     """
 
-    def __init__(self, features: MerchantFeatures, widths: list[int]) -> None:
+    def __init__(self, features: MerchantFeatures, widths: Sequence[int]) -> None:
         super().__init__()
-        self._seen = features.actor_columns
-        self._advice = features.advice
+        self._seen, self._advice = features.actor_columns, features.advice
         self.actor = _layers(len(self._seen), widths)
         self.correction = nn.Linear(widths[-1] + len(self._seen), features.advice)
         self.critic = _layers(features.features_dim, widths)
@@ -132,21 +136,20 @@ class _Networks(nn.Module):
         self.latent_dim_vf = widths[-1] + features.features_dim
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, F) -> what the actor and the critic make of them."""
+        """(N, F) -> mean of the action (N, C), and what the value is linear in."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F) -> (N, C) mean of the action."""
+        """(N, F) -> (N, C)."""
         seen = features[:, self._seen]
-        advice = features[:, features.shape[1] - self._advice :]
-        return advice + self.correction(torch.cat([self.actor(seen), seen], dim=1))
+        return features[:, -self._advice :] + self.correction(torch.cat([self.actor(seen), seen], dim=1))
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F) -> (N, hidden + F)."""
         return torch.cat([self.critic(features), features], dim=1)
 
 
-def _layers(size: int, widths: list[int]) -> nn.Sequential:
+def _layers(size: int, widths: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width in widths:
         layers += [nn.Linear(size, width), nn.Tanh()]
@@ -155,9 +158,46 @@ def _layers(size: int, widths: list[int]) -> nn.Sequential:
 
 
 class AdvisedPolicy(ActorCriticPolicy):
-    """Stable-Baselines3's Gaussian actor and critic; before the first update its mode is the advice."""
+    """Stable-Baselines3's Gaussian actor and critic; before the first update its mode is the advice.
+
+    Args:
+        log_stds: logarithm of the first standard deviation of each column of the action.
+        persistence: correlation of a column's exploration noise from one tick to the next. One tick's price hardly
+            shows in the profit of a sale; a price held for long does (coloured noise: Hollenstein et al. 2024,
+            arXiv:2312.11091). Each tick's noise keeps the law that the policy states.
+    """
+
+    def __init__(self, *args: Any, log_stds: Sequence[float], persistence: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._persistence = persistence
+        self._noise: torch.Tensor | None = None
+        with torch.no_grad():
+            self.log_std.copy_(torch.tensor(log_stds))
+
+    def begin_sales(self) -> None:
+        """Forget the last noise; the next one is drawn afresh."""
+        self._noise = None
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions (N, C), values (N, 1) and log-probabilities (N,) while sales are played for learning."""
+        actor, critic = self.mlp_extractor(self.extract_features(obs))
+        distribution = self._get_action_dist_from_latent(actor)
+        actions = distribution.mode()
+        if not deterministic:
+            actions = actions + distribution.distribution.stddev * self._next_noise(actions)
+        return actions, self.value_net(critic), distribution.log_prob(actions)
+
+    def _next_noise(self, like: torch.Tensor) -> torch.Tensor:
+        fresh = torch.randn_like(like)
+        if self._noise is not None:
+            fresh = self._persistence * self._noise + (1.0 - self._persistence**2) ** 0.5 * fresh
+        self._noise = fresh
+        return fresh
 
     def _build_mlp_extractor(self) -> None:
+        assert isinstance(self.features_extractor, MerchantFeatures)
         self.mlp_extractor = _Networks(self.features_extractor, self.net_arch).to(self.device)
 
     def _build(self, lr_schedule: Any) -> None:
@@ -167,22 +207,5 @@ class AdvisedPolicy(ActorCriticPolicy):
             for head in (self.mlp_extractor.correction, self.value_net):
                 head.weight.zero_()
                 head.bias.zero_()
+        # Without the layer that the identity replaced.
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
-
-    persistence = 0.0
-    _noise: torch.Tensor | None = None
-
-    def forward(
-        self, obs: torch.Tensor, deterministic: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions, values and log-probabilities while sales are played for learning."""
-        actor, critic = self.mlp_extractor(self.extract_features(obs))
-        distribution = self._get_action_dist_from_latent(actor)
-        mean, deviation = distribution.distribution.mean, distribution.distribution.stddev
-        fresh = torch.randn_like(mean)
-        if self._noise is None or self._noise.shape != fresh.shape:
-            self._noise = fresh
-        else:
-            self._noise = self.persistence * self._noise + (1 - self.persistence**2) ** 0.5 * fresh
-        actions = mean if deterministic else mean + deviation * self._noise
-        return actions, self.value_net(critic), distribution.log_prob(actions)

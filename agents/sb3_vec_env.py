@@ -26,7 +26,7 @@ _PROFIT = METRICS["profit"][0]
 class FlashSaleVecEnv(VecEnv):
     """A batch of flash sales for Stable-Baselines3.
 
-    The k-th sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice, no two
+    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice, no two
     runs share one, and training never meets a sale of validation or test.
 
     Args:
@@ -35,6 +35,9 @@ class FlashSaleVecEnv(VecEnv):
         actions: encoding of the actions.
         split, run: the block of seeds; `seed(run)` moves to the beginning of another run's.
         reward_scale: factor on the rewards that the learner sees. Infos keep currency.
+        siblings: rows in which each sale is played side by side. Its customers are the same in all of them, so rewards
+            are shown as differences from the siblings' mean: what is left is what the actions did. The gradient of the
+            policy stays what it was (times 1 - 1/siblings), for the others' mean does not depend on a row's actions.
         threads: as for `Simulator`.
 
     The info of a sale that closes has `terminal_observation`, `TimeLimit.truncated` (False: the close is part of the
@@ -64,7 +67,7 @@ class FlashSaleVecEnv(VecEnv):
         self.reward_scale = reward_scale
         self.siblings = siblings
         self.split, self.run = split, run
-        self.sales_opened = 0
+        self.sales_opened = 0  # different ones
         self._episodes = np.zeros(num_envs, np.int64)
         self._returns = np.zeros(num_envs)
         self._actions: npt.NDArray[Any] | None = None
@@ -82,13 +85,17 @@ class FlashSaleVecEnv(VecEnv):
         if seed is not None:
             split_seeds(self.split, seed, 0)
             self.run, self.sales_opened = seed, 0
-        return [int(s) for s in split_seeds(self.split, self.run, self.num_envs, self.sales_opened)]
+        return [int(s) for s in self._next_seeds()]
+
+    @property
+    def different_sales(self) -> int:
+        """Sales of a batch that are not siblings of each other."""
+        return self.num_envs // self.siblings
 
     def reset(self) -> npt.NDArray[np.float32]:
         """Open the next N sales of the block."""
-        different = self.num_envs // self.siblings
-        seeds = split_seeds(self.split, self.run, different, self.sales_opened).repeat(self.siblings)
-        self.sales_opened += different
+        seeds = self._next_seeds()
+        self.sales_opened += self.different_sales
         self._returns[:] = 0.0
         self.reset_infos = [{} for _ in range(self.num_envs)]
         self._reset_seeds()
@@ -124,6 +131,9 @@ class FlashSaleVecEnv(VecEnv):
             groups = rewards.reshape(-1, self.siblings)
             rewards = (groups - groups.mean(axis=1, keepdims=True)).ravel()
         return observations, (rewards * self.reward_scale).astype(np.float32), dones, infos
+
+    def _next_seeds(self) -> npt.NDArray[np.uint64]:
+        return split_seeds(self.split, self.run, self.different_sales, self.sales_opened).repeat(self.siblings)
 
     def close(self) -> None:
         """Nothing to close: a batch holds no process and no file."""
