@@ -5,9 +5,9 @@ Owns    exit codes and messages on standard error. 0 done; 2 the user can mend i
 Leaves  the commands to `commands`, which is imported late: it needs the extras, this module does not.
 """
 
-import dis
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 
@@ -65,19 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def is_users(error: ValueError | OSError) -> bool:
     """Whether an error tells the user something, rather than being a fault of ours.
 
-    Files that are missing, full or forbidden are the user's. A ValueError is where our own code *raised* it, as a
-    checked complaint; one that came out of a call into another library is a fault of ours.
+    Files that are missing, full or forbidden are the user's. A ValueError is where our own code raised it, as a checked
+    complaint; one that comes out of another library keeps its traceback.
     """
     if isinstance(error, OSError):
         return True
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    if step is None:
-        return False
-    package = step.tb_frame.f_globals.get("__name__", "").partition(".")[0]
-    instruction = step.tb_frame.f_code.co_code[step.tb_lasti]
-    return package in OUR_PACKAGES and dis.opname[instruction] == "RAISE_VARARGS"
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_globals.get("__name__", "").partition(".")[0] in OUR_PACKAGES
 
 
 def _complain(message: str, code: int = USER_ERROR) -> int:

@@ -76,7 +76,7 @@ for name in ("torch", "transformers", "stable_baselines3", "pandas", "matplotlib
     sys.modules[name] = None
 sys.argv = ["flashsale", "list"]
 from experiments.cli import main
-main()
+sys.exit(main())
 """
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -179,7 +179,7 @@ def test_orders_near_the_close_are_paid_and_salvaged(standard, play):
     idle = play(standard, constant(*levels_of(codec)))
     late = play(standard, lambda t, n, codec: np.tile(levels_of(codec, order=3 if t == 59 else 0), (n, 1)))
     profit = fs.METRICS["profit"][0]
-    units = np.array([p.order_levels[3] for p in standard.products])
+    units = np.array([min(p.order_levels[3], p.reserve) for p in standard.products])
     loss = sum(
         u * (p.unit_cost - p.salvage_value + standard.replenishment.freight_per_unit)
         + standard.replenishment.order_cost

@@ -10,8 +10,9 @@ from flashsale_env.core import streams
 
 def uniforms(n, purpose=0):
     with np.errstate(over="ignore"):
-        root = streams.sale_key(np.uint64(1), 0)
-        return np.array([streams.uniform(streams.subkey(streams.subkey(root, k), purpose)) for k in range(n)])
+        root = np.uint64(streams.sale_key(np.uint64(1), 0))
+        keys = [np.uint64(streams.subkey(root, k)) for k in range(n)]
+        return np.array([streams.uniform(np.uint64(streams.subkey(key, purpose))) for key in keys])
 
 
 def test_the_mixer_is_splitmix64():
@@ -50,6 +51,6 @@ def test_keys_of_seeds_and_episodes_do_not_collide():
 
 def test_normal_draws_are_standard_normal():
     with np.errstate(over="ignore"):
-        key = streams.sale_key(np.uint64(5), 0)
+        key = np.uint64(streams.sale_key(np.uint64(5), 0))
         z = np.array([streams.standard_normal(key, i) for i in range(20_000)])
     assert stats.kstest(z, "norm").pvalue > 1e-4
