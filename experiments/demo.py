@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 import agents
 from agents.play import SaleTable, trace
 from agents.seeding import split_seeds
@@ -54,6 +56,7 @@ class Clock:
 def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, Any]:
     """Run the chain into the folder of the run and return the content of `result.json`."""
     scenario = load_scenario(settings.scenario)
+    torch.set_num_threads(1)  # on cores that are busy a second thread makes every stage slower, up to ten times
     run.begin(overwrite=overwrite)
     out, clock = run.folder, Clock()
 

@@ -1,0 +1,80 @@
+"""The README says what is so: its code runs, its tables are generated, its figures are those of the shipped cards."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import flashsale_env as fs
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def test_the_ten_line_example_trains_saves_loads_and_evaluates(tmp_path):
+    code = blocks("python")[0]
+    assert "agent.learn(sales=20 * 1024)" in code
+    assert len(code.strip().splitlines()) <= 11
+    short = code.replace("20 * 1024", "1024").replace("10_000", "500")
+    done = subprocess.run([sys.executable, "-c", short], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    profits = [float(line.rsplit(" ", 1)[1]) for line in done.stdout.strip().splitlines()]
+    assert len(profits) == 2
+    assert all(8.0 < profit < 10.0 for profit in profits)
+
+
+def test_the_environment_example_runs(tmp_path):
+    code = blocks("python")[1].replace("num_envs=1024", "num_envs=4")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_the_observation_table_is_generated():
+    table = TEXT.split('describe())" -->\n')[1].split("\n<!-- end of layout")[0]
+    assert table == fs.Layout(fs.load_scenario("standard")).describe()
+
+
+def test_every_scenario_is_in_the_table():
+    for name in fs.SCENARIOS:
+        assert f"`{fs.environment_id(name)}`" in TEXT
+
+
+def test_demand_figures_are_those_of_the_shipped_card():
+    figures = json.loads((ROOT / "flashsale_env" / "data" / "learned" / "card.json").read_text())["figures"]
+    for name in ("no_text_nll", "heldout_nll", "true_intent_nll"):
+        assert f"{figures[name]:.4f}" in TEXT, name
+    for intent, row in figures["elasticity"].items():
+        assert f"| {intent} | {row['true']:.2f} | {row['recovered']:.2f} |" in TEXT
+
+
+def test_encoder_figures_are_those_of_the_shipped_card():
+    figures = json.loads((ROOT / "encoders" / "data" / "default" / "card.json").read_text())["figures"]
+    for value in (*figures["evaluation"].values(), *figures["tfidf_evaluation"].values()):
+        assert f"{value:.3f}".lstrip("0") in TEXT
+
+
+def test_every_command_of_the_command_line_section_exists():
+    lines = re.findall(r"^flashsale .*$", TEXT, flags=re.MULTILINE)
+    commands = [shlex.split(line.split("#")[0]) for line in lines]
+    assert {words[1] for words in commands} == {"list", "demo", "encode", "train", "evaluate"}
+    for words in commands:
+        assert words[0] == "flashsale"
+        usage = subprocess.run(
+            [sys.executable, "-m", "experiments", words[1], "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for option in (word.strip("[]") for word in words[2:]):
+            if option.startswith("--"):
+                assert option in usage, f"{words[1]} has no {option}"
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make ([a-z-]+)", TEXT, flags=re.MULTILINE)
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
