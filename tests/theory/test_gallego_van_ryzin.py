@@ -91,16 +91,3 @@ def test_the_continuous_scenario_plays_the_price_it_is_given():
     exact = price * (stats.poisson.expect(lambda k: np.minimum(k, STOCK), (A_T * np.exp(-price),), maxcount=200))
     assert exact == pytest.approx(9.275682, abs=1e-5)
     assert abs(revenue.mean() - exact) < Z99 * revenue.std(ddof=1) / SALES**0.5
-
-
-def test_the_dual_bound_is_the_fluid_value_where_that_is_known():
-    """J^D = l·ln(e·rho/l) = 10 at n = rho = 10, above the optimum 9.460500."""
-    from flashsale_env.bounds import lagrangian_dual_bound
-
-    bound = lagrangian_dual_bound("gallego-van-ryzin", seeds=[0])
-    assert bound.value == pytest.approx(10.0, abs=1e-6)
-    assert bound.half_width == 0.0
-    scarce = fs.load_scenario("gallego-van-ryzin")
-    scarce = scarce.replace(products=(fs.Product(**{**vars(scarce.products[0]), "initial_stock": 4}),))
-    # 4·ln(e·10/4): the stock binds, so the price rises to ln(a·T/4) = 1.9163
-    assert lagrangian_dual_bound(scarce, seeds=[0]).value == pytest.approx(4 * np.log(np.e * 10 / 4), abs=1e-5)
