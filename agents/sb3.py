@@ -40,7 +40,7 @@ import agents
 import flashsale_env
 from agents.base import CARD, FORMAT, read_card
 from agents.play import play
-from agents.sb3_policy import CUSTOMERS, EVERYTHING, AdvisedPolicy, MerchantFeatures
+from agents.sb3_policy import CUSTOMERS, EVERYTHING, OF_CUSTOMERS, AdvisedPolicy, MerchantFeatures
 from agents.sb3_vec_env import FlashSaleVecEnv
 from agents.seeding import split_seeds
 from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
@@ -52,7 +52,6 @@ POLICY, TRAINING = "policy.zip", "training.json"
 
 Row = dict[str, float]
 Progress = Callable[[int, int, Row | None], None]
-
 
 # Advice lies within the cells of its levels, and those within the action's box.
 _ADVICE_BOUND = 1.0
@@ -69,8 +68,11 @@ class Settings:
             much better than its siblings a sale did: the luck of the draw cancels out.
         adviser: the heuristic from which the policy starts and which it goes on correcting; "" for none.
         reacts_to: what the correction depends on: "everything", or "customers" and time alone. With persistent noise
-            it must not be the shop's own stock and sales, from which the noise could be read.
+            it must not be the shop's own stock and sales: they tell how the noise was, and the correction would answer
+            to that.
         persistence: correlation of the exploration from one tick to the next, see `AdvisedPolicy`.
+        pay_at_close: every tick is credited with the whole sale. With persistent noise, credit for what comes after a
+            tick is wrong: stock that earlier noise has saved would count as earned by later noise of the same sign.
         log_std, log_std_orders: logarithm of its first standard deviation, of prices and coupon and of orders. Orders
             begin at the far end of "nothing", so that noise seldom orders.
         batch_size, n_epochs, gae_lambda, ent_coef: as in Stable-Baselines3.
@@ -86,6 +88,7 @@ class Settings:
     adviser: str = ""
     reacts_to: str = EVERYTHING
     persistence: float = 0.0
+    pay_at_close: bool = False
     log_std: float = -1.0
     log_std_orders: float = -1.75
     batch_size: int = 15_360
@@ -120,9 +123,10 @@ PRESETS = {
         adviser="sell_through",
         reacts_to=CUSTOMERS,
         persistence=1.0,
+        pay_at_close=True,
         log_std=-1.5,
         n_epochs=2,
-        learning_rate=3e-3,
+        learning_rate=6e-3,
         gae_lambda=1.0,
         net_arch=(32,),
         validate_every=6,
@@ -133,6 +137,8 @@ PRESETS = {
 def preset(scenario: Scenario) -> Settings:
     """The preset of a scenario; without advice where its heuristic does not apply."""
     chosen = PRESETS["one product" if len(scenario.products) == 1 else "many products"]
+    if chosen.reacts_to == CUSTOMERS and not set(OF_CUSTOMERS) & set(scenario.features):
+        chosen = dataclasses.replace(chosen, reacts_to=EVERYTHING)
     if agents.AGENTS[chosen.adviser].applies(scenario) is not None:
         return dataclasses.replace(chosen, adviser="")
     return chosen
@@ -144,7 +150,7 @@ class _Advised(VecEnvWrapper):
     def __init__(
         self, venv: FlashSaleVecEnv, advise: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     ) -> None:
-        box, edge = venv.observation_space, np.full(venv.action_space.shape, _ADVICE_BOUND)
+        box, edge = venv.observation_space, np.full(venv.action_space.shape, _ADVICE_BOUND, np.float32)
         low, high = np.append(box.low, -edge), np.append(box.high, edge)
         super().__init__(venv, observation_space=spaces.Box(low, high, dtype=np.float32))
         self._advise = advise
@@ -195,7 +201,7 @@ class PPOAgent:
                 raise ValueError(unknown_name("setting of 'ppo'", name, known))
         self.settings = dataclasses.replace(preset(self.scenario), **settings)
         self.device = get_device(device)
-        self._size = Layout(self.scenario).size
+        self._size, self._codec = Layout(self.scenario).size, ActionCodec(self.scenario)
         self._adviser = None
         if self.settings.adviser:
             self._adviser = agents.make(self.settings.adviser, self.scenario, **(adviser_params or {}))
@@ -225,7 +231,8 @@ class PPOAgent:
                 f"ppo: an observation of scenario {self.scenario.name!r} has shape ({self._size},) or "
                 f"(N, {self._size}), got {array.shape}."
             )
-        actions, _ = self.policy.predict(self._advise(np.atleast_2d(array)), deterministic=deterministic)
+        with _one_thread():
+            actions, _ = self.policy.predict(self._advise(np.atleast_2d(array)), deterministic=deterministic)
         return (actions if array.ndim == 2 else actions[0]), state
 
     def _advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -233,9 +240,8 @@ class PPOAgent:
         if self._adviser is not None:
             advice = self._adviser.advise(observations)
         else:  # the middle of the prices, no orders, no coupon
-            codec = ActionCodec(self.scenario)
-            advice = np.full((len(observations), len(codec.names)), -1.0, np.float32)
-            advice[:, codec.price_columns] = 0.0
+            advice = np.full((len(observations), len(self._codec.names)), -1.0, np.float32)
+            advice[:, self._codec.price_columns] = 0.0
         return np.concatenate([observations, advice], axis=1)
 
     def learn(
@@ -279,9 +285,10 @@ class PPOAgent:
             reward_scale=reward_scale(self.scenario),
             threads=threads,
             siblings=settings.siblings,
+            pay_at_close=settings.pay_at_close,
         )
         venv = _Advised(sales_played, self._advise)
-        with _own_randomness(self.seed):
+        with _own_randomness(self.seed), _one_thread():
             state = None if folder is None else self._read_training(Path(folder))
             self._model = self._build(venv)
             if state is None:
@@ -326,15 +333,16 @@ class PPOAgent:
             ValueError: a file is broken, or the policy does not fit the scenario.
         """
         card = read_card(folder)
-        agent = cls(
-            scenario, device=device, seed=card["seed"], adviser_params=card["adviser_params"], **card["settings"]
-        )
+        tensors = _read_zip(Path(folder) / POLICY, get_device(device))
         try:
-            agent.policy.load_state_dict(_read_zip(Path(folder) / POLICY, agent.device)["policy"])
-        except RuntimeError as error:
+            agent = cls(
+                scenario, device=device, seed=card["seed"], adviser_params=card["adviser_params"], **card["settings"]
+            )
+            agent.policy.load_state_dict(tensors["policy"])
+        except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"the policy in {folder} was trained on scenario {card['scenario']!r} and does not fit "
-                f"{agent.scenario.name!r}: {str(error).splitlines()[-1].strip()}"
+                f"{load_scenario(scenario).name!r}: {str(error).splitlines()[-1].strip()}"
             ) from error
         return agent
 
@@ -345,9 +353,8 @@ class PPOAgent:
     def _build(self, venv: _Advised) -> PPO:
         s = self.settings
         first, last = s.learning_rate, s.final_learning_rate
-        codec = ActionCodec(self.scenario)
-        log_stds = np.full(len(codec.names), s.log_std)
-        log_stds[codec.order_columns] = s.log_std_orders
+        log_stds = np.full(len(self._codec.names), s.log_std)
+        log_stds[self._codec.order_columns] = s.log_std_orders
         with _own_randomness(self.seed):
             return PPO(
                 AdvisedPolicy,
@@ -523,6 +530,17 @@ def reward_scale(scenario: Scenario) -> float:
     """Ten over the list value of the opening stock, 1 over currency."""
     value = sum(p.list_price * (p.initial_stock or p.reserve) for p in scenario.products)
     return 10.0 / value
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: networks this small gain nothing from a second, and lose much where cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

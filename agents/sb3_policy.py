@@ -22,7 +22,7 @@ from flashsale_env import ActionCodec, Layout, Scenario
 EVERYTHING, CUSTOMERS = "everything", "customers"
 
 # What the shop's own decisions hardly change: time, who comes, and what they write.
-_OF_CUSTOMERS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
+OF_CUSTOMERS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
 # Below this share of customers come, or left, a quotient by it is noise.
 _FEWEST = 0.05
 # Standardised features beyond this many spreads are cut: a rare stock-out must not throw the policy off.
@@ -49,7 +49,7 @@ class MerchantFeatures(BaseFeaturesExtractor):
         columns: feature name -> (first, last + 1) of the observation.
         low, high: bounds of the observation.
         customers: expected customers of the sale over all units of each product, (M,).
-        reacts_to: what the actor sees, "everything", or only time and "customers"; the critic sees everything.
+        reacts_to: what actor and critic see: "everything", or only time and "customers".
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class MerchantFeatures(BaseFeaturesExtractor):
         size = len(low) + derived * len(customers)
         super().__init__(observation_space, features_dim=size + advice)
         self.advice = advice
-        self.actor_columns = list(range(size))
+        self.seen = list(range(size))
         if reacts_to == CUSTOMERS:
-            self.actor_columns = [i for name in _OF_CUSTOMERS if name in columns for i in range(*columns[name])]
+            self.seen = [i for name in OF_CUSTOMERS if name in columns for i in range(*columns[name])]
         self._columns, self._derived = columns, derived
         floor = torch.full((size,), _SMALLEST_SPREAD)
         floor[: len(low)] *= torch.tensor(high) - torch.tensor(low)
@@ -128,12 +128,12 @@ class _Networks(nn.Module):
 
     def __init__(self, features: MerchantFeatures, widths: Sequence[int]) -> None:
         super().__init__()
-        self._seen, self._advice = features.actor_columns, features.advice
+        self._seen, self._advice = features.seen, features.advice
         self.actor = _layers(len(self._seen), widths)
         self.correction = nn.Linear(widths[-1] + len(self._seen), features.advice)
-        self.critic = _layers(features.features_dim, widths)
+        self.critic = _layers(len(self._seen), widths)
         self.latent_dim_pi = features.advice
-        self.latent_dim_vf = widths[-1] + features.features_dim
+        self.latent_dim_vf = widths[-1] + len(self._seen)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, F) -> mean of the action (N, C), and what the value is linear in."""
@@ -146,7 +146,8 @@ class _Networks(nn.Module):
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F) -> (N, hidden + F)."""
-        return torch.cat([self.critic(features), features], dim=1)
+        seen = features[:, self._seen]
+        return torch.cat([self.critic(seen), seen], dim=1)
 
 
 def _layers(size: int, widths: Sequence[int]) -> nn.Sequential:

@@ -26,7 +26,8 @@ _PROFIT = METRICS["profit"][0]
 class FlashSaleVecEnv(VecEnv):
     """A batch of flash sales for Stable-Baselines3.
 
-    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice, no two
+    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever
+    played twice, no two
     runs share one, and training never meets a sale of validation or test.
 
     Args:
@@ -55,6 +56,7 @@ class FlashSaleVecEnv(VecEnv):
         reward_scale: float = 1.0,
         threads: int | None = None,
         siblings: int = 1,
+        pay_at_close: bool = False,
     ) -> None:
         if siblings < 1 or num_envs % siblings:
             raise ValueError(f"siblings must be at least 1 and divide num_envs ({num_envs}), got {siblings}.")
@@ -65,7 +67,7 @@ class FlashSaleVecEnv(VecEnv):
         self.layout = self.simulator.layout
         self.codec = self.simulator.codec
         self.reward_scale = reward_scale
-        self.siblings = siblings
+        self.siblings, self.pay_at_close = siblings, pay_at_close
         self.split, self.run = split, run
         self.sales_opened = 0  # different ones
         self._episodes = np.zeros(num_envs, np.int64)
@@ -115,6 +117,8 @@ class FlashSaleVecEnv(VecEnv):
         self._returns += rewards
         dones = self.simulator.closed
         infos = self._nothing
+        if self.pay_at_close:
+            rewards = self._returns * dones
         if dones[0]:
             profits = self.simulator.measure()[:, _PROFIT]
             infos = [

@@ -33,6 +33,8 @@ TUNED_FOLDER = Path(agents.__file__).parent / "tuned"
 # First step of the pattern search, as a share of a parameter's range; it is halved where no parameter improves.
 _FIRST_STEP, _LAST_STEP = 0.25, 0.02
 
+_DONE = (optuna.trial.TrialState.COMPLETE,)
+
 
 def tune(
     name: str,
@@ -84,7 +86,7 @@ def tune(
 
     def report(study: optuna.Study, _: Any) -> None:
         if progress is not None:
-            progress(len(study.trials), trials, study.best_value)
+            progress(len(study.get_trials(deepcopy=False, states=_DONE)), trials, study.best_value)
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -92,11 +94,13 @@ def tune(
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=max(5, trials // 20))
         study = optuna.create_study(direction="maximize", sampler=sampler)
         known = [start, agents.tuned(name, scenario), entry.cls.defaults(scenario)]
-        for params in known:
-            if params:
-                study.enqueue_trial(params, skip_if_exists=True)
-        study.optimize(profit, n_trials=max(1, trials // 2), callbacks=[report])
+        first = [params for i, params in enumerate(known) if params and params not in known[:i]][:trials]
+        for params in first:
+            study.enqueue_trial(params)
+        study.optimize(profit, n_trials=max(len(first), trials // 2), callbacks=[report])
         _pattern_search(study, space, profit, trials, np.random.default_rng(seed), report)
+        if progress is not None:  # the pattern search stops early where no step improves
+            progress(trials, trials, study.best_value)
     finally:
         optuna.logging.set_verbosity(verbosity)
     return dict(study.best_params)
