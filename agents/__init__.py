@@ -73,7 +73,13 @@ AGENTS: dict[str, Entry] = {
             "SellThrough",
             "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
         ),
-        Entry("ppo", "agents.sb3", "PPOAgent", "Stable-Baselines3 PPO on wide batches of sales", learns=True),
+        Entry(
+            "ppo",
+            "agents.sb3",
+            "PPOAgent",
+            "Stable-Baselines3 PPO that corrects a tuned heuristic by who comes",
+            learns=True,
+        ),
     )
 }
 

@@ -5,7 +5,6 @@ Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,7 +18,6 @@ from flashsale_env.files import write_atomically
 CARD = "agent.json"
 FORMAT = 1
 
-Params = Mapping[str, float]
 # name -> (low, high), both ends included; two whole numbers make a whole number.
 Space = dict[str, tuple[float, float]]
 

@@ -19,6 +19,7 @@ import torch
 
 import agents
 from agents.play import SaleTable, trace
+from agents.sb3 import preset
 from agents.seeding import split_seeds
 from encoders.building import ReferenceStudy, study_reference_world
 from encoders.corpus import generate
@@ -68,7 +69,7 @@ def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, 
     with clock.stage("tuning", "tuning the heuristics on validation customers"):
         params = tune_heuristics(settings, scenario, customers)
     with clock.stage("training", f"training {LEARNER}"):
-        learner, curve = learn(settings, run, scenario, customers)
+        learner, curve = learn(settings, run, scenario, customers, params)
     with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
         players = {name: agents.make(name, scenario, **params.get(name, {})) for name in heuristics(scenario)}
         players[LEARNER] = learner
@@ -170,14 +171,24 @@ def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Popu
     return params
 
 
-def learn(settings: DemoSettings, run: Run, scenario: Scenario, population: Population) -> tuple[Any, Any]:
-    """The learner with its best policy on validation customers, saved, and its learning curve."""
+def learn(
+    settings: DemoSettings,
+    run: Run,
+    scenario: Scenario,
+    population: Population,
+    params: dict[str, dict[str, float]],
+) -> tuple[Any, Any]:
+    """The learner with its best policy on validation customers, saved, and its learning curve.
+
+    It starts from the advice of a heuristic as that was tuned here.
+    """
     chosen = {"sales": settings.training_sales, "num_envs": settings.training_batch}
     learner = agents.make(
         LEARNER,
         scenario,
         seed=settings.seed,
         validation_sales=settings.validation_sales,
+        adviser_params=params.get(preset(scenario).adviser),
         **{name: value for name, value in chosen.items() if value},
     )
     with progress_bar(f"training {LEARNER}") as advance:
