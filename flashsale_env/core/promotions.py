@@ -11,11 +11,9 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 
-NONE, COUPON = 0, 1
-
+# name -> meaning; the settings of each are a part of the scenario of the same name
 PROMOTIONS = {
-    "none": NONE,
-    "coupon": COUPON,
+    "coupon": "a share off the price for customers who clip it, while its budget lasts",
 }
 
 
