@@ -342,7 +342,7 @@ class PPOAgent:
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"the policy in {folder} was trained on scenario {card['scenario']!r} and does not fit "
-                f"{load_scenario(scenario).name!r}: {str(error).splitlines()[-1].strip()}"
+                f"{load_scenario(scenario).name!r}: products, decisions or features differ."
             ) from error
         return agent
 

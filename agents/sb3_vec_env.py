@@ -26,9 +26,8 @@ _PROFIT = METRICS["profit"][0]
 class FlashSaleVecEnv(VecEnv):
     """A batch of flash sales for Stable-Baselines3.
 
-    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever
-    played twice, no two
-    runs share one, and training never meets a sale of validation or test.
+    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice,
+    no two runs share one, and training never meets a sale of validation or test.
 
     Args:
         scenario, population: as for `Simulator`.

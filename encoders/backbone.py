@@ -64,7 +64,7 @@ class Backbone:
         tokens = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)
         cut = [i for i, encoding in enumerate(tokens.encodings) if encoding.overflowing]
         if cut:
-            shown = ", ".join(f"row {i} ({len(texts[i]):,} characters)" for i in cut[:3])
+            shown = ", ".join(f"{texts[i][:30]!r}... ({len(texts[i]):,} characters)" for i in cut[:3])
             warnings.warn(
                 f"{len(cut)} of {len(texts)} texts are longer than {MAX_TOKENS} tokens and only their "
                 f"beginning is read: {shown}{' ...' if len(cut) > 3 else ''}.",

@@ -274,6 +274,8 @@ def train(
             for name, row in (("first", curve[0]), ("last", curve[-1]), ("best, kept", best))
         ],
     )
+    if best["sales"] == 0:
+        notice("nothing earned more on validation customers than the policy training started from; try more --sales")
     chosen = f" --population {population}" if population else ""
     notice(f"policy in {out}; next: flashsale evaluate {out} --scenario {scenario}{chosen} --against sell_through")
 

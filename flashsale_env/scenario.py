@@ -28,6 +28,10 @@ _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
 
 
+# A sale of this size takes about ten seconds; far more would look like a program that hangs.
+_MOST_CUSTOMERS = 1e8
+
+
 def _non_negative(part: object, *names: str) -> None:
     for name in names:
         value = getattr(part, name)
@@ -238,6 +242,13 @@ class Scenario:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
         if not self.products:
             raise ValueError("a scenario needs at least one product, got none.")
+        expected = self.arrivals.customers_per_minute * self.sale_minutes
+        if expected > _MOST_CUSTOMERS:
+            raise ValueError(
+                f"arrivals.customers_per_minute {self.arrivals.customers_per_minute:g} over {self.sale_minutes:g} "
+                f"minutes are {expected:.3g} customers a sale; every one is simulated, so at most "
+                f"{_MOST_CUSTOMERS:.0e} may come."
+            )
         titles = [product.title for product in self.products]
         for title in titles:
             if titles.count(title) > 1:

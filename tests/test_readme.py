@@ -34,6 +34,13 @@ def test_the_environment_example_runs(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
 
 
+def test_the_stable_baselines3_example_runs(tmp_path):
+    code = blocks("python")[2]
+    assert "FlashSaleVecEnv" in code
+    short = code.replace("256", "16").replace("3840", "960")
+    subprocess.run([sys.executable, "-c", short], cwd=tmp_path, check=True, capture_output=True)
+
+
 def test_the_observation_table_is_generated():
     table = TEXT.split('describe())" -->\n')[1].split("\n<!-- end of layout")[0]
     assert table == fs.Layout(fs.load_scenario("standard")).describe()

@@ -38,6 +38,7 @@ def toml(tmp_path):
         ("[3.0, 2.75", "[3.0, 3.5", r"must fall from the list price.*level 1 \(3.5\) is not below level 0"),
         ("[3.0,", "[nan,", "price_levels must be positive prices"),
         ("tick_minutes = 6.0", "tick_minutes = 0.0", "tick_minutes must be above 0"),
+        ("customers_per_minute = 0.45", "customers_per_minute = 1e12 #", r"at most 1e\+08 may come"),
         ("observe = [", 'observe = ["on_hands", ', "Did you mean 'on_hand'"),
         ("observe = [", 'observe = ["intent_mean", ', "constant in this scenario"),
         ("[arrivals]", "[arrivals", "not valid TOML"),

@@ -123,7 +123,7 @@ def test_no_texts_give_an_empty_encoding(encoders):
 
 
 def test_a_message_of_ten_thousand_characters_is_read_from_its_beginning(encoders):
-    with pytest.warns(UserWarning, match="only their beginning is read: row 1"):
+    with pytest.warns(UserWarning, match="only their beginning is read: "):
         encoding = encoders["lora"].encode(["price", ("where is my order " * 600)[:10_000]])
     assert np.isfinite(encoding.embeddings).all()
 

@@ -52,7 +52,7 @@ def test_a_message_of_10000_characters_is_read_with_a_warning_of_one_line(flashs
     assert answer.code == 0, answer.err
     warned = [line for line in answer.err.splitlines() if line.startswith("flashsale: warning:")]
     assert len(warned) == 1
-    assert "row 1" in warned[0]
+    assert "10,002 characters" in warned[0]
     assert answer.json["messages"] == 2
 
 
