@@ -101,12 +101,7 @@ class Agent:
         Raises:
             ValueError: the observation has another length than the scenario's.
         """
-        array = np.asarray(observation, np.float32)
-        if array.ndim not in (1, 2) or array.shape[-1] != self.layout.size:
-            raise ValueError(
-                f"{self.name}: an observation of scenario {self.scenario.name!r} has shape ({self.layout.size},) "
-                f"or (N, {self.layout.size}), got {array.shape}."
-            )
+        array = as_observation(self.name, self.scenario, self.layout.size, observation)
         batch = np.atleast_2d(array)
         start = np.zeros(len(batch), np.bool_) if episode_start is None else np.atleast_1d(episode_start)
         actions, state = self.act(batch, state, start)
@@ -133,6 +128,21 @@ class Agent:
         if card["name"] != cls.name:
             raise ValueError(f"{folder} holds an agent {card['name']!r}, not {cls.name!r}: use agents.load.")
         return cls(scenario, seed=card["seed"], **card["params"])
+
+
+def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -> npt.NDArray[np.float32]:
+    """What an agent called `name` is shown, (D,) or (N, D).
+
+    Raises:
+        ValueError: the observation has another length than the scenario's, `size`.
+    """
+    array = np.asarray(observation, np.float32)
+    if array.ndim not in (1, 2) or array.shape[-1] != size:
+        raise ValueError(
+            f"{name}: an observation of scenario {scenario.name!r} has shape ({size},) or (N, {size}), "
+            f"got {array.shape}."
+        )
+    return array
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:

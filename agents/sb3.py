@@ -38,7 +38,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 import agents
 import flashsale_env
-from agents.base import CARD, FORMAT, read_card
+from agents.base import CARD, FORMAT, as_observation, read_card
 from agents.play import play
 from agents.sb3_policy import CUSTOMERS, EVERYTHING, OF_CUSTOMERS, AdvisedPolicy, MerchantFeatures
 from agents.sb3_vec_env import FlashSaleVecEnv
@@ -225,12 +225,7 @@ class PPOAgent:
         Raises:
             ValueError: the observation has another length than the scenario's.
         """
-        array = np.asarray(observation, np.float32)
-        if array.ndim not in (1, 2) or array.shape[-1] != self._size:
-            raise ValueError(
-                f"ppo: an observation of scenario {self.scenario.name!r} has shape ({self._size},) or "
-                f"(N, {self._size}), got {array.shape}."
-            )
+        array = as_observation(self.name, self.scenario, self._size, observation)
         with _one_thread():
             actions, _ = self.policy.predict(self._advise(np.atleast_2d(array)), deterministic=deterministic)
         return (actions if array.ndim == 2 else actions[0]), state

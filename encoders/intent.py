@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import math
 import platform
@@ -43,6 +44,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from encoders.backbone import Backbone, load_backbone, sha256_of
 from encoders.corpus import Message, generate
+from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
 
 __all__ = ["METHODS", "Encoding", "IntentEncoder", "evaluate", "scores", "tfidf_model", "tfidf_reference"]
@@ -244,13 +246,11 @@ class IntentEncoder:
             files[WEIGHT_FILES[self.method]] = self._weights
         hashes = {}
         for name, tensors in files.items():
-            temporary = folder / f".{name}.part"
-            temporary.write_bytes(to_safetensors(tensors))
-            hashes[name] = sha256_of(temporary)
-            temporary.replace(folder / name)
-        temporary = folder / ".card.json.part"
-        temporary.write_text(json.dumps({**self.card, "files": hashes}, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder / "card.json")
+            content = to_safetensors(tensors)
+            hashes[name] = hashlib.sha256(content).hexdigest()
+            write_atomically(folder / name, content)
+        card = json.dumps({**self.card, "files": hashes}, indent=2) + "\n"
+        write_atomically(folder / "card.json", card.encode())
         return folder
 
     @classmethod

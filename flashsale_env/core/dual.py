@@ -5,6 +5,8 @@ Units   `worth` is what a unit on hand is worth to the shop, currency; `slope` i
 
 import math
 
+import numpy as np
+
 from flashsale_env.core.choice import MNL
 from flashsale_env.core.compiler import entry_point, scalar
 
@@ -47,6 +49,7 @@ def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins
     """
     total = 0.0
     demand[:] = 0.0
+    weights = np.empty(len(worth))
     for v in range(len(shares)):
         if model == MNL:
             margin = mnl_margin(utility[v], appeal, slopes[v], caps, worth, margins[v])
@@ -54,13 +57,12 @@ def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins
             odds = 0.0
             for j in range(len(worth)):
                 price = best_price(slopes[v, j], caps[j], worth[j], margin)
+                weights[j] = 0.0
                 if price - worth[j] - margin > 0.0:
-                    odds += math.exp(utility[v, j] + appeal[j] - slopes[v, j] * price)
+                    weights[j] = math.exp(utility[v, j] + appeal[j] - slopes[v, j] * price)
+                odds += weights[j]
             for j in range(len(worth)):
-                price = best_price(slopes[v, j], caps[j], worth[j], margin)
-                if price - worth[j] - margin > 0.0:
-                    weight = math.exp(utility[v, j] + appeal[j] - slopes[v, j] * price)
-                    demand[j] += shares[v] * weight / (1.0 + odds)
+                demand[j] += shares[v] * weights[j] / (1.0 + odds)
             total += shares[v] * margin
         else:
             # Each product on its own: together they earn at least what a choice among them does.
