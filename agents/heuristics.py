@@ -136,7 +136,7 @@ class Merchant(Agent):
         """Rungs (N, P) inside the ladders, not rounded, and levels (N, C) of every decision."""
         codec, prices = self.codec, self.codec.price_columns
         rungs = np.broadcast_to(self.rungs(view), (len(view.elapsed), len(self.scenario.products)))
-        rungs = np.clip(rungs[:, codec.products_of(prices)], 0, codec.n_levels[prices] - 1)
+        rungs = np.clip(rungs[:, codec.products_of(prices)], 0, codec.n_prices - 1)
         levels = np.zeros((len(rungs), len(codec.n_levels)), np.int64)
         levels[:, prices] = np.rint(rungs)
         if len(codec.order_columns):

@@ -78,7 +78,7 @@ class ChoiceData:
             voice=log["voice"].astype(np.int64),
             bought=log["bought"].astype(np.int64),
             price=np.where(clipped[:, None], log["coupon_price_share"], log["price_share"]),
-            available=log["on_hand"].astype(bool),
+            available=log["available"].astype(bool),
             coupon_offered=(log["coupon_price_share"] < log["price_share"]).any(axis=1),
             clipped=clipped,
         )

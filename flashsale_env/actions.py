@@ -1,7 +1,8 @@
 """How an agent's decision is written as an action.
 
 Every decision picks a level: a price of each product, an order of each product, a coupon depth. Level 0 is list
-price, no order, no coupon. A decision with a single level is no part of the action.
+price, no order, no coupon. A product that may be withheld has one more price level, the last: 0, not offered. A
+decision with a single level is no part of the action.
 
     box             Box[-1, 1]: one number a decision, cut into cells of equal width, one cell a level; with
                     `pricing.continuous` a price runs evenly from the first level (-1) to the last (+1)
@@ -42,6 +43,7 @@ class ActionCodec:
         self.encoding = encoding
         self.kernel_encoding = BOX if encoding == "box" else LEVELS
         self._continuous = scenario.pricing.continuous
+        self._prices = np.array([len(product.price_levels) for product in scenario.products], np.int64)
         self._m = len(scenario.products)
         titles = [product.title for product in scenario.products]
         every_name = [f"price[{t}]" for t in titles] + [f"order[{t}]" for t in titles] + ["coupon"]
@@ -65,6 +67,11 @@ class ActionCodec:
     def price_columns(self) -> npt.NDArray[np.int64]:
         """Columns that set prices; `products_of(columns)` says whose."""
         return self._columns(0, self._m)
+
+    @property
+    def n_prices(self) -> npt.NDArray[np.int64]:
+        """Number of prices of each price column: its levels without "not offered"."""
+        return self._prices[self.products_of(self.price_columns)]
 
     @property
     def order_columns(self) -> npt.NDArray[np.int64]:
@@ -153,7 +160,7 @@ class ActionCodec:
         """(A, C) levels of every discrete action, the coupon running fastest."""
         prices, orders, coupons = self.price_columns, self.order_columns, self.coupon_columns
         choices = [
-            _steps(self.n_levels[prices], _DISCRETE_PRICES),
+            _steps(self.n_prices, _DISCRETE_PRICES),  # moving together, no product is ever withheld
             _steps(self.n_levels[orders], _DISCRETE_ORDERS),
             _steps(self.n_levels[coupons], int(max(self.n_levels[coupons], default=1))),
         ]

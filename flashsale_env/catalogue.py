@@ -6,6 +6,9 @@ Units   prices, costs and values in the scenario's currency per unit; stock in u
 import math
 from dataclasses import dataclass
 
+# Far beyond any taste; a product that is not offered must stay below the outside option.
+_MOST_UTILITY = 1e6
+
 
 @dataclass(frozen=True)
 class Product:
@@ -20,6 +23,8 @@ class Product:
         holding_cost: per unit on hand and hour.
         reserve: units that can be ordered during the sale.
         order_levels: units that one order may bring, rising from 0; (0,) where nothing can be ordered.
+        storage: most units on hand and on their way together, an order is cut to it; 0 for no limit.
+        may_be_withheld: whether the product need not be offered: one more price level, after the lowest price.
         lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing.
         reference_price: price at which a taste's price sensitivity is stated; the list price unless given.
         quality: logits added to every voice's relevance.
@@ -34,6 +39,8 @@ class Product:
     holding_cost: float = 0.0
     reserve: int = 0
     order_levels: tuple[int, ...] = (0,)
+    storage: int = 0
+    may_be_withheld: bool = False
     lost_sale_penalty: float = 0.0
     reference_price: float = 0.0
     quality: float = 0.0
@@ -67,10 +74,16 @@ class Product:
                     f"{where}: price_levels must fall from the list price, got {self.price_levels}: level {i} "
                     f"({self.price_levels[i]}) is not below level {i - 1} ({self.price_levels[i - 1]})."
                 )
-        if self.initial_stock < 0 or self.reserve < 0 or self.initial_stock + self.reserve == 0:
+        if abs(self.quality) > _MOST_UTILITY:
+            raise ValueError(f"{where}: quality is in logits, at most {_MOST_UTILITY:g} in size, got {self.quality}.")
+        if min(self.initial_stock, self.reserve, self.storage) < 0 or self.stock_scale == 0:
             raise ValueError(
-                f"{where}: initial_stock and reserve must be at least 0 and not both 0, got "
-                f"{self.initial_stock} and {self.reserve}."
+                f"{where}: initial_stock, reserve and storage must be at least 0 and not all 0, got "
+                f"{self.initial_stock}, {self.reserve} and {self.storage}."
+            )
+        if 0 < self.storage < self.initial_stock:
+            raise ValueError(
+                f"{where}: storage {self.storage} cannot hold the initial_stock of {self.initial_stock}; 0 is no limit."
             )
         if self.order_levels[:1] != (0,) or list(self.order_levels) != sorted(set(self.order_levels)):
             raise ValueError(f"{where}: order_levels must rise from 0, got {self.order_levels}; e.g. (0, 25, 50, 100).")
@@ -79,6 +92,11 @@ class Product:
                 f"{where}: salvage_value {self.salvage_value} is above unit_cost {self.unit_cost}: every unit of "
                 f"the reserve would be ordered only to be salvaged. Lower salvage_value or set reserve = 0."
             )
+
+    @property
+    def stock_scale(self) -> int:
+        """The most units there can be: what observed shares of stock are shares of."""
+        return self.storage or self.initial_stock + self.reserve
 
     @property
     def list_price(self) -> float:

@@ -17,7 +17,7 @@ from flashsale_env.scenario import Scenario
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of the observation."""
+    """One number of the observation; a `constant` one never changes, whatever is done (a product with one price)."""
 
     index: int
     feature: str
@@ -26,6 +26,7 @@ class Entry:
     low: float
     high: float
     meaning: str
+    constant: bool
 
 
 class Layout(Mapping[str, slice]):
@@ -38,13 +39,14 @@ class Layout(Mapping[str, slice]):
 
     def __init__(self, scenario: Scenario) -> None:
         titles = tuple(product.title for product in scenario.products)
-        labels = {"sale": ("",), "product": titles, "intent": INTENTS}
+        ahead = [f"{title}, +{tick}" for title in titles for tick in range(scenario.lead_ticks)]
+        labels = {"sale": ("",), "product": titles, "product and tick": ahead, "intent": INTENTS}
         self._slices: dict[str, slice] = {}
         entries: list[Entry] = []
         for name in scenario.features:
             feature = FEATURES[name]
             start = len(entries)
-            for label in labels[feature.per]:
+            for k, label in enumerate(labels[feature.per]):
                 entries.append(
                     Entry(
                         len(entries),
@@ -54,6 +56,7 @@ class Layout(Mapping[str, slice]):
                         feature.low,
                         feature.high,
                         feature.meaning,
+                        _is_constant(scenario, name, k),
                     )
                 )
             self._slices[name] = slice(start, len(entries))
@@ -100,3 +103,15 @@ class Layout(Mapping[str, slice]):
 
     def __len__(self) -> int:
         return len(self._slices)
+
+
+def _is_constant(scenario: Scenario, feature: str, number: int) -> bool:
+    """Whether entry `number` of a feature that the scenario shows can never change."""
+    if feature in ("price", "reserve", "in_transit"):
+        product = scenario.products[number]
+        if feature == "price":
+            return len(product.price_levels) == 1 and not product.may_be_withheld
+        return len(product.order_levels) == 1 or (feature == "reserve" and product.reserve == 0)
+    if feature == "pipeline":
+        return len(scenario.products[number // scenario.lead_ticks].order_levels) == 1
+    return False

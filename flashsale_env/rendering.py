@@ -73,7 +73,7 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
             sign * (end - begin) for (_, sign, _), begin, end in zip(_STOCK_PARTS, edges, edges[1:], strict=False)
         )
         counts = "".join(f"{count:>11,}" for count in units)
-        lines.append(f"{product.title:<{left}}{_money(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}")
+        lines.append(f"{product.title:<{left}}{_price(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}")
     if scenario.messages is not None:
         shares = _intent_shares(sale)
         likeliest = np.argsort(-shares, kind="stable")[:_LIKELIEST]
@@ -142,6 +142,10 @@ def _money(amount: float) -> str:
     return f"{amount:,.2f}" if amount < 10_000 else f"{amount:,.0f}"
 
 
+def _price(amount: float) -> str:
+    return _money(amount) if amount > 0 else "withheld"
+
+
 def _edges(parts: npt.NDArray[np.int64], length: int) -> list[int]:
     """Where the parts of a bar begin and end, so that rounding never changes its length."""
     ends = np.cumsum(parts)
@@ -205,7 +209,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
 
     units = _stock(sale)
     titles = [product.title for product in products]
-    prices = [_money(amount) for amount in sale["price"]]
+    prices = [_price(amount) for amount in sale["price"]]
     title_scale = _scale(titles, title.width, height)
     number_scale = min(
         _scale((str(count) for count in units[:, 0]), on_hand.width, height),
@@ -229,7 +233,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         _fill(picture, track, TRACK)
         full = track._replace(width=round(share * track.width))
         _fill(picture, full, PRICE)
-        if share < 1:
+        if 0 < share < 1:
             _write_if_it_fits(picture, f"{100 * (share - 1):.0f}%", full, number_scale)
         _write(picture, prices[j], price._replace(y=y, height=height), TEXT, number_scale, align=1.0)
 

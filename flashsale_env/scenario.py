@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.catalogue import Product
+from flashsale_env.core.arrivals import ARRIVAL_LAWS
 from flashsale_env.core.choice import CHOICE_MODELS
 from flashsale_env.core.features import FEATURES
 from flashsale_env.errors import unknown_name
@@ -63,6 +64,7 @@ class Arrivals:
         customers_per_minute: mean over the whole sale.
         burst_share, late_share: share of all customers in the burst and in the rush.
         burst_scale, late_scale: mean distance from the opening or the close, as a share of the sale.
+        law: a key of `ARRIVAL_LAWS`; "bernoulli" lets at most one customer come in a tick.
     """
 
     customers_per_minute: float
@@ -70,8 +72,11 @@ class Arrivals:
     burst_scale: float = 0.03
     late_share: float = 0.0
     late_scale: float = 0.05
+    law: str = "poisson"
 
     def __post_init__(self) -> None:
+        if self.law not in ARRIVAL_LAWS:
+            raise ValueError(unknown_name("arrivals.law", self.law, ARRIVAL_LAWS))
         _non_negative(self, "customers_per_minute")
         _share(self, "burst_share", "burst_scale", "late_share", "late_scale")
         if self.burst_share + self.late_share > 1:
@@ -97,7 +102,7 @@ class Choice:
 
     Args:
         model: a key of `CHOICE_MODELS`.
-        drift: factors on willingness to pay, one for each equal phase of the sale; (1.0,) for none.
+        drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
     """
 
     model: str = "mnl"
@@ -106,8 +111,8 @@ class Choice:
     def __post_init__(self) -> None:
         if self.model not in CHOICE_MODELS:
             raise ValueError(unknown_name("choice.model", self.model, CHOICE_MODELS))
-        if not self.drift or min(self.drift) <= 0 or not all(map(math.isfinite, self.drift)):
-            raise ValueError(f"choice.drift must be positive factors, one a phase, got {self.drift}.")
+        if not self.drift or not all(1e-3 <= factor <= 1e3 for factor in self.drift):
+            raise ValueError(f"choice.drift must be factors between .001 and 1000, one a phase, got {self.drift}.")
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,13 @@ class Replenishment:
             (rounded up to whole ticks).
         order_cost: currency an order of one product costs, whatever its size.
         freight_per_unit: currency a unit, on top of its unit cost.
+        unlimited: orders do not draw on a reserve; each product that can be ordered then needs a `storage`.
     """
 
     lead_minutes: float = 0.0
     order_cost: float = 0.0
     freight_per_unit: float = 0.0
+    unlimited: bool = False
 
     def __post_init__(self) -> None:
         _non_negative(self, "lead_minutes", "order_cost", "freight_per_unit")
@@ -212,7 +219,7 @@ class Scenario:
         replenishment, coupon, messages: None switches the option off.
         population: a shipped name, "homogeneous", or a folder.
         memory_minutes: time after which a recent event counts half in `conversion`, `traffic` and `intent_mean`.
-        observe: names of the features shown; () for all that apply.
+        observe: names of the features shown; () for all that apply, but those that are shown only when asked for.
 
     Raises:
         ValueError: any value is out of range; the message names it.
@@ -261,16 +268,38 @@ class Scenario:
                     f"observe names {feature!r}, which is constant in this scenario; "
                     f"it shows {', '.join(self._applicable_features())}."
                 )
-        if self.replenishment is None and any(product.reserve for product in self.products):
+        self._check_supply()
+        if self.pricing.continuous and any(product.may_be_withheld for product in self.products):
             raise ValueError(
-                "a product has a reserve but the scenario has no [replenishment], so no unit of it could ever be "
-                "ordered. Add [replenishment] or set reserve = 0."
+                "pricing.continuous has no level for a product that is not offered: set may_be_withheld = false or "
+                "pricing.continuous = false."
             )
+        if self.arrivals.law == "bernoulli":
+            lift = self.coupon.traffic_lift if self.coupon else 0.0
+            likeliest = float(self.customers_per_tick.max()) * (1.0 + lift)
+            if likeliest > 1 or self.shocks.traffic_sd:
+                raise ValueError(
+                    f"arrivals.law 'bernoulli' needs at most 1 expected customer in every tick and no shock of "
+                    f"traffic, got {likeliest:g} (coupon.traffic_lift included) and shocks.traffic_sd "
+                    f"{self.shocks.traffic_sd:g}; take more, shorter ticks or law 'poisson'."
+                )
 
     @property
     def sale_minutes(self) -> float:
         """Length of the sale."""
         return self.horizon_ticks * self.tick_minutes
+
+    @property
+    def customers_per_tick(self) -> npt.NDArray[np.float64]:
+        """(T,) customers expected in each tick, before shocks and promotions."""
+        edges = self.arrivals.cumulative_share(np.linspace(0, 1, self.horizon_ticks + 1))
+        return np.asarray(self.arrivals.customers_per_minute * self.sale_minutes * np.diff(edges))
+
+    @property
+    def drift_per_tick(self) -> npt.NDArray[np.float64]:
+        """(T,) factor on willingness to pay in each tick."""
+        phase = (np.arange(self.horizon_ticks) * len(self.choice.drift)) // self.horizon_ticks
+        return np.asarray(self.choice.drift, np.float64)[phase]
 
     @property
     def lead_ticks(self) -> int:
@@ -283,7 +312,7 @@ class Scenario:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features of the observation, in order."""
-        return self.observe or self._applicable_features()
+        return self.observe or tuple(name for name in self._applicable_features() if not FEATURES[name].on_request)
 
     @property
     def opening_stock_cost(self) -> float:
@@ -304,14 +333,44 @@ class Scenario:
             changes["tick_minutes"] = self.sale_minutes / changes["horizon_ticks"]
         return dataclasses.replace(self, **changes)
 
+    def _check_supply(self) -> None:
+        supply = self.replenishment
+        for product in self.products:
+            where = f"product {product.title!r}"
+            if supply is None and product.reserve:
+                raise ValueError(
+                    f"{where} has a reserve but the scenario has no [replenishment], so no unit of it could ever be "
+                    f"ordered. Add [replenishment] or set reserve = 0."
+                )
+            if supply is None or not supply.unlimited:
+                if product.initial_stock + product.reserve == 0:
+                    raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
+                continue
+            if product.reserve:
+                raise ValueError(
+                    f"{where}: with replenishment.unlimited no order draws on the reserve; set reserve = 0."
+                )
+            if len(product.order_levels) > 1 and not product.storage:
+                raise ValueError(
+                    f"{where} can be ordered without limit (replenishment.unlimited) and needs a storage, the most "
+                    f"units on hand and on their way together."
+                )
+            if product.salvage_value > product.unit_cost + supply.freight_per_unit:
+                raise ValueError(
+                    f"{where}: salvage_value {product.salvage_value} is above unit_cost + freight_per_unit: every "
+                    f"unit would be ordered only to be salvaged."
+                )
+
     def _applicable_features(self) -> tuple[str, ...]:
         """Features that are not constant in this scenario."""
-        orders = self.replenishment is not None and any(p.reserve for p in self.products)
+        orders = self.replenishment is not None and any(len(p.order_levels) > 1 for p in self.products)
         applies = {
             "customers_left": self.arrivals.burst_share > 0 or self.arrivals.late_share > 0,
+            "willingness_to_pay": len(set(self.choice.drift)) > 1,
             "in_transit": orders and self.lead_ticks > 0,
-            "reserve": orders,
-            "price": any(len(product.price_levels) > 1 for product in self.products),
+            "pipeline": orders and self.lead_ticks > 0,
+            "reserve": self.replenishment is not None and any(p.reserve for p in self.products),
+            "price": any(len(product.price_levels) > 1 or product.may_be_withheld for product in self.products),
             "conversion": bool(self.shocks.appeal_sd or self.shocks.common_appeal_sd or self.shocks.mix_sd),
             "traffic": self.shocks.traffic_sd > 0,
             "coupon_depth": self.coupon is not None,

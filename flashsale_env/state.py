@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from flashsale_env.core.arrivals import ARRIVAL_LAWS
 from flashsale_env.core.choice import CHOICE_MODELS
 from flashsale_env.core.features import FEATURES
 from flashsale_env.core.rewards import REWARD_TERMS
@@ -36,7 +37,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("reserve", "i8", (products,)),
             ("inbound", "i8", (slots, products)),  # slot t % R arrives in tick t
             # what is on offer
-            ("price", "f8", (products,)),  # currency, after markdown
+            ("price", "f8", (products,)),  # currency, after markdown; 0 where the product is not offered
             ("coupon_depth", "f8"),
             ("coupon_budget", "f8"),  # currency left
             ("price_share", "f4", (products,)),  # price over reference price
@@ -83,8 +84,11 @@ def rules_dtype(products: int) -> np.dtype[np.void]:
             ("n_intents", "i8"),
             ("horizon", "i8"),
             ("lead_ticks", "i8"),
+            ("arrival_law", "i8"),
             ("choice_model", "i8"),
             ("continuous_prices", "i8"),
+            ("unlimited_supply", "i8"),
+            ("peak_drift", "f8"),
             ("list_price", "f8", (products,)),
             ("reference_price", "f8", (products,)),
             ("unit_cost", "f8", (products,)),
@@ -93,6 +97,8 @@ def rules_dtype(products: int) -> np.dtype[np.void]:
             ("lost_sale_penalty", "f8", (products,)),
             ("initial_stock", "i8", (products,)),
             ("initial_reserve", "i8", (products,)),
+            ("storage", "i8", (products,)),  # 0 for no limit
+            ("stock_scale", "i8", (products,)),
             ("order_cost", "f8"),
             ("freight_per_unit", "f8"),
             ("coupon_budget", "f8"),
@@ -137,7 +143,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("tick", "i4"),
             ("bought", "i4"),
             ("clips", "u1"),
-            ("on_hand", "u1", (products,)),
+            ("available", "u1", (products,)),  # on hand and offered
             ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),
         ]
@@ -165,10 +171,10 @@ class Instance:
 
 
 def decision_levels(scenario: Scenario) -> list[tuple[float, ...]]:
-    """Levels of each decision: M prices, M order quantities, one coupon depth."""
+    """Levels of each decision: M prices (0 for "not offered"), M order quantities, one coupon depth."""
     coupon = scenario.coupon.depths if scenario.coupon else (0.0,)
     return [
-        *(product.price_levels for product in scenario.products),
+        *((*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products),
         *(tuple(float(units) for units in product.order_levels) for product in scenario.products),
         coupon,
     ]
@@ -195,10 +201,8 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
 
     levels = decision_levels(scenario)
     grids = np.array([row + row[-1:] * (max(map(len, levels)) - len(row)) for row in levels])
-    edges = scenario.arrivals.cumulative_share(np.linspace(0, 1, scenario.horizon_ticks + 1))
-    customers = scenario.arrivals.customers_per_minute * scenario.sale_minutes
-    phase = (np.arange(scenario.horizon_ticks) * len(scenario.choice.drift)) // scenario.horizon_ticks
-    schedule = np.column_stack([customers * np.diff(edges), np.asarray(scenario.choice.drift)[phase], 1.0 - edges[:-1]])
+    come = scenario.arrivals.cumulative_share(np.arange(scenario.horizon_ticks) / scenario.horizon_ticks)
+    schedule = np.column_stack([scenario.customers_per_tick, scenario.drift_per_tick, 1.0 - come])
 
     replenishment = scenario.replenishment or Replenishment()
     coupon = scenario.coupon or Coupon((0.0, 0.5), 1.0)
@@ -209,7 +213,10 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
         "n_intents": N_INTENTS,
         "horizon": scenario.horizon_ticks,
         "lead_ticks": scenario.lead_ticks,
+        "arrival_law": ARRIVAL_LAWS[scenario.arrivals.law],
         "choice_model": CHOICE_MODELS[scenario.choice.model],
+        "unlimited_supply": replenishment.unlimited,
+        "peak_drift": max(scenario.choice.drift),
         "continuous_prices": scenario.pricing.continuous,
         "order_cost": replenishment.order_cost,
         "freight_per_unit": replenishment.freight_per_unit,
@@ -230,10 +237,14 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
         rules[name] = [getattr(product, name) for product in products]
     rules["initial_stock"] = [product.initial_stock for product in products]
     rules["initial_reserve"] = [product.reserve for product in products]
+    rules["storage"] = [product.storage for product in products]
+    rules["stock_scale"] = [product.stock_scale for product in products]
     rules["holding_cost"] = [product.holding_cost * scenario.tick_minutes / 60.0 for product in products]
     rules["column"] = decision_columns(scenario)
     rules["n_levels"] = [len(row) for row in levels]
-    rules["feature_at"] = [layout[name].start if name in layout else -1 for name in FEATURES]
+    rules["feature_at"] = -1
+    for name in layout:
+        rules["feature_at"][0, FEATURES[name].number] = layout[name].start
     return Instance(rules, voices, np.ascontiguousarray(schedule), grids, voice_rows, slots)
 
 

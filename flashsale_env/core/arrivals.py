@@ -1,4 +1,4 @@
-"""Who arrives, and when: a Poisson stream per tick, thinned from a dominating one.
+"""Who arrives, and when: a stream per tick, thinned from a dominating one.
 
 Owns    the time of every arrival and the voice that arrives.
 Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change; an action
@@ -11,11 +11,25 @@ import math
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 
+POISSON, BERNOULLI = 0, 1
+
+# name -> number; a new law is one branch of `next_arrival`
+ARRIVAL_LAWS = {
+    "poisson": POISSON,
+    "bernoulli": BERNOULLI,
+}
+
+NEVER = 2.0  # any time after the end of the tick
+
 
 @scalar
-def next_arrival(time, key, rate):
-    """Time of the next point after `time` of a Poisson stream with `rate` points a tick."""
-    return time - math.log(streams.uniform(streams.subkey(key, streams.GAP))) / rate
+def next_arrival(law, k, time, key, rate):
+    """Time of point k of the dominating stream, after `time`, with `rate` points a tick; 1 or more where none comes."""
+    u = streams.uniform(streams.subkey(key, streams.GAP))
+    if law == BERNOULLI:
+        # Given that the customer comes, u / rate is uniform on the tick.
+        return u / rate if k == 0 else NEVER
+    return time - math.log(u) / rate
 
 
 @scalar

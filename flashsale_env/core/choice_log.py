@@ -9,11 +9,11 @@ from flashsale_env.core.compiler import scalar
 
 @scalar
 def record_offer(rules, sale, row, record):
-    """What is on hand and at which price, at the moment the customer looks."""
+    """What can be bought and at which price, at the moment the customer looks."""
     record.voice = row
     record.tick = sale.tick
     for j in range(rules.n_products):
-        record.on_hand[j] = sale.on_hand[j] > 0
+        record.available[j] = sale.on_hand[j] > 0 and sale.price[j] > 0.0
         record.price_share[j] = sale.price_share[j]
         record.coupon_price_share[j] = sale.coupon_price_share[j]
 

@@ -4,7 +4,8 @@ Owns    the decoding of an action into what happens in the sale.
 Axes    grid row j is the price levels of product j, M + j its order levels, 2M the coupon depths. `rules.column[row]`
         is the action's column for that row, or -1 where the row has one level and nothing is to be decided.
 Units   a box action lies in [-1, 1] and is cut into cells of equal width, one a level: -1 is level 0 (list price, no
-        order, no coupon) and +1 the last level. A level action is the number of the level itself.
+        order, no coupon) and +1 the last level. A level action is the number of the level itself. A price of 0 means
+        that the product is not offered.
 """
 
 import math
@@ -12,6 +13,7 @@ import math
 from flashsale_env.core.compiler import nan_aware_scalar, scalar
 
 BOX, LEVELS = 0, 1
+NO_LIMIT = 1 << 62
 
 
 @nan_aware_scalar
@@ -42,6 +44,18 @@ def level_of(rules, encoding, action, row):
 
 
 @scalar
+def available_to_order(rules, sale, j):
+    """Units of product j that an order can bring now: what the reserve has and the storage takes."""
+    units = NO_LIMIT if rules.unlimited_supply else sale.reserve[j]
+    if rules.storage[j] > 0:
+        room = rules.storage[j] - sale.on_hand[j]
+        for slot in range(rules.n_slots):
+            room -= sale.inbound[slot, j]
+        units = min(units, room)
+    return units
+
+
+@scalar
 def apply(rules, grids, encoding, action, sale):
     """Event 1 of a tick: prices and coupon take effect, orders leave the reserve and are paid."""
     n_products = rules.n_products
@@ -57,9 +71,10 @@ def apply(rules, grids, encoding, action, sale):
             sale.price[j] = grids[j, level_of(rules, encoding, action, j)]
         row = n_products + j
         wanted = grids[row, level_of(rules, encoding, action, row)]
-        units = min(math.floor(wanted + 0.5), sale.reserve[j])
+        units = min(math.floor(wanted + 0.5), available_to_order(rules, sale, j))
         if units > 0:
-            sale.reserve[j] -= units
+            if not rules.unlimited_supply:
+                sale.reserve[j] -= units
             sale.inbound[arrival_slot, j] += units
             sale.ordered[j] += units
             sale.tick_procurement += rules.unit_cost[j] * units

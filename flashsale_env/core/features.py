@@ -1,7 +1,8 @@
 """The observation: what a shop sees at the end of a tick.
 
 Owns    every number an agent observes: name, unit, bounds, and the scalar function that writes it.
-Axes    a feature has one number a sale, one a product (M) or one an intent; `rules.feature_at` holds where each one
+Axes    a feature has one number a sale, one a product (M), one a product and tick of lead time, or one an intent;
+        `rules.feature_at` holds where each one
         starts in the observation, or -1 where the scenario does not show it.
 Never   tastes, latent classes, shocks: only sales, stock, time, traffic and the encoder's reading of messages.
 
@@ -30,12 +31,17 @@ from flashsale_env.core.compiler import scalar
     COUPON_BUDGET,
     INTENT_MEAN,
     INTENT_ENTROPY,
-) = range(14)
+    WILLINGNESS_TO_PAY,
+    PIPELINE,
+) = range(16)
 
 
 @dataclass(frozen=True)
 class Feature:
-    """What one entry of the observation means; `per` is "sale", "product" or "intent"."""
+    """What one entry of the observation means; `per` is "sale", "product", "product and tick" or "intent".
+
+    `on_request` features are shown only where the scenario's `observe` names them.
+    """
 
     number: int
     per: str
@@ -43,9 +49,10 @@ class Feature:
     high: float
     unit: str
     meaning: str
+    on_request: bool = False
 
 
-_STOCK_UNIT = "share of all units the sale can have (opening stock + reserve)"
+_STOCK_UNIT = "share of the most units there can be (opening stock + reserve, or storage)"
 
 FEATURES = {
     "time_left": Feature(TIME_LEFT, "sale", 0.0, 1.0, "share of the horizon", "time until the close"),
@@ -53,8 +60,14 @@ FEATURES = {
     "customers_left": Feature(
         CUSTOMERS_LEFT, "sale", 0.0, 1.0, "share of the sale's expected customers", "customers still expected"
     ),
+    "willingness_to_pay": Feature(
+        WILLINGNESS_TO_PAY, "sale", 0.0, 1.0, "share of its peak", "mean willingness to pay in the coming tick"
+    ),
     "on_hand": Feature(ON_HAND, "product", 0.0, 1.0, _STOCK_UNIT, "units free to sell"),
     "in_transit": Feature(IN_TRANSIT, "product", 0.0, 1.0, _STOCK_UNIT, "units ordered and not yet arrived"),
+    "pipeline": Feature(
+        PIPELINE, "product and tick", 0.0, 1.0, _STOCK_UNIT, "units that arrive so many ticks from now", on_request=True
+    ),
     "reserve": Feature(RESERVE, "product", 0.0, 1.0, _STOCK_UNIT, "units that can still be ordered"),
     "stock_pressure": Feature(
         STOCK_PRESSURE,
@@ -64,7 +77,9 @@ FEATURES = {
         "log ratio",
         "log share of units left (on hand + in transit) less log share of customers left",
     ),
-    "price": Feature(PRICE, "product", 0.0, 1.0, "share of list price", "price shown in the last tick"),
+    "price": Feature(
+        PRICE, "product", 0.0, 1.0, "share of list price", "price shown in the last tick; 0 if not offered"
+    ),
     "conversion": Feature(
         CONVERSION,
         "product",
@@ -112,15 +127,23 @@ def observe(rules, schedule, sale, out):
         _put(out, rules.feature_at[SQRT_TIME_LEFT], math.sqrt(time_left), 0.0, 1.0)
     if rules.feature_at[CUSTOMERS_LEFT] >= 0:
         _put(out, rules.feature_at[CUSTOMERS_LEFT], customers_left, 0.0, 1.0)
+    if rules.feature_at[WILLINGNESS_TO_PAY] >= 0:
+        # At the close the last tick's stands.
+        coming = min(sale.tick, rules.horizon - 1)
+        _put(out, rules.feature_at[WILLINGNESS_TO_PAY], schedule[coming, 1] / rules.peak_drift, 0.0, 1.0)
     for j in range(m):
         in_transit = 0
         for slot in range(rules.n_slots):
             in_transit += sale.inbound[slot, j]
-        all_units = float(rules.initial_stock[j] + rules.initial_reserve[j])
+        all_units = float(rules.stock_scale[j])
         if rules.feature_at[ON_HAND] >= 0:
             _put(out, rules.feature_at[ON_HAND] + j, sale.on_hand[j] / all_units, 0.0, 1.0)
         if rules.feature_at[IN_TRANSIT] >= 0:
             _put(out, rules.feature_at[IN_TRANSIT] + j, in_transit / all_units, 0.0, 1.0)
+        if rules.feature_at[PIPELINE] >= 0:
+            for ahead in range(rules.lead_ticks):
+                units_then = sale.inbound[(sale.tick + ahead) % rules.n_slots, j]
+                _put(out, rules.feature_at[PIPELINE] + j * rules.lead_ticks + ahead, units_then / all_units, 0.0, 1.0)
         if rules.feature_at[RESERVE] >= 0:
             _put(out, rules.feature_at[RESERVE] + j, sale.reserve[j] / all_units, 0.0, 1.0)
         if rules.feature_at[STOCK_PRESSURE] >= 0:

@@ -41,7 +41,7 @@ def read_messages(rules, voices, sale):
     k = 0
     while True:
         key = streams.subkey(tick_key, k)
-        time = arrivals.next_arrival(time, key, rate)
+        time = arrivals.next_arrival(arrivals.POISSON, k, time, key, rate)
         if time >= 1.0:
             return
         row = arrivals.pick_voice(rules, voices, sale, key)

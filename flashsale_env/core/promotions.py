@@ -16,13 +16,20 @@ PROMOTIONS = {
     "coupon": "a share off the price for customers who clip it, while its budget lasts",
 }
 
+# The price share of a product that is not offered: so dear that nobody buys, yet a finite number.
+NOT_OFFERED_SHARE = np.float32(1e20)
+
 
 @scalar
 def price_tags(rules, sale):
     """Write what every product costs without and with the promotion, and the share of customers that comes."""
     for j in range(rules.n_products):
-        sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
-        sale.coupon_price_share[j] = np.float32(net_price(rules, sale, j, True) / rules.reference_price[j])
+        if sale.price[j] > 0.0:
+            sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
+            sale.coupon_price_share[j] = np.float32(net_price(rules, sale, j, True) / rules.reference_price[j])
+        else:
+            sale.price_share[j] = NOT_OFFERED_SHARE
+            sale.coupon_price_share[j] = NOT_OFFERED_SHARE
     sale.coming_share = traffic_share(rules, sale)
 
 

@@ -45,7 +45,7 @@ def serve(rules, voices, sale, expected, drift, log):
     k = 0
     while True:
         key = streams.subkey(tick_key, k)
-        time = arrivals.next_arrival(time, key, rate)
+        time = arrivals.next_arrival(rules.arrival_law, k, time, key, rate)
         if time >= 1.0:
             return
         marks = streams.subkey(key, streams.MARKS)

@@ -31,7 +31,7 @@ def toml(tmp_path):
         ("horizon_ticks =", "horizon_tick =", "unknown key 'horizon_tick'. Did you mean 'horizon_ticks'"),
         ("customers_per_minute", "customer_per_minute", "arrivals.*Did you mean 'customers_per_minute'"),
         ("initial_stock = 10", "initial_stock = 10.5", r"products\[0\]: initial_stock: want int, got 10.5"),
-        ("initial_stock = 10", "initial_stock = -1", "initial_stock and reserve must be at least 0"),
+        ("initial_stock = 10", "initial_stock = -1", "initial_stock, reserve and storage must be at least 0"),
         ("initial_stock = 10", "initial_stock = true", "want int, got True"),
         ('model = "exponential"', 'model = "exponental"', "Did you mean 'exponential'"),
         ("horizon_ticks = 10\n", "", "missing key 'horizon_ticks'"),

@@ -59,8 +59,8 @@ def test_a_sold_out_product_is_never_bought(standard, play, random_levels):
     simulator = play(standard, random_levels, log_rows=40_000)
     visits = simulator.choice_log()
     buyers = visits[visits["bought"] < len(standard.products)]
-    assert buyers["on_hand"][np.arange(len(buyers)), buyers["bought"]].all()
-    assert not visits["on_hand"].all(), "something must have sold out for this to say anything"
+    assert buyers["available"][np.arange(len(buyers)), buyers["bought"]].all()
+    assert not visits["available"].all(), "something must have sold out for this to say anything"
 
 
 def test_a_log_names_the_voices_of_the_population(standard, play, random_levels):
