@@ -1,9 +1,10 @@
 """Upper bounds on what any policy can earn.
 
-Owns    the Lagrangian dual of the stock constraints with prices relaxed to one for each voice.
+Owns    the Lagrangian dual of the stock constraints with prices relaxed to one for each voice; the hindsight bound,
+        which knows every customer of a sale.
 Units   currency per sale, on the scale of the metric `profit`.
 
-A bound is never called optimal: it says that no policy earns more in expectation.
+A bound is never called optimal: it says that no policy earns more, and its name is printed beside it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from flashsale_env.core import dual
+from flashsale_env.core import dual, hindsight
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
 from flashsale_env.simulator import Simulator
@@ -30,7 +31,7 @@ class Bound:
         name: always printed beside the value.
         value: mean over the sales, currency.
         half_width: of the 95 % interval of that mean; 0 where sales do not differ.
-        per_sale: (n,) the bound given the shocks of each sale.
+        per_sale: (n,) the bound of each sale: given its shocks (dual), or its customers (hindsight).
     """
 
     name: str
@@ -62,13 +63,131 @@ def lagrangian_dual_bound(
         scenario, population: as for `Simulator`.
         seeds: the sales whose shocks are averaged over; one is enough where a scenario has no shocks.
     """
+    simulator = _opened(scenario, population, seeds)
+    problem = _DualProblem(simulator)
+    return _bound("Lagrangian dual, one price per voice", [problem.solve(row) for row in range(len(simulator))])
+
+
+def hindsight_bound(
+    scenario: str | Scenario,
+    population: str | Population | None = None,
+    *,
+    seeds: Sequence[int] | npt.NDArray[np.uint64],
+) -> Bound:
+    """Upper bound on the profit of any policy in *each* of these sales, not only on average.
+
+    The policy is told before the opening who comes and what each customer would pay at most for each product, every
+    customer whom the deepest coupon attracts comes, each pays the reservation price (at most the list price), orders
+    arrive at once and cost no fixed fee, and stock costs nothing to hold. What is left is the assignment of units to
+    customers; its value is at most, for every worth w >= salvage value of a unit,
+
+        sum_customers max_j (payment_j - w_j)^+
+             + sum_j w_j·stock_j + (w_j - unit_cost_j - freight)^+·reserve_j - opening cost
+
+    which is minimised product by product. With one product this is exact: the best-paying customers buy.
+
+    Args:
+        scenario, population: as for `Simulator`.
+        seeds: the sales, as `play` takes them; the same seeds are the same customers.
+    """
+    simulator = _opened(scenario, population, seeds)
+    supply = _Supply(simulator)
+    return _bound(
+        "hindsight, one price per customer",
+        [supply.assignment_value(_payments(simulator, row, supply.list_price)) for row in range(len(simulator))],
+    )
+
+
+def _opened(
+    scenario: str | Scenario,
+    population: str | Population | None,
+    seeds: Sequence[int] | npt.NDArray[np.uint64],
+) -> Simulator:
     simulator = Simulator(scenario, population, sales=len(seeds))
     simulator.open(np.asarray(seeds, np.uint64), np.zeros(len(seeds), np.int64))
-    problem = _DualProblem(simulator)
-    per_sale = np.array([problem.solve(row) for row in range(len(seeds))])
-    spread = float(per_sale.std(ddof=1)) if len(seeds) > 1 else 0.0
-    half_width = float(norm.ppf(0.975)) * spread / len(seeds) ** 0.5
-    return Bound("Lagrangian dual, one price per voice", float(per_sale.mean()), half_width, per_sale)
+    return simulator
+
+
+def _bound(name: str, per_sale: list[float]) -> Bound:
+    values = np.array(per_sale)
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return Bound(name, float(values.mean()), float(norm.ppf(0.975)) * spread / len(values) ** 0.5, values)
+
+
+class _Supply:
+    """Units and their worth, the same in every sale of a scenario; (M,) arrays."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        rules = simulator.instance.rules[0]
+        self.list_price = np.array(rules["list_price"])
+        self.salvage = np.array(rules["salvage_value"])
+        self.landed_cost = rules["unit_cost"] + rules["freight_per_unit"]
+        self.opening_cost = float((rules["initial_stock"] * rules["unit_cost"]).sum())
+        self.stock = rules["initial_stock"].astype(np.float64)
+        # Whatever is worth more than it costs to order will be ordered: under unlimited supply nothing is.
+        orderable = np.array([levels[-1] > 0 for levels in _order_levels(simulator)])
+        unlimited = bool(rules["unlimited_supply"]) & orderable
+        self.reserve = np.where(unlimited, np.inf, rules["initial_reserve"])
+        self.dearest = np.where(unlimited, np.maximum(self.landed_cost, self.salvage), np.inf)
+
+    def value(self, worth: Floats) -> tuple[float, Floats]:
+        """What all units are worth less what they cost, and its derivative by the worth of one."""
+        ordered = (worth > self.landed_cost) & (worth < self.dearest)
+        reserve = np.where(ordered, self.reserve, 0.0)
+        value = worth @ self.stock + (worth - self.landed_cost) @ reserve - self.opening_cost
+        return float(value), self.stock + reserve
+
+    def assignment_value(self, payments: Floats) -> float:
+        """Upper bound on the value of assigning units to customers who pay (C, M)."""
+        worth = np.clip(self.landed_cost, self.salvage, self.dearest)
+        best = np.inf
+        for _ in range(_MOST_SWEEPS):
+            for j in range(len(worth)):
+                others = np.delete(payments - worth, j, axis=1).max(axis=1, initial=0.0)
+                worth[j] = self._clearing_worth(j, payments[:, j] - others)
+            value = float((payments - worth).max(axis=1, initial=0.0).sum()) + self.value(worth)[0]
+            if value > best - _SMALL_GAIN * (1.0 + abs(best)):
+                return min(value, best)
+            best = value
+        return best
+
+    def _clearing_worth(self, j: int, bids: Floats) -> float:
+        """The worth of product j at which as many bids lie above it as there are units."""
+        clears = _at_rank(bids, self.stock[j])
+        if clears > self.landed_cost[j]:
+            clears = max(self.landed_cost[j], _at_rank(bids, self.stock[j] + self.reserve[j]))
+        return float(np.clip(clears, self.salvage[j], self.dearest[j]))
+
+
+# Sweeps over the products end when one gains less than this share; any worth gives a valid bound.
+_SMALL_GAIN = 1e-6
+_MOST_SWEEPS = 50
+
+
+def _at_rank(bids: Floats, rank: float) -> float:
+    """The bid with `rank` bids before it, from the highest; minus infinity where there are not so many."""
+    if rank >= len(bids):
+        return -np.inf
+    k = len(bids) - 1 - int(rank)
+    return float(np.partition(bids, k)[k])
+
+
+def _order_levels(simulator: Simulator) -> list[tuple[int, ...]]:
+    return [product.order_levels for product in simulator.scenario.products]
+
+
+def _payments(simulator: Simulator, row: int, list_price: Floats) -> Floats:
+    """(C, M) the most each customer of a sale pays for each product."""
+    expected = float(simulator.instance.schedule[:, 0].sum()) * float(simulator.sales["traffic"][row])
+    instance, rows = simulator.instance, int(1.5 * expected) + 100
+    while True:
+        payments = np.empty((rows, len(list_price)))
+        found = hindsight.customers_of(
+            simulator.sales, instance.rules, instance.voices, instance.schedule, row, payments
+        )
+        if found <= rows:
+            return np.minimum(payments[:found], list_price)
+        rows = found
 
 
 class _DualProblem:
@@ -84,15 +203,10 @@ class _DualProblem:
         drift, phase = np.unique(simulator.instance.schedule[:, 1], return_inverse=True)
         customers = np.bincount(phase, simulator.instance.schedule[:, 0]) * (1 + rules["coupon_traffic_lift"])
         self._phases = [(sensitivity / d, float(c)) for d, c in zip(drift, customers, strict=True)]
-        self._cap = np.array(rules["list_price"])
-        self._stock = rules["initial_stock"].astype(np.float64)
-        self._reserve = rules["initial_reserve"].astype(np.float64)
-        self._landed_cost = rules["unit_cost"] + rules["freight_per_unit"]
-        self._salvage = rules["salvage_value"]
-        self._opening_cost = float((rules["initial_stock"] * rules["unit_cost"]).sum())
+        self._supply = _Supply(simulator)
         self._class_of, self._within = _weight_within_class(rules, simulator)
         # Neighbouring problems resemble each other, so each search starts where the last one ended.
-        self._worth = np.maximum(self._salvage, 0.5 * rules["unit_cost"])
+        self._worth = np.clip(0.5 * rules["unit_cost"], self._supply.salvage, self._supply.dearest)
         self._margins = [np.zeros(len(voices)) for _ in self._phases]
 
     def solve(self, row: int) -> float:
@@ -107,24 +221,22 @@ class _DualProblem:
             args=(share, appeal),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(salvage, None) for salvage in self._salvage],
+            bounds=list(zip(self._supply.salvage, self._supply.dearest, strict=True)),
             options={"maxiter": 30, "ftol": 1e-6},
         )
         self._worth = found.x
         return float(found.fun)
 
     def _dual(self, worth: Floats, share: Floats, appeal: Floats) -> tuple[float, Floats]:
-        ordered = worth > self._landed_cost
-        value = worth @ self._stock + ((worth - self._landed_cost) * self._reserve)[ordered].sum()
-        slope = self._stock + self._reserve * ordered
+        value, slope = self._supply.value(worth)
         demand = np.empty(len(worth))
         for (slopes, customers), margins in zip(self._phases, self._margins, strict=True):
             margin = dual.expected_margin(
-                self._model, self._utility, appeal, slopes, self._cap, worth, share, margins, demand
+                self._model, self._utility, appeal, slopes, self._supply.list_price, worth, share, margins, demand
             )
             value += customers * margin
             slope = slope - customers * demand
-        return float(value - self._opening_cost), slope
+        return value, slope
 
 
 def _weight_within_class(rules: np.void, simulator: Simulator) -> tuple[npt.NDArray[np.int64], Floats]:

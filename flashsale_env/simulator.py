@@ -58,6 +58,11 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _kernel_view(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """As the core reads records: by attribute, which plain numpy offers on a recarray only."""
+    return array.view(np.recarray) if JIT_DISABLED else array
+
+
 def _call(function: Any, arguments: tuple[Any, ...], begin: int, end: int) -> None:
     function(*arguments, begin, end)
 
@@ -102,12 +107,20 @@ class Simulator:
         self.codec = ActionCodec(self.scenario, actions)
         self.instance = build_instance(self.scenario, self.population, self.layout)
         products = len(self.scenario.products)
-        self.sales = np.zeros(sales, sale_dtype(products, self.instance.slots))
+        self.sales = _kernel_view(np.zeros(sales, sale_dtype(products, self.instance.slots)))
         self.logs = np.zeros((sales, log_rows), log_dtype(products))
         self._usable = threads or _usable_cores()
         busiest = float(self.instance.schedule[:, 0].mean())
         self._threads = min(self._usable, max(1, int(sales * busiest / _WORTH_A_THREAD)))
         self._everyone = np.arange(sales)
+        # What every call hands to the core unchanged: looked up once, for a call takes only microseconds.
+        self._fixed = (
+            self.sales,
+            _kernel_view(self.instance.rules),
+            _kernel_view(self.instance.voices),
+            self.instance.schedule,
+            self.instance.grids,
+        )
 
     def __len__(self) -> int:
         return len(self.sales)
@@ -127,16 +140,11 @@ class Simulator:
         rows = self._everyone if rows is None else rows
         self.sales[rows] = np.zeros(1, self.sales.dtype)
         observations = np.empty((len(rows), self.layout.size), np.float32)
-        instance = self.instance
         self._split(
             kernel.open_sales,
             len(rows),
             (
-                self._kernel_view(self.sales),
-                self._kernel_view(instance.rules),
-                self._kernel_view(instance.voices),
-                instance.schedule,
-                instance.grids,
+                *self._fixed,
                 np.ascontiguousarray(seeds, np.uint64),
                 np.ascontiguousarray(episodes, np.int64),
                 np.ascontiguousarray(rows, np.int64),
@@ -162,44 +170,31 @@ class Simulator:
         """
         n = len(self.sales)
         checked = self.codec.check(actions, n)
-        instance = self.instance
-        rules = self._kernel_view(instance.rules)
-        bad = kernel.first_invalid(rules, self.codec.kernel_encoding, checked)
-        if bad >= 0:
-            raise self.codec.complain(checked[bad], int(bad))
         observations = np.empty((n, self.layout.size), np.float32)
         rewards = np.zeros(n)
         terms = np.zeros((n, len(REWARD_TERMS)))
-        self._split(
-            kernel.advance,
-            n,
-            (
-                self._kernel_view(self.sales),
-                rules,
-                self._kernel_view(instance.voices),
-                instance.schedule,
-                instance.grids,
-                self.codec.kernel_encoding,
-                checked,
-                observations,
-                rewards,
-                terms,
-                self._kernel_view(self.logs),
-            ),
-        )
+        encoding = self.codec.kernel_encoding
+        arguments = (*self._fixed, encoding, checked, observations, rewards, terms, _kernel_view(self.logs))
+        if self._is_split(n):
+            bad = kernel.first_invalid(self._fixed[1], encoding, checked)
+            if bad < 0:
+                self._split(kernel.advance, n, arguments)
+        else:
+            bad = self._split(kernel.advance, n, arguments)
+        if bad >= 0:
+            raise self.codec.complain(checked[bad], int(bad))
         return observations, rewards, terms
 
     def observe(self) -> npt.NDArray[np.float32]:
         """Observations of all sales as they stand, (N, D); a fresh array."""
         out = np.empty((len(self.sales), self.layout.size), np.float32)
-        rules = self._kernel_view(self.instance.rules)
-        kernel.observe(self._kernel_view(self.sales), rules, self.instance.schedule, out)
+        kernel.observe(self._fixed[0], self._fixed[1], self.instance.schedule, out)
         return out
 
     def measure(self) -> npt.NDArray[np.float64]:
         """Metrics of every sale so far, (N, number of metrics) in the order of `METRICS`; a fresh array."""
         out = np.empty((len(self.sales), len(METRICS)))
-        kernel.measure(self._kernel_view(self.sales), self._kernel_view(self.instance.rules), out)
+        kernel.measure(self._fixed[0], self._fixed[1], out)
         return out
 
     def choice_log(self) -> npt.NDArray[np.void]:
@@ -209,12 +204,16 @@ class Simulator:
         log["voice"] = self.instance.voice_rows[log["voice"]]
         return log
 
-    def _split(self, function: Any, rows: int, arguments: tuple[Any, ...]) -> None:
-        """Call a compiled function over [0, rows), in several threads where that pays."""
-        if self._threads == 1 or rows < 2 or JIT_DISABLED:
+    def _is_split(self, rows: int) -> bool:
+        return self._threads > 1 and rows > 1 and not JIT_DISABLED
+
+    def _split(self, function: Any, rows: int, arguments: tuple[Any, ...]) -> Any:
+        """Call a compiled function over [0, rows), in several threads where that pays; what the one call returns."""
+        if JIT_DISABLED:
             with np.errstate(over="ignore"):  # 64-bit mixing wraps around, which only plain numpy warns about
-                function(*arguments, 0, rows)
-            return
+                return function(*arguments, 0, rows)
+        if not self._is_split(rows):
+            return function(*arguments, 0, rows)
         edges = np.linspace(0, rows, min(self._threads, rows) + 1).astype(int)
         pool = _workers(self._usable)
         tasks = [pool.submit(_call, function, arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
@@ -224,7 +223,4 @@ class Simulator:
             wait(tasks)
         for task in tasks:
             task.result()
-
-    @staticmethod
-    def _kernel_view(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-        return array.view(np.recarray) if JIT_DISABLED else array
+        return None

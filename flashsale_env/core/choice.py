@@ -6,7 +6,8 @@ Axes    M products; number M means "buys nothing".
 Units   utility in logits, the outside option at 0; prices as a share of the product's reference price.
 
 Every model returns two choices: over the full assortment (what the customer came for) and over what is on hand at
-that moment. A new model is one scalar function, one branch of `choose` and one line in `CHOICE_MODELS`.
+that moment. A new model is one scalar function, one branch of `choose`, one of `reservation_prices` and one line in
+`CHOICE_MODELS`.
 """
 
 import math
@@ -28,6 +29,14 @@ _LOW16 = np.uint64(0xFFFF)
 
 
 @scalar
+def taste_bits(key, bits, alternative):
+    """Bits whose lowest 16 are the draw of this alternative (0: buys nothing, j + 1: product j), taken in turn."""
+    if alternative & 3 == 0:
+        return streams.subkey(key, streams.TASTE + (alternative >> 2))
+    return bits >> _S16
+
+
+@scalar
 def multinomial_logit(rules, voice, sale, key, clips, drift):
     """Utility is relevance + quality + appeal - sensitivity·price, plus one Gumbel draw a product (McFadden 1974).
 
@@ -35,17 +44,14 @@ def multinomial_logit(rules, voice, sale, key, clips, drift):
     another product.
     """
     n_products = rules.n_products
-    bits = streams.subkey(key, streams.TASTE)
+    bits = taste_bits(key, np.uint64(0), 0)
     best_wanted = streams.GUMBEL[bits & _LOW16]  # the outside option
     best_on_hand = best_wanted
     wanted = n_products
     bought = n_products
     sensitivity = np.float32(voice.price_sensitivity / drift)
     for j in range(n_products):
-        if (j + 1) & 3 == 0:
-            bits = streams.subkey(key, streams.TASTE + ((j + 1) >> 2))
-        else:
-            bits = bits >> _S16
+        bits = taste_bits(key, bits, j + 1)
         price = sale.coupon_price_share[j] if clips else sale.price_share[j]
         utility = voice.utility[j] + sale.appeal[j] - sensitivity * price + streams.GUMBEL[bits & _LOW16]
         if utility > best_wanted:
@@ -88,3 +94,18 @@ def choose(rules, voice, sale, key, clips, drift):
     if rules.choice_model == MNL:
         return multinomial_logit(rules, voice, sale, key, clips, drift)
     return exponential_willingness_to_pay(rules, voice, sale, key, clips, drift)
+
+
+@scalar
+def reservation_prices(rules, voice, sale, key, drift, out):
+    """The most this customer would pay for each product rather than buy nothing, currency; 0 or less for never."""
+    sensitivity = np.float64(voice.price_sensitivity) / drift
+    bits = taste_bits(key, np.uint64(0), 0)
+    outside = streams.GUMBEL[bits & _LOW16]
+    for j in range(rules.n_products):
+        if rules.choice_model == MNL:
+            bits = taste_bits(key, bits, j + 1)
+            gain = voice.utility[j] + sale.appeal[j] + streams.GUMBEL[bits & _LOW16] - outside
+        else:
+            gain = -math.log(streams.uniform(streams.subkey(key, streams.TASTE + j)))
+        out[j] = gain / sensitivity * rules.reference_price[j]

@@ -7,6 +7,7 @@ Why     numba's own disk cache looks at the file of the entry point only: after 
 `numba.core.caching.FunctionCache` is private API; `tests/core/test_compiled_cache.py` holds what we rely on.
 """
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
 
 JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 
@@ -49,16 +50,32 @@ class _CoreCache(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = super().load_overload(sig, target_context)
         if found is None:
-            _announce_compilation()
+            _announce_compilation("seconds, once; then cached")
         return found
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # numba numbers the files of a function and writes the index and the file apart: two processes that save
+        # different shapes at once can both take number 1, and one shape's index entry then leads to the other's code.
+        key = hashlib.sha256(repr(self._index_key(sig, data.codegen)).encode()).hexdigest()[:16]
+        name = f"{self._impl.filename_base}.{key}"
+        self._cache_file._data_name_pattern = name + ".{number:d}.nbc"
+        with contextlib.suppress(OSError):  # a full disk: this process goes on with what it has in memory
+            super().save_overload(sig, data)
 
-def _announce_compilation() -> None:
+
+class _NoCache(NullCache):  # type: ignore[misc]
+    """For an install of which no folder, nor the user's cache folder, can be written."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        _announce_compilation("seconds, in every process: no cache folder can be written, see NUMBA_CACHE_DIR")
+
+
+def _announce_compilation(cost: str) -> None:
     global _notice_given
     if not _notice_given:
         _notice_given = True
         print(
-            "flashsale_env: compiling the simulator for this shape of sale (seconds, once; then cached)",
+            f"flashsale_env: compiling the simulator for this shape of sale ({cost})",
             file=sys.stderr,
             flush=True,
         )
@@ -71,5 +88,8 @@ def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     compiled = scalar(function)
     if not JIT_DISABLED:
-        compiled._cache = _CoreCache(function)
+        try:
+            compiled._cache = _CoreCache(function)
+        except RuntimeError:  # numba's "no locator available": nowhere to write
+            compiled._cache = _NoCache()
     return compiled  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ def best_price(slope, cap, worth, margin):
 def mnl_margin(utility, appeal, slopes, caps, worth, start):
     """max over prices of sum_j (p_j - worth_j)·q_j(p) under MNL: the root R of sum_j max_p e^(a-b·p)·(p-w-R)^+ = R."""
     margin = start
-    for _ in range(_MOST_STEPS):
+    for i in range(_MOST_STEPS):
         gain = 0.0
         odds = 0.0
         for j in range(len(worth)):
@@ -35,6 +35,9 @@ def mnl_margin(utility, appeal, slopes, caps, worth, start):
                 odds += weight
                 gain += weight * above
         step = (gain - margin) / (1.0 + odds)
+        # After one step the search rises to the root from below; only rounding can turn it back.
+        if i > 0 and step < 0.0:
+            break
         margin += step
         if abs(step) <= 1e-9 * (1.0 + margin):
             break

@@ -5,7 +5,15 @@ why a batch of one and any number of threads give the same bits.
 """
 
 from flashsale_env.core import decisions, features, metrics, opening, tick
-from flashsale_env.core.compiler import entry_point
+from flashsale_env.core.compiler import entry_point, nan_aware_scalar
+
+
+@nan_aware_scalar
+def find_invalid(rules, encoding, actions):
+    for n in range(len(actions)):
+        if not decisions.is_valid(rules, encoding, actions[n]):
+            return n
+    return -1
 
 
 @entry_point
@@ -20,22 +28,27 @@ def open_sales(sales, rules, voices, schedule, grids, seeds, episodes, rows, obs
 
 @entry_point
 def advance(sales, rules, voices, schedule, grids, encoding, actions, observations, rewards, terms, logs, begin, end):
-    """Play one tick of every sale that is still open; a closed sale stays as it is and earns 0."""
+    """Play one tick of every sale that is still open; a closed sale stays as it is and earns 0.
+
+    A call for the whole batch checks the actions itself, plays nothing if one is invalid, and returns its row; else -1.
+    """
     r = rules[0]
+    if begin == 0 and end == len(sales):
+        bad = find_invalid(r, encoding, actions)
+        if bad >= 0:
+            return bad
     for n in range(begin, end):
         sale = sales[n]
         if sale.tick < r.horizon:
             rewards[n] = tick.run_tick(r, voices, schedule, grids, encoding, actions[n], sale, terms[n], logs[n])
         features.observe(r, schedule, sale, observations[n])
+    return -1
 
 
 @entry_point
 def first_invalid(rules, encoding, actions):
-    """The first row whose action is not finite or out of range, or -1."""
-    for n in range(len(actions)):
-        if not decisions.is_valid(rules[0], encoding, actions[n]):
-            return n
-    return -1
+    """The first row whose action is not finite or out of range, or -1: for a batch that several threads play."""
+    return find_invalid(rules[0], encoding, actions)
 
 
 @entry_point

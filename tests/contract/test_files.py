@@ -72,6 +72,18 @@ def test_a_finer_clock_keeps_the_sale(standard):
         standard.replace(horizon_tick=3)
 
 
+def one_product(rate=1.0, law="poisson", replenishment=fs.Replenishment(unlimited=True), pricing=None, **product):  # noqa: B008
+    return fs.Scenario(
+        "any",
+        4,
+        1.0,
+        (fs.Product("a", (5.0, 4.0), **{"initial_stock": 0, **product}),),
+        fs.Arrivals(rate, law=law),
+        replenishment=replenishment,
+        pricing=pricing or fs.Pricing(),
+    )
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [
@@ -79,8 +91,21 @@ def test_a_finer_clock_keeps_the_sale(standard):
         (lambda: fs.Coupon((0.0, 0.2), 0.0), "coupon.budget must be above 0"),
         (lambda: fs.Arrivals(-1.0), "customers_per_minute must be a finite number of at least 0"),
         (lambda: fs.Arrivals(1.0, burst_share=0.7, late_share=0.4), "must be at most 1"),
-        (lambda: fs.Choice(drift=(1.0, 0.0)), "positive factors"),
+        (lambda: fs.Choice(drift=(1.0, 0.0)), "factors between .001 and 1000"),
         (lambda: fs.Shocks(appeal_sd=float("nan")), "shocks.appeal_sd must be a finite number"),
+        (lambda: fs.Arrivals(1.0, law="bernouli"), "Did you mean 'bernoulli'"),
+        (lambda: fs.Product("a", (5.0,), 10, storage=9), "storage 9 cannot hold the initial_stock of 10"),
+        (lambda: fs.Product("a", (5.0,), 0), "not all 0, got 0, 0 and 0"),
+        (lambda: fs.Product("a", (5.0,), 1, quality=1e7), "quality is in logits, at most 1e[+]06"),
+        (lambda: one_product(order_levels=(0, 1), initial_stock=1), "needs a storage"),
+        (lambda: one_product(storage=9, reserve=1), "set reserve = 0"),
+        (lambda: one_product(storage=9, salvage_value=1.0), "ordered only to be salvaged"),
+        (lambda: one_product(storage=9, replenishment=None), "neither initial_stock nor reserve"),
+        (lambda: one_product(storage=9, rate=2.0, law="bernoulli"), "at most 1 expected customer in every tick"),
+        (
+            lambda: one_product(storage=9, may_be_withheld=True, pricing=fs.Pricing(continuous=True)),
+            "no level for a product that is not offered",
+        ),
         (
             lambda: fs.Product("a", (5.0,), 1, unit_cost=1.0, salvage_value=2.0, reserve=1),
             "ordered only to be salvaged",
@@ -147,7 +172,7 @@ def test_a_population_of_other_products_is_refused():
 def test_a_population_with_impossible_tastes_is_refused():
     good = fs.Population.homogeneous(["a"])
     for change, message in (
-        ({"price_sensitivity": np.zeros(1, np.float32)}, "price_sensitivity must be above 0"),
+        ({"price_sensitivity": np.zeros(1, np.float32)}, "price_sensitivity must be between 1e-6 and 1e6"),
         ({"relevance": np.full((1, 1), np.nan, np.float32)}, "relevance of voice 0 is not finite"),
         ({"relevance": np.zeros((1, 2), np.float32)}, r"relevance must have shape \(1, 1\)"),
         ({"intent_probabilities": np.ones((1, 9), np.float32)}, "a row that sums to 1"),
