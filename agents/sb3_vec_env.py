@@ -120,14 +120,15 @@ class FlashSaleVecEnv(VecEnv):
             rewards = self._returns * dones
         if dones[0]:
             profits = self.simulator.measure()[:, _PROFIT]
+            length = self.scenario.horizon_ticks
             infos = [
                 {
-                    "terminal_observation": observations[i],
+                    "terminal_observation": last,
                     "TimeLimit.truncated": False,
-                    "profit": float(profits[i]),
-                    "episode": {"r": float(self._returns[i]), "l": self.scenario.horizon_ticks},
+                    "profit": profit,
+                    "episode": {"r": earned, "l": length},
                 }
-                for i in range(self.num_envs)
+                for last, profit, earned in zip(observations, profits.tolist(), self._returns.tolist(), strict=True)
             ]
             observations = self.reset()
         if self.siblings > 1:

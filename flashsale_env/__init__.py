@@ -4,11 +4,13 @@
     env = gym.make("FlashSale/Standard-v0")
     venv = gym.make_vec("FlashSale/Standard-v0", num_envs=1024)
 
-The tables (`SCENARIOS`, `CHOICE_MODELS`, `PROMOTIONS`, `REWARD_TERMS`, `METRICS`, `FEATURES`) list what there is.
+The tables (`SCENARIOS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTIONS`, `REWARD_TERMS`, `METRICS`, `FEATURES`) list
+what there is.
 """
 
 from flashsale_env.actions import ENCODINGS, ActionCodec
 from flashsale_env.catalogue import Product
+from flashsale_env.core.arrivals import ARRIVAL_LAWS
 from flashsale_env.core.choice import CHOICE_MODELS
 from flashsale_env.core.features import FEATURES
 from flashsale_env.core.metrics import METRICS
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 register_environments()
 
 __all__ = [
+    "ARRIVAL_LAWS",
     "CHOICE_MODELS",
     "ENCODINGS",
     "FEATURES",

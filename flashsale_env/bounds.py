@@ -228,11 +228,12 @@ class _DualProblem:
         return float(found.fun)
 
     def _dual(self, worth: Floats, share: Floats, appeal: Floats) -> tuple[float, Floats]:
+        list_price = self._supply.list_price
         value, slope = self._supply.value(worth)
-        demand = np.empty(len(worth))
+        demand, scratch = np.empty(len(worth)), np.empty(len(worth))
         for (slopes, customers), margins in zip(self._phases, self._margins, strict=True):
             margin = dual.expected_margin(
-                self._model, self._utility, appeal, slopes, self._supply.list_price, worth, share, margins, demand
+                self._model, self._utility, appeal, slopes, list_price, worth, share, margins, demand, scratch
             )
             value += customers * margin
             slope = slope - customers * demand

@@ -388,8 +388,8 @@ def _shipped() -> dict[str, Path]:
 SCENARIOS: dict[str, Path] = _shipped()
 
 
-def load_scenario(name: "str | Path | Scenario") -> Scenario:
-    """A scenario by name, by path of a TOML file, or as it is.
+def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario:
+    """A scenario by name, by path of a TOML file, as a table of its fields, or as it is.
 
     Raises:
         ValueError: unknown name, or the file has a wrong key, type or value; the message names it.
@@ -397,6 +397,8 @@ def load_scenario(name: "str | Path | Scenario") -> Scenario:
     """
     if isinstance(name, Scenario):
         return name
+    if isinstance(name, Mapping):  # what the `to_json` of an environment's spec makes of a Scenario
+        return _from_table({key: value for key, value in name.items() if value is not None}, "scenario")
     if name in SCENARIOS:
         path = SCENARIOS[str(name)]
     else:
@@ -411,7 +413,11 @@ def load_scenario(name: "str | Path | Scenario") -> Scenario:
         raise ValueError(f"{path}: not valid TOML: {error}.") from error
     if "catalogue" in content:
         content["products"] = _read_catalogue(content.pop("catalogue"), path)
-    scenario: Scenario = _build(Scenario, content, str(path))
+    return _from_table(content, str(path))
+
+
+def _from_table(content: Mapping[str, Any], where: str) -> Scenario:
+    scenario: Scenario = _build(Scenario, content, where)
     return scenario
 
 

@@ -7,6 +7,7 @@ A single environment is this class with N = 1. Rows are independent, so the numb
 the time it takes.
 """
 
+import dataclasses
 import itertools
 import os
 import threading
@@ -24,7 +25,7 @@ from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import Scenario, load_scenario
-from flashsale_env.state import build_instance, log_dtype, sale_dtype
+from flashsale_env.state import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
 
 # Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
 _WORTH_A_THREAD = 2_000
@@ -113,14 +114,34 @@ class Simulator:
         busiest = float(self.instance.schedule[:, 0].mean())
         self._threads = min(self._usable, max(1, int(sales * busiest / _WORTH_A_THREAD)))
         self._everyone = np.arange(sales)
-        # What every call hands to the core unchanged: looked up once, for a call takes only microseconds.
+        self._bind()
+
+    def _bind(self) -> None:
+        """What every call hands to the core unchanged, looked up once: a call takes only microseconds."""
+        instance = self.instance
         self._fixed = (
             self.sales,
-            _kernel_view(self.instance.rules),
-            _kernel_view(self.instance.voices),
-            self.instance.schedule,
-            self.instance.grids,
+            _kernel_view(instance.rules),
+            _kernel_view(instance.voices),
+            instance.schedule,
+            instance.grids,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_fixed"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # A copy brings equal types of its own; the core is quick only with the ones it knows (see `state`).
+        products = len(self.scenario.products)
+        self.sales = _kernel_view(self.sales.view(sale_dtype(products, self.instance.slots)))
+        self.logs = self.logs.view(log_dtype(products))
+        self.instance = dataclasses.replace(
+            self.instance,
+            rules=self.instance.rules.view(rules_dtype(products)),
+            voices=self.instance.voices.view(voice_dtype(products)),
+        )
+        self._bind()
 
     def __len__(self) -> int:
         return len(self.sales)

@@ -4,10 +4,12 @@ Owns    the layout of one sale, of the rules of a scenario, of a voice and of a 
 Axes    batch axis N first: `sales["on_hand"]` has shape (N, M). M products, R slots of the inbound ring, I intents,
         T ticks, K reward terms.
 
-M and R are part of the types, so each product count compiles once; everything else is a value.
+M and R are part of the types, so each product count compiles once; everything else is a value. A type is made once
+and cached: numba knows it again by identity, and compares an equal one field by field at every call (microseconds).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ from flashsale_env.scenario import Coupon, Messages, Replenishment, Scenario
 N_INTENTS = len(INTENTS)
 
 
+@cache
 def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
     """One sale in progress; fields marked * are never observed."""
     return np.dtype(
@@ -74,6 +77,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
     )
 
 
+@cache
 def rules_dtype(products: int) -> np.dtype[np.void]:
     """What holds for every sale of a scenario; per-tick costs, so no length of a tick appears in the core."""
     return np.dtype(
@@ -121,6 +125,7 @@ def rules_dtype(products: int) -> np.dtype[np.void]:
     )
 
 
+@cache
 def voice_dtype(products: int) -> np.dtype[np.void]:
     """One voice as the core reads it."""
     return np.dtype(
@@ -135,6 +140,7 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
     )
 
 
+@cache
 def log_dtype(products: int) -> np.dtype[np.void]:
     """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
     return np.dtype(

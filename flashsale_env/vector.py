@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 from flashsale_env.core.metrics import METRICS
 from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.env import observation_space
+from flashsale_env.errors import unknown_name
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
 from flashsale_env.simulator import Simulator
@@ -51,6 +52,9 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.scenario = self.simulator.scenario
         self.num_envs = num_envs
         self.render_mode = None
+        modes = [mode.value for mode in AutoresetMode]
+        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
+            raise ValueError(unknown_name("autoreset_mode", autoreset_mode, modes))
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.single_action_space = self.codec.space

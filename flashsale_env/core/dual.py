@@ -5,8 +5,6 @@ Units   `worth` is what a unit on hand is worth to the shop, currency; `slope` i
 
 import math
 
-import numpy as np
-
 from flashsale_env.core.choice import MNL
 from flashsale_env.core.compiler import entry_point, scalar
 
@@ -45,14 +43,13 @@ def mnl_margin(utility, appeal, slopes, caps, worth, start):
 
 
 @entry_point
-def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins, demand):
+def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins, demand, weights):
     """Sum over voices of share·best margin; `demand` becomes the expected purchases of each product.
 
-    `margins` holds one number a voice: where the search starts, and what it found.
+    `margins` holds one number a voice: where the search starts, and what it found. `weights` is (M,) of scratch.
     """
     total = 0.0
     demand[:] = 0.0
-    weights = np.empty(len(worth))
     for v in range(len(shares)):
         if model == MNL:
             margin = mnl_margin(utility[v], appeal, slopes[v], caps, worth, margins[v])

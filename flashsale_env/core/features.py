@@ -166,6 +166,8 @@ def observe(rules, schedule, sale, out):
         _put(out, rules.feature_at[COUPON_DEPTH], sale.coupon_depth / rules.coupon_max_depth, 0.0, 1.0)
     if rules.feature_at[COUPON_BUDGET] >= 0:
         _put(out, rules.feature_at[COUPON_BUDGET], sale.coupon_budget / rules.coupon_budget, 0.0, 1.0)
+    if rules.feature_at[INTENT_MEAN] < 0 and rules.feature_at[INTENT_ENTROPY] < 0:
+        return
     entropy = 0.0
     for i in range(rules.n_intents):
         # No message yet: an even mix, the least the shop can say.

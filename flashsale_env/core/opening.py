@@ -13,18 +13,22 @@ from flashsale_env.core.compiler import scalar
 
 
 @scalar
+def shock(sd, key, number):
+    """A normal with mean 0; where a scenario has no such shock the draw is saved."""
+    return sd * streams.standard_normal(key, number) if sd > 0.0 else 0.0
+
+
+@scalar
 def draw_shocks(rules, sale):
     """Traffic log-normal with mean 1; appeal normal; mix logistic-normal around the population's (Aitchison 1980)."""
-    z = streams.standard_normal(sale.key, streams.TRAFFIC)
-    sale.traffic = math.exp(rules.traffic_sd * z - 0.5 * rules.traffic_sd * rules.traffic_sd)
-    common = rules.common_appeal_sd * streams.standard_normal(sale.key, streams.COMMON_APPEAL)
+    traffic = shock(rules.traffic_sd, sale.key, streams.TRAFFIC)
+    sale.traffic = math.exp(traffic - 0.5 * rules.traffic_sd * rules.traffic_sd)
+    common = shock(rules.common_appeal_sd, sale.key, streams.COMMON_APPEAL)
     for j in range(rules.n_products):
-        z = streams.standard_normal(sale.key, streams.APPEAL + j)
-        sale.appeal[j] = np.float32(common + rules.appeal_sd * z)
+        sale.appeal[j] = np.float32(common + shock(rules.appeal_sd, sale.key, streams.APPEAL + j))
     total = 0.0
     for c in range(rules.n_classes):
-        z = streams.standard_normal(sale.key, streams.MIX + c)
-        total += rules.class_share[c] * math.exp(rules.mix_sd * z)
+        total += rules.class_share[c] * math.exp(shock(rules.mix_sd, sale.key, streams.MIX + c))
         sale.mix[c] = total
     for c in range(rules.n_classes):
         sale.mix[c] /= total

@@ -16,8 +16,9 @@ def begin_tick(rules, sale):
     sale.recent_customers *= rules.memory
     sale.recent_expected *= rules.memory
     sale.recent_messages *= rules.memory
-    for i in range(rules.n_intents):
-        sale.recent_intents[i] *= rules.memory
+    if sale.recent_messages > 0.0:
+        for i in range(rules.n_intents):
+            sale.recent_intents[i] *= rules.memory
     for j in range(rules.n_products):
         sale.tick_sold[j] = 0
         sale.tick_lost[j] = 0

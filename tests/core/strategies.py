@@ -1,0 +1,116 @@
+"""Random scenarios, customers and actions, extreme ones included, for the properties that hold in every sale."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+import flashsale_env as fs
+from flashsale_env.state import decision_levels
+
+# Numbers of products and ticks of lead: each pair is a shape that has to be compiled once.
+PRODUCTS, LEADS = (1, 2), (0, 3)
+SALES = 6
+
+
+def _floats(low, high):
+    return st.floats(low, high, allow_subnormal=False)
+
+
+@st.composite
+def products(draw, title, unlimited, orders, withhold):
+    prices = sorted(draw(st.sets(_floats(0.01, 1000.0), min_size=1, max_size=5)), reverse=True)
+    unit_cost = draw(_floats(0.0, 500.0))
+    stock = draw(st.integers(0, 40))
+    levels = (0, *sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=3)))) if orders else (0,)
+    reserve = draw(st.integers(0, 60)) if orders and not unlimited else 0
+    storage = stock + draw(st.integers(0, 50)) if draw(st.booleans()) else 0
+    if unlimited and orders:
+        storage = storage or 90
+    if stock + reserve == 0 and not (unlimited and storage):
+        stock = 5
+        storage = storage and storage + 5
+    return fs.Product(
+        title,
+        tuple(prices),
+        stock,
+        unit_cost=unit_cost,
+        salvage_value=unit_cost * draw(_floats(0.0, 1.0)),
+        holding_cost=draw(_floats(0.0, 50.0)),
+        reserve=reserve,
+        order_levels=levels,
+        storage=storage,
+        may_be_withheld=withhold and draw(st.booleans()),
+        lost_sale_penalty=draw(_floats(0.0, 100.0)),
+        reference_price=draw(_floats(0.01, 1000.0)),
+        quality=draw(_floats(-20.0, 20.0)),
+    )
+
+
+@st.composite
+def scenarios(draw):
+    """Any scenario that the checks accept and in which there is something to decide."""
+    ticks = draw(st.integers(1, 8))
+    unlimited, orders = draw(st.booleans()), draw(st.booleans())
+    continuous = draw(st.booleans())
+    lead = draw(st.sampled_from(LEADS))
+    law = draw(st.sampled_from(sorted(fs.ARRIVAL_LAWS)))
+    burst = draw(_floats(0.0, 0.9))
+    lift = draw(_floats(0.0, 2.0))
+    if law == "bernoulli":
+        burst = 0.0
+        customers = draw(_floats(0.0, 0.999)) / (1.0 + lift)
+    else:
+        customers = draw(_floats(0.0, 60.0))
+    coupon = None
+    if draw(st.booleans()):
+        coupon = fs.Coupon((0.0, draw(_floats(0.01, 0.99))), draw(_floats(0.01, 1000.0)), traffic_lift=lift)
+    sd = _floats(0.0, 2.0)
+    titles = [f"product {j}" for j in range(draw(st.sampled_from(PRODUCTS)))]
+    scenario = fs.Scenario(
+        name="any",
+        horizon_ticks=ticks,
+        tick_minutes=2.0,
+        products=tuple(draw(products(title, unlimited, orders, not continuous)) for title in titles),
+        arrivals=fs.Arrivals(customers / 2.0, burst_share=burst, law=law),
+        choice=fs.Choice(
+            draw(st.sampled_from(sorted(fs.CHOICE_MODELS))),
+            tuple(draw(st.lists(_floats(0.01, 100.0), min_size=1, max_size=3))),
+        ),
+        pricing=fs.Pricing(continuous),
+        replenishment=fs.Replenishment(2.0 * lead, draw(_floats(0.0, 20.0)), draw(_floats(0.0, 5.0)), unlimited)
+        if orders or unlimited
+        else None,
+        coupon=coupon,
+        shocks=fs.Shocks(draw(sd), draw(sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)),
+        messages=draw(st.none() | st.builds(fs.Messages, _floats(0.0, 1.0), _floats(0.0, 30.0))),
+    )
+    if all(len(levels) == 1 for levels in decision_levels(scenario)):
+        scenario = scenario.replace(coupon=fs.Coupon((0.0, 0.5), 100.0))
+    return scenario
+
+
+@st.composite
+def populations(draw, titles):
+    """A few voices with any tastes."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    voices = draw(st.integers(1, 8))
+    probabilities = rng.dirichlet(np.ones(len(fs.INTENTS)), voices).astype(np.float32)
+    return fs.Population(
+        products=tuple(titles),
+        utterances=tuple(f"voice {v}" for v in range(voices)),
+        languages=("en",) * voices,
+        intent_probabilities=probabilities,
+        latent_class=rng.integers(0, len(fs.INTENTS), voices),
+        relevance=rng.normal(0.0, 5.0, (voices, len(titles))).astype(np.float32),
+        price_sensitivity=np.exp(rng.uniform(-6.0, 6.0, voices)).astype(np.float32),
+        coupon_affinity=rng.uniform(0.0, 1.0, voices).astype(np.float32),
+        weight=rng.uniform(0.01, 10.0, voices).astype(np.float32),
+    )
+
+
+@st.composite
+def markets(draw):
+    """(scenario, population, seeds of SALES sales, generator for actions)."""
+    scenario = draw(scenarios())
+    population = draw(populations([product.title for product in scenario.products]))
+    seed = draw(st.integers(0, 2**64 - 1))
+    return scenario, population, np.uint64(seed) ^ np.arange(SALES, dtype=np.uint64), np.random.default_rng(seed)
