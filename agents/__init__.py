@@ -73,6 +73,12 @@ AGENTS: dict[str, Entry] = {
             "SellThrough",
             "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
         ),
+        Entry("fluid", "agents.fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
+        Entry("fluid_resolve", "agents.fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
+        Entry("gvr", "agents.fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
+        Entry("myopic", "agents.fluid", "Myopic", "the prices that earn most with the next customer"),
+        Entry("base_stock", "agents.fluid", "BaseStock", "orders up to one level of units on hand and coming"),
+        Entry("dp", "agents.optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
         Entry(
             "ppo",
             "agents.sb3",

@@ -1,7 +1,7 @@
 """The console script `flashsale`: what a user's mistake, a missing extra and Ctrl-C look like.
 
-Owns    exit codes and messages on standard error. 0 done; 2 the user can mend it, and one line says how; 130 stopped by
-        Ctrl-C. A fault of ours keeps its traceback.
+Owns    exit codes and messages on standard error. 0 done; 1 done, and a check failed; 2 the user can mend it, and one
+        line says how; 130 stopped by Ctrl-C. A fault of ours keeps its traceback.
 Leaves  the commands to `commands`, which is imported late: it needs the extras, this module does not.
 """
 
@@ -28,7 +28,7 @@ EXTRAS = {
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 
-DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
+DONE, CHECK_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
 class Interrupted(Exception):

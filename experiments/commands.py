@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import USER_ERROR, Interrupted
+from experiments.cli import CHECK_FAILED, DONE, USER_ERROR, Interrupted
 from experiments.display import notice, progress_bar, show_table
 from experiments.runs import Run
 
@@ -53,14 +53,14 @@ def dispatch(words: Sequence[str], command_line: str) -> int:
         return USER_ERROR
 
 
-def _stops_on_interrupt(after: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _stops_on_interrupt(after: str) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Turn Ctrl-C into exit code 130 with one line; `after` says what is left, {options} filled in."""
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., int | None]) -> Callable[..., int | None]:
         @functools.wraps(command)
-        def guarded(**options: Any) -> None:
+        def guarded(**options: Any) -> int | None:
             try:
-                command(**options)
+                return command(**options)
             except KeyboardInterrupt:
                 raise Interrupted(f"stopped by Ctrl-C. {after.format(**options)}") from None
 
@@ -326,6 +326,65 @@ def evaluate(
             ("difference", "mean", "95 % interval"),
             [(f"{agent} - {against}", _money(found["diff"], scale), _interval(found, scale))],
         )
+        ratio = found["variance_ratio"]
+        if ratio:
+            print(
+                f"common customers leave {ratio:.2%} of the variance of the difference: {episodes:,} pairs tell as "
+                f"much as {episodes / ratio:,.0f} sales of each agent with different customers"
+            )
+
+
+@app.command()
+@_stops_on_interrupt("Nothing was written.")
+def verify(
+    anchors: Annotated[
+        list[str] | None, typer.Argument(metavar="[ANCHOR]...", help="Which ones [default: all]; see --list.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Parameter of the one anchor named, e.g. --set n=20."),
+    ] = None,
+    sales: Annotated[int, typer.Option(min=1000, help="Sales simulated for a measurement.")] = 100_000,
+    list_anchors: Annotated[bool, typer.Option("--list", help="Show the anchors and their parameters.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Hold the simulator to theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
+    from experiments.verify import FAIL, as_markdown, describe_anchors, parse_parameters, run_verification
+
+    if list_anchors:
+        rows = describe_anchors()
+        if as_json:
+            _print_json(rows)
+        else:
+            columns = ("anchor", "theory", "parameters")
+            show_table("anchors", columns, [tuple(row.values())[:3] for row in rows], text_columns=3)
+        return DONE
+    with progress_bar("verifying") as advance:
+        result = run_verification(anchors or (), parse_parameters(parameters or ()), sales=sales, progress=advance)
+    if as_json:
+        _print_json(result)
+    elif markdown:
+        print(as_markdown(result))
+    else:
+        show_table(
+            f"simulation against theory, {sales:,} sales a measurement, all together a false alarm once in 100 runs",
+            ("anchor", "quantity", "expected", "limit", "simulated", "half-width", "verdict"),
+            [
+                (
+                    row["anchor"],
+                    row["quantity"],
+                    f"{row['expected']:.6f}",
+                    "" if row["limit"] is None else f"{row['limit']:.6g}",
+                    f"{row['simulated']:.4f}",
+                    f"{row['half_width']:.4f}",
+                    row["verdict"],
+                )
+                for row in result["rows"]
+            ],
+            text_columns=2,
+        )
+    return CHECK_FAILED if result["verdict"] == FAIL else DONE
 
 
 def show_agents(title: str, rows: dict[str, dict[str, float]]) -> None:

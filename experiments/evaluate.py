@@ -5,6 +5,7 @@ Leaves  the loop itself to `agents.play`, intervals to `statistics`.
 Units   money in the scenario's currency.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import agents
 from agents.base import CARD
 from agents.play import Plays, SaleTable, play
 from agents.seeding import split_seeds
-from experiments.statistics import mean_interval, paired_difference
+from experiments.statistics import mean_interval, paired_difference, variance_ratio
 from flashsale_env import Population, Scenario
 from flashsale_env.errors import unknown_name
 
@@ -71,7 +72,19 @@ def figures(table: Mapping[str, Any]) -> dict[str, float]:
     return {"mean_profit": profit.mean, "ci_low": profit.low, "ci_high": profit.high, **means}
 
 
-def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float]:
-    """Mean profit of the first less that of the second on the same customers, with its 95 % interval."""
-    found = paired_difference(first["profit"], second["profit"])
-    return {"diff": found.mean, "ci_low": found.low, "ci_high": found.high}
+def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float | None]:
+    """Mean profit of the first less that of the second on the same customers, with its 95 % interval.
+
+    Returns:
+        "diff", "ci_low", "ci_high", currency; "standard_deviation" of the difference of a sale; "variance_ratio", its
+        variance over that of a difference of sales with different customers (None where nothing varies).
+    """
+    one, other = first["profit"], second["profit"]
+    found, ratio = paired_difference(one, other), variance_ratio(one, other)
+    return {
+        "diff": found.mean,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "standard_deviation": float((one - other).std(ddof=1)),
+        "variance_ratio": ratio if math.isfinite(ratio) else None,
+    }

@@ -51,6 +51,17 @@ def mean_interval(values: npt.ArrayLike) -> Interval:
     return Interval(mean, float(found.low), float(found.high))
 
 
+def variance_ratio(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Variance of first - second over that of independent samples, var(first) + var(second): what pairing is worth.
+
+    Its inverse says how many times as many sales of different customers would tell the difference as exactly. NaN
+    where neither varies.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    independent = one.var(ddof=1) + other.var(ddof=1)
+    return float((one - other).var(ddof=1) / independent) if independent > 0 else float("nan")
+
+
 def paired_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
     """Interval on mean(first - second), sale by sale: both must have met the same customers in the same order.
 

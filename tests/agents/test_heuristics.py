@@ -96,6 +96,8 @@ def test_nothing_is_ordered_without_cover_and_no_coupon_is_shown_at_level_0():
 @pytest.mark.parametrize("name", ["fixed_price", "linear_markdown", "sell_through"])
 def test_advice_means_the_action_itself(name, scenario):
     """The smooth form that learners start from picks the same levels, or the same continuous prices within a rung."""
+    if agents.AGENTS[name].applies(scenario) is not None:
+        pytest.skip("does not apply")
     agent = agents.make(name, scenario)
     assert isinstance(agent, Merchant)
     rng = np.random.default_rng(0)

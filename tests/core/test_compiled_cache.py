@@ -1,70 +1,239 @@
-"""The disk cache of the compiled core: fast for unedited sources, and never stale."""
+"""The disk cache of the compiled core: fast for unedited sources, never stale, and never in the way."""
 
+import ast
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numba
 import pytest
 
+from flashsale_env.core import compiler, kernel
+
 PACKAGE = Path(__file__).parent.parent.parent / "flashsale_env"
-CODE = """
+CORE_FILES = sorted(path.name for path in (PACKAGE / "core").glob("*.py"))
+PLAY = """
 import numpy as np
 from flashsale_env import Simulator
-s = Simulator("gvr-periodic", sales=4, actions="multidiscrete")
-s.open(np.arange(4, dtype=np.uint64), np.zeros(4, np.int64))
-for _ in range(10):
-    s.advance(np.full((4, 1), 8))
-print(s.sales["money"][:, 0].tolist(), s.sales["tick"].tolist())
+
+def play():
+    s = Simulator("gvr-periodic", sales=4, actions="multidiscrete")
+    s.open(np.arange(4, dtype=np.uint64), np.zeros(4, np.int64))
+    for _ in range(10):
+        s.advance(np.full((4, 1), 8))
+    return f"{s.sales['money'][:, 0].tolist()} {s.sales['tick'].tolist()}"
 """
+ONCE = PLAY + "print(play())"
+BY_FOUR_THREADS = (
+    PLAY
+    + """
+import threading
+start, said = threading.Barrier(4), []
+
+def first_call():
+    start.wait()
+    said.append(play())
+
+threads = [threading.Thread(target=first_call) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*said, sep="\\n")
+"""
+)
+# The smallest entry point, for the tests in which it only matters that something is compiled and kept.
+MEASURE = "import sys; from flashsale_env import Simulator; print(Simulator(sys.argv[1]).measure().shape)"
 NOTICE = "compiling the simulator"
+pytestmark = pytest.mark.skipif(compiler.JIT_DISABLED, reason="nothing is compiled")
+
+
+def command(site: Path, code: str, *arguments: str, **environment: str) -> dict:
+    """What `subprocess` needs to run code with the package of a site folder."""
+    env = {**os.environ, "PYTHONPATH": str(site), **environment}
+    return {"args": [sys.executable, "-c", code, *arguments], "cwd": site.parent, "env": env, "text": True}
+
+
+def run(site: Path, code: str = ONCE, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    done = subprocess.run(**command(site, code, *arguments, **environment), capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def copy_of(site: Path, target: Path, *ignored: str) -> Path:
+    shutil.copytree(site / "flashsale_env", target / "flashsale_env", ignore=shutil.ignore_patterns(*ignored))
+    return target
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A copy of the package that was played once, by four threads at once; and what they said."""
+    site = copy_of(PACKAGE.parent, tmp_path_factory.mktemp("compiled") / "site", "__pycache__")
+    return site, run(site, BY_FOUR_THREADS)
 
 
 @pytest.fixture
-def copy(tmp_path):
-    site = tmp_path / "site"
-    shutil.copytree(PACKAGE, site / "flashsale_env", ignore=shutil.ignore_patterns("__pycache__"))
-    return site
+def warm(compiled, tmp_path):
+    """A copy of the package with its machine code."""
+    return copy_of(compiled[0], tmp_path / "site")
 
 
-def run(site: Path, **environment: str) -> subprocess.CompletedProcess:
-    env = {**os.environ, "PYTHONPATH": str(site), **environment}
-    return subprocess.run(
-        [sys.executable, "-c", CODE], cwd=site.parent, env=env, capture_output=True, text=True, check=True
-    )
+@pytest.fixture
+def cold(compiled, tmp_path):
+    """A copy of the package that was never played."""
+    return copy_of(compiled[0], tmp_path / "site", "__pycache__")
 
 
-def test_a_second_process_compiles_nothing_and_an_edit_in_a_callee_takes_effect(copy):
-    first = run(copy)
+def test_a_second_process_compiles_nothing(compiled):
+    site, first = compiled
     assert first.stderr.count(NOTICE) == 1, "one notice, at the first compilation"
-    second = run(copy)
-    assert second.stdout == first.stdout
-    assert NOTICE not in second.stderr
+    second = run(site)
+    assert second.stdout.splitlines() == first.stdout.splitlines()[:1]
+    assert second.stderr == ""
 
-    callee = copy / "flashsale_env" / "core" / "choice.py"
+
+def test_threads_that_need_the_same_fresh_shape_at_once_all_get_it(compiled):
+    site, first = compiled
+    assert first.stdout == 4 * run(site).stdout
+
+
+def test_an_edit_in_a_callee_takes_effect_in_the_next_process(warm):
+    callee = warm / "flashsale_env" / "core" / "choice.py"
     source = callee.read_text()
     assert "surplus > best_on_hand" in source
     callee.write_text(source.replace("surplus > best_on_hand", "surplus > best_on_hand + 1e9"))
-    third = run(copy)
-    assert third.stdout != first.stdout, "an edited core must not run from the cache"
-    assert third.stdout.startswith("[0.0, 0.0, 0.0, 0.0]"), "nobody buys after this edit"
+    assert run(warm).stdout.startswith("[0.0, 0.0, 0.0, 0.0]"), "nobody buys after this edit"
 
 
-def test_an_install_that_cannot_be_written_uses_the_users_cache(copy, tmp_path):
+def fingerprint(site: Path) -> str:
+    """What the compiler of this copy would sign its machine code with in a new process."""
+    spec = importlib.util.spec_from_file_location("compiler_of_a_copy", site / "flashsale_env" / "core" / "compiler.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.core_fingerprint()
+
+
+@pytest.mark.parametrize("name", CORE_FILES)
+def test_an_edit_in_any_file_of_the_core_is_seen(cold, name):
+    before = fingerprint(cold)
+    path = cold / "flashsale_env" / "core" / name
+    source = path.read_bytes()
+    path.write_bytes(source + b"# an edit\n")
+    assert fingerprint(cold) != before
+    path.write_bytes(source)
+    assert fingerprint(cold) == before
+    shutil.copy(path, path.with_name("new.py"))
+    assert fingerprint(cold) != before
+
+
+def test_an_edit_that_changes_no_behaviour_is_compiled_anew_and_plays_the_same(warm):
+    with (warm / "flashsale_env" / "core" / "metrics.py").open("a") as file:
+        file.write("# an edit\n")
+    edited = run(warm, MEASURE, "gvr-periodic")
+    assert edited.stderr.count(NOTICE) == 1
+    assert run(warm, MEASURE, "gvr-periodic").stderr == ""
+
+
+def test_the_core_is_made_of_nothing_that_its_fingerprint_does_not_cover():
+    """Plain files of one folder, which import numba, numpy, the standard library and each other."""
+    assert not list((PACKAGE / "core").glob("*/*.py"))
+    for name in CORE_FILES:
+        for node in ast.walk(ast.parse((PACKAGE / "core" / name).read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{name}: absolute imports only"
+                modules = [node.module]
+            for module in modules:
+                if module.startswith("flashsale_env"):
+                    assert module.startswith("flashsale_env.core"), f"{name} imports {module}"
+
+
+def test_an_install_that_cannot_be_written_uses_the_users_cache(cold, tmp_path):
     """A file where the cache folder would be is what a read-only install is to every user, root included."""
-    (copy / "flashsale_env" / "core" / "__pycache__").write_text("not a folder")
+    (cold / "flashsale_env" / "core" / "__pycache__").write_text("not a folder")
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
-    first = run(copy, **environment)
-    second = run(copy, **environment)
-    assert NOTICE in first.stderr
-    assert NOTICE not in second.stderr
+    first = run(cold, MEASURE, "gvr-periodic", **environment)
+    second = run(cold, MEASURE, "gvr-periodic", **environment)
+    assert "once; then cached" in first.stderr
+    assert second.stderr == ""
     assert first.stdout == second.stdout
 
 
-def test_without_the_jit_the_same_sales_are_played(copy):
+def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so(cold, tmp_path):
+    (cold / "flashsale_env" / "core" / "__pycache__").write_text("not a folder")
+    (tmp_path / "home").write_text("not a folder")
+    nowhere = str(tmp_path / "home" / "cache")
+    done = run(cold, MEASURE, "gvr-periodic", XDG_CACHE_HOME=nowhere, HOME=nowhere)
+    assert done.stdout.startswith("(1, ")
+    assert done.stderr.count(NOTICE) == 1
+    assert "in every process: no cache folder can be written" in done.stderr
+
+
+def test_a_full_disk_stops_nothing(cold):
+    """No file of this process may hold a single byte, as on a disk or a quota that is used up."""
+    pytest.importorskip("resource", reason="this system has no limits on file sizes")
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+    done = run(cold, limit + MEASURE, "gvr-periodic")
+    assert done.stdout.startswith("(1, ")
+    assert done.stderr.count(NOTICE) == 1
+    assert not list((cold / "flashsale_env" / "core" / "__pycache__").glob("*.nbc"))
+    assert run(cold, MEASURE, "gvr-periodic").stdout == done.stdout
+
+
+@pytest.mark.parametrize("scenarios", [("gvr-periodic",) * 2, ("gvr-periodic", "standard")], ids=["one", "two"])
+def test_two_processes_that_start_at_once_on_an_empty_cache_both_work(cold, scenarios):
+    """With the same shape and with different ones; and the cache that they leave behind serves the next ones."""
+    both = [
+        subprocess.Popen(**command(cold, MEASURE, name), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in scenarios
+    ]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    for name, (output, _) in dict(zip(scenarios, said, strict=True)).items():
+        assert run(cold, MEASURE, name).stdout == output
+        assert run(cold, MEASURE, name).stderr == ""
+
+
+def test_two_shapes_saved_at_the_same_moment_never_get_each_others_machine_code(tmp_path, monkeypatch):
+    """numba reads its index, then writes index and code one after the other; here a second process comes in between.
+
+    An entry may get lost, and is then compiled again. It must not lead to the code of another shape.
+    """
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    codegen = kernel.measure.targetctx.codegen()
+    shapes = {"A": (numba.int64,), "B": (numba.float64,)}
+
+    def cache():
+        made = compiler._CoreCache(kernel.measure.py_func)
+        monkeypatch.setattr(made._impl, "check_cachable", lambda code: True)
+        monkeypatch.setattr(made._impl, "reduce", lambda code: code.name)
+        monkeypatch.setattr(made._impl, "rebuild", lambda context, name: name)
+        return made
+
+    one, other = cache(), cache()
+    read_before = other._cache_file._load_index()
+    save_code = one._cache_file._save_data
+
+    def save_code_after_the_other_saved_everything(*arguments):
+        monkeypatch.setattr(other._cache_file, "_load_index", lambda: dict(read_before))
+        other.save_overload(shapes["B"], SimpleNamespace(name="code of B", codegen=codegen))
+        save_code(*arguments)
+
+    monkeypatch.setattr(one._cache_file, "_save_data", save_code_after_the_other_saved_everything)
+    one.save_overload(shapes["A"], SimpleNamespace(name="code of A", codegen=codegen))
+    later = cache()
+    found = {name: later.load_overload(shape, kernel.measure.targetctx) for name, shape in shapes.items()}
+    assert found["A"] in ("code of A", None)
+    assert found["B"] in ("code of B", None)
+    assert any(found.values())
+
+
+def test_without_the_jit_the_same_sales_are_played(warm):
     """Ordinary Python gives the same bits as the machine code, and warns of nothing."""
-    compiled = run(copy)
-    plain = run(copy, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="error")
-    assert plain.stdout == compiled.stdout
+    plain = run(warm, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="error")
+    assert plain.stdout == run(warm).stdout
     assert plain.stderr == ""

@@ -1,0 +1,96 @@
+"""Exact optima: closed forms, and recursions that are exact for the ticked sale.
+
+Owns    what the best policy earns in sales small enough to solve, and what any policy earns in them without simulation.
+Leaves  the agent that plays them to `agents.optimal`.
+"""
+
+from agents.exact.formulas import (
+    best_single_price,
+    erlang_b,
+    fluid_price,
+    fluid_value,
+    gvr_price,
+    gvr_sales_law,
+    gvr_value,
+    gvr_values,
+    mnl_optimum,
+    newsvendor,
+    revenue_ordered_assortment,
+    single_price_value,
+)
+from agents.exact.logit import MnlSale, best_offer, solve_mnl, substitution_law
+from agents.exact.pricing import (
+    PriceTable,
+    PricingProblem,
+    optimal_continuous_prices,
+    optimal_prices,
+    policy_value,
+    sales_law,
+    why_too_large,
+)
+from agents.exact.problems import (
+    holding_per_tick,
+    lost_sales_problem,
+    mnl_sale,
+    pricing_problem,
+    single_order_profits,
+    solve_pricing,
+    solve_replenishment,
+    why_no_lost_sales,
+    why_no_pricing,
+    why_no_single_order,
+    why_not_textbook,
+    why_unseen,
+)
+from agents.exact.replenishment import (
+    LostSales,
+    OrderTable,
+    average_cost,
+    base_stock_rule,
+    best_base_stock,
+    solve_lost_sales,
+)
+
+__all__ = [
+    "LostSales",
+    "MnlSale",
+    "OrderTable",
+    "PriceTable",
+    "PricingProblem",
+    "average_cost",
+    "base_stock_rule",
+    "best_base_stock",
+    "best_offer",
+    "best_single_price",
+    "erlang_b",
+    "fluid_price",
+    "fluid_value",
+    "gvr_price",
+    "gvr_sales_law",
+    "gvr_value",
+    "gvr_values",
+    "holding_per_tick",
+    "lost_sales_problem",
+    "mnl_optimum",
+    "mnl_sale",
+    "newsvendor",
+    "optimal_continuous_prices",
+    "optimal_prices",
+    "policy_value",
+    "pricing_problem",
+    "revenue_ordered_assortment",
+    "sales_law",
+    "single_order_profits",
+    "single_price_value",
+    "solve_lost_sales",
+    "solve_mnl",
+    "solve_pricing",
+    "solve_replenishment",
+    "substitution_law",
+    "why_no_lost_sales",
+    "why_no_pricing",
+    "why_no_single_order",
+    "why_not_textbook",
+    "why_too_large",
+    "why_unseen",
+]

@@ -1,0 +1,264 @@
+"""Replenishment of one product with a lead time, where unmet demand is lost: the optimal orders and any rule's cost.
+
+Axes    Y units for the coming demand, A order levels, L ticks of lead time.
+Units   units of the product; cost in currency a tick, in the long run.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.stats import poisson
+
+from agents.exact.pricing import MOST_ENTRIES, TAIL
+
+Floats = npt.NDArray[np.float64]
+
+# States of the largest Markov chain of an ordering rule: about ten seconds.
+_MOST_STATES = 500_000
+
+
+@dataclass(frozen=True)
+class LostSales:
+    """Replenishment without end, Poisson demand, what is not there is lost.
+
+    In every tick: order; receive what was ordered `lead` ticks ago; serve demand; pay.
+
+    Args:
+        mean_demand: units wanted in a tick.
+        lead: ticks between an order and the first demand it serves (L).
+        order_levels: units an order may bring, rising from 0.
+        storage: most units on hand and on their way together.
+        holding_cost: of a unit left at the end of a tick.
+        lost_sale_cost: margin and goodwill of a unit wanted and not there.
+        order_cost: of an order, whatever its size.
+    """
+
+    mean_demand: float
+    lead: int
+    order_levels: tuple[int, ...]
+    storage: int
+    holding_cost: float
+    lost_sale_cost: float
+    order_cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        rises = list(self.order_levels) == sorted(set(self.order_levels))
+        if self.order_levels[:1] != (0,) or len(self.order_levels) < 2 or not rises:
+            raise ValueError(f"order_levels must rise from 0, got {self.order_levels}; e.g. (0, 5, 10).")
+        if self.lost_sale_cost <= 0 or self.order_cost < 0:
+            raise ValueError(
+                f"lost_sale_cost must be above 0 and order_cost at least 0, got {self.lost_sale_cost:g} and "
+                f"{self.order_cost:g}."
+            )
+        if self.lead < 0 or self.storage < 1 or self.mean_demand <= 0 or self.holding_cost <= 0:
+            raise ValueError(
+                f"lead must be at least 0, storage at least 1, mean_demand and holding_cost above 0, got {self.lead}, "
+                f"{self.storage}, {self.mean_demand:g} and {self.holding_cost:g}."
+            )
+
+    @property
+    def cover(self) -> int:
+        """The newsvendor's quantity for the demand of L + 1 ticks; up to a gap more where order levels are coarse."""
+        served = self.lost_sale_cost / (self.lost_sale_cost + self.holding_cost)
+        quantity = int(poisson.ppf(served, (self.lead + 1) * self.mean_demand))
+        return min(self.storage, quantity + int(np.diff(self.order_levels).max()) - 1)
+
+    @property
+    def highest_position(self) -> int:
+        """Units on hand and on their way above which no optimal policy orders.
+
+        Without a cost per order that is the cover (Morton 1969, SIAM Review 11(4)), else anything that can be stored.
+        """
+        return self.storage if self.order_cost else self.cover
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the table of states: units for the coming demand, order levels of the L - 1 orders behind them."""
+        return (self.highest_position + 1,) + (len(self.order_levels),) * max(self.lead - 1, 0)
+
+    @property
+    def why_unsolved(self) -> str | None:
+        """Why `solve_lost_sales` cannot solve it, or None where it can."""
+        entries = math.prod(self.shape) * len(self.order_levels)
+        if entries <= MOST_ENTRIES:
+            return None
+        return (
+            f"lead time {self.lead} with {len(self.order_levels)} order levels and up to {self.highest_position} units "
+            f"makes {entries:,} pairs of state and order; at most {MOST_ENTRIES:,} are solved: take a shorter lead "
+            f"time or fewer order levels"
+        )
+
+    def served(self, units: int) -> tuple[Floats, Floats]:
+        """(Y + 1, Y + 1) law of what y units leave after a tick's demand, and the (Y + 1,) expected cost."""
+        left = np.arange(units + 1)[:, None] - np.arange(units + 1)
+        law = np.where(left >= 0, poisson.pmf(left, self.mean_demand), 0.0)
+        law[:, 0] = poisson.sf(np.arange(units + 1) - 1, self.mean_demand)
+        expected_left = law @ np.arange(units + 1)
+        lost = self.mean_demand - (np.arange(units + 1) - expected_left)
+        return law, self.holding_cost * expected_left + self.lost_sale_cost * lost
+
+
+@dataclass(frozen=True, eq=False)
+class OrderTable:
+    """The optimal policy of a `LostSales` problem.
+
+    Args:
+        problem: what was solved.
+        average_cost: a tick, in the long run, and with it every policy's least.
+        levels: (Y + 1, A, ..., A) number of the order level, by the units that will meet the coming demand and by the
+            levels of the L - 1 orders behind them, next to arrive first. With lead time 0: by the units on hand.
+    """
+
+    problem: LostSales
+    average_cost: float
+    levels: npt.NDArray[np.int64]
+
+    def order(self, available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(N,) units to order with `available` units (N,) for the coming demand and orders (N, L - 1) behind them."""
+        menu = np.array(self.problem.order_levels)
+        arriving = np.clip(np.searchsorted(menu, pipeline, side="right") - 1, 0, None)
+        index = (np.minimum(available, len(self.levels) - 1), *arriving.T)
+        return np.asarray(menu[self.levels[index]])
+
+
+def solve_lost_sales(problem: LostSales, tolerance: float = 1e-6) -> OrderTable:
+    """Orders that minimise the average cost, by relative value iteration.
+
+    The state is what will meet the coming demand, y, and the L - 1 orders behind it; position = their sum.
+
+        h(y, q_1, ..., q_{L-1}) = min_z { cost(y) + E h((y - D)^+ + q_1, q_2, ..., q_{L-1}, z) } - average
+
+    Orders that the storage would cut are not used. The least and the largest change of an iteration enclose the
+    average cost; it ends when they are within `tolerance` of each other.
+
+    Raises:
+        ValueError: there are too many states.
+
+    Source:
+        Zipkin (2008), Old and new methods for lost-sales inventory systems, Operations Research 56(5), doi
+        10.1287/opre.1070.0471.
+    """
+    if problem.why_unsolved is not None:
+        raise ValueError(f"the replenishment cannot be solved: {problem.why_unsolved}.")
+    menu, shape = np.array(problem.order_levels), problem.shape
+    most = problem.highest_position
+    law, cost = problem.served(most)
+    grids = np.meshgrid(np.arange(most + 1), *[menu] * (len(shape) - 1), menu, indexing="ij", sparse=True)
+    position = np.asarray(sum(grids))
+    fee = np.where((position <= most) | (grids[-1] == 0), problem.order_cost * (grids[-1] > 0), np.inf)
+    reachable = position[..., 0] <= most
+    units = np.arange(most + 1)
+    levels = np.zeros(shape, np.int64)
+    h = np.zeros(shape)
+    while True:
+        new = np.empty(shape)
+        if problem.lead == 0:
+            after = cost + law @ h  # with y units for the coming demand
+            choices = after[np.minimum(units[:, None] + menu, most)] + fee
+            levels = choices.argmin(axis=-1)
+            new = choices.min(axis=-1)
+        else:
+            worths = (law @ h[np.minimum(units + q, most)].reshape(most + 1, -1) for q in menu)
+            if problem.lead == 1:  # the order itself is what arrives next
+                choices = np.concatenate(list(worths), axis=1) + fee
+                levels, new = choices.argmin(axis=-1), cost + choices.min(axis=-1)
+            else:
+                for i, worth in enumerate(worths):
+                    choices = worth.reshape(most + 1, *shape[2:], len(menu)) + fee[:, i]
+                    levels[:, i] = choices.argmin(axis=-1)
+                    new[:, i] = cost.reshape(-1, *(1,) * (len(shape) - 2)) + choices.min(axis=-1)
+        change = (new - h)[reachable]
+        h = new - new.flat[0]
+        if change.max() - change.min() < tolerance:
+            return OrderTable(problem, float(change.max() + change.min()) / 2, levels)
+
+
+_Rule = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.int64]]
+
+
+def average_cost(problem: LostSales, order: _Rule) -> float:
+    """Long-run average cost of any ordering rule that starts from empty shelves, by its Markov chain.
+
+    Args:
+        problem: the sale.
+        order: units to order, (N,), given the units for the coming demand (N,) and the orders behind them (N, L - 1),
+            as `OrderTable.order`; with lead time 0 given the units on hand.
+    """
+    tail = max(problem.lead - 1, 0)
+    base = problem.storage + 1
+    powers = base ** np.arange(tail, -1, -1)
+    if base ** (tail + 1) > np.iinfo(np.int64).max:
+        raise ValueError(f"lead time {problem.lead} with storage {problem.storage} has too many states.")
+    law, cost = problem.served(problem.storage)
+    demand = np.arange(min(int(poisson.isf(TAIL, problem.mean_demand)) + 1, problem.storage) + 1)
+    known, frontier = np.zeros(0, np.int64), np.zeros(1, np.int64)
+    starts: list[npt.NDArray[np.int64]] = []
+    arrows: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]] = []
+    paid: list[Floats] = []
+    while len(frontier):
+        if len(known) > _MOST_STATES:
+            raise ValueError(f"the rule reaches more than {_MOST_STATES:,} states.")
+        state = frontier[:, None] // powers % base
+        available, pipeline = state[:, 0], state[:, 1:]
+        units = order(available, pipeline)
+        if (available + pipeline.sum(axis=1) + units).max() > problem.storage:
+            raise ValueError(f"the rule orders beyond the storage of {problem.storage}.")
+        stocked = available + units if problem.lead == 0 else available
+        served = np.minimum(demand, stocked[:, None])
+        # Demand beyond the stock all leads to nothing left: its weight is on the last demand that counts.
+        weight = np.where(demand <= stocked[:, None], law[stocked[:, None], stocked[:, None] - served], 0.0)
+        coming = np.column_stack([pipeline, units]) if problem.lead else np.zeros((len(units), 1), np.int64)
+        left = stocked[:, None] - served + coming[:, :1]
+        code = left * powers[0] + (coming[:, 1:] @ powers[1:])[:, None]
+        source = np.broadcast_to(frontier[:, None], code.shape)
+        keep = weight > 0
+        arrows.append((source[keep], code[keep], weight[keep]))
+        starts.append(frontier)
+        paid.append(cost[stocked] + problem.order_cost * (units > 0))
+        known = np.union1d(known, frontier)
+        frontier = np.setdiff1d(code[keep], known)
+    states = np.concatenate(starts)
+    rank = np.argsort(states)
+    source, target, weight = (np.concatenate([arrow[i] for arrow in arrows]) for i in range(3))
+    where = [rank[np.searchsorted(states, codes, sorter=rank)] for codes in (target, source)]
+    chain = sparse.csr_matrix((weight, where), shape=(len(states), len(states)))
+    share = np.full(len(states), 1.0 / len(states))
+    while True:
+        new = chain @ share
+        new /= new.sum()
+        if np.abs(new - share).sum() < 1e-12:
+            return float(new @ np.concatenate(paid))
+        share = new
+
+
+def base_stock_rule(problem: LostSales, level: int) -> _Rule:
+    """Order up to `level` units on hand and on their way, with the largest order level that does not go beyond."""
+    menu = np.array(problem.order_levels)
+
+    def order(available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        missing = np.maximum(level - available - pipeline.sum(axis=1), 0)
+        return np.asarray(menu[np.searchsorted(menu, missing, side="right") - 1])
+
+    return order
+
+
+@lru_cache(maxsize=16)
+def best_base_stock(problem: LostSales) -> tuple[int, float]:
+    """The best base-stock level and its average cost, exactly.
+
+    The cost is convex in the level (Janakiraman & Roundy 2004, Operations Research 52(5)), so the search walks down
+    from the newsvendor's quantity for the demand of L + 1 ticks until the cost rises.
+    """
+    level = problem.cover
+    cost = average_cost(problem, base_stock_rule(problem, level))
+    while level > 0:
+        lower = average_cost(problem, base_stock_rule(problem, level - 1))
+        if lower > cost:
+            break
+        level, cost = level - 1, lower
+    return level, cost

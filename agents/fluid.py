@@ -1,0 +1,265 @@
+"""Rules of the revenue and inventory textbooks, asymptotically optimal or optimal where their assumptions hold.
+
+Owns    fluid prices (set once, and set anew every tick), myopic prices, Gallego and van Ryzin's price, base stock.
+Axes    N sales, T ticks, M products.
+Units   currency; theta is the mean willingness to pay.
+
+They compute a price from the scenario's own numbers, so there is nothing to tune; where prices come from a grid the
+nearest level is shown. The exact optimum beside them is "dp".
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, wrightomega
+
+from agents.base import Agent, Space
+from agents.exact import (
+    PricingProblem,
+    base_stock_rule,
+    best_base_stock,
+    best_offer,
+    gvr_values,
+    lost_sales_problem,
+    mnl_sale,
+    pricing_problem,
+    why_no_lost_sales,
+    why_no_pricing,
+    why_too_large,
+    why_unseen,
+)
+from agents.optimal import TickReader, order_actions, price_actions
+from flashsale_env import Scenario
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+# States of a base-stock policy's Markov chain up to which the best level is found exactly: about a second a level.
+_MOST_STATES = 100_000
+
+
+class Formula(Agent):
+    """A price from tick and stock alone."""
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        reason = self.applies(self.scenario)
+        if reason is not None:
+            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+        self._read = TickReader(self)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return why_no_pricing(scenario) or why_unseen(scenario, "time_left", "on_hand")
+
+    def prices(self, tick: Integers, stock: Integers) -> Floats:
+        """(N, M) prices in tick (N,) with stock (N, M), whatever the scenario's levels are."""
+        raise NotImplementedError
+
+    def act(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[Any], Any]:
+        prices = self.prices(self._read.tick(observations), self._read.on_hand(observations))
+        return price_actions(self.codec, self.scenario, prices), state
+
+
+class OneProduct(Formula):
+    """A formula for one product."""
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self._problem = pricing_problem(self.scenario)
+        self._market = FluidMarket(self._problem)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        reason = super().applies(scenario)
+        if reason is None and len(scenario.products) > 1:
+            reason = f"it prices one product, not {len(scenario.products)}"
+        return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+
+
+class FluidMarket:
+    """A sale in which demand is its expectation: what is sold at which worth of a unit.
+
+    With a worth w the best price of a tick is w + theta under exponential willingness to pay, and
+    w + theta·(1 + W(e^(quality - w/theta - 1))) under multinomial logit. The worth is the multiplier of the stock: the
+    salvage value where the stock lasts, else what makes the sales of the remaining ticks equal the stock.
+
+    Source:
+        Gallego & van Ryzin (1994), Management Science 40(8), section 3.
+    """
+
+    def __init__(self, problem: PricingProblem) -> None:
+        self._problem = problem
+        self._theta, phase = np.unique(problem.mean_wtp, return_inverse=True)
+        customers = np.zeros((problem.ticks, len(self._theta)))
+        customers[np.arange(problem.ticks), phase] = problem.customers
+        self.customers_left = np.cumsum(customers[::-1], axis=0)[::-1]  # (T, number of thetas), this tick's included
+
+    def price(self, tick: Integers, worth: Floats) -> Floats:
+        """(N,) best price of a tick for units of this worth."""
+        return self._price(self._problem.mean_wtp[tick], worth)
+
+    def worth(self, tick: Integers, stock: Integers) -> Floats:
+        """(N,) worth of a unit, with this stock at the beginning of this tick; an empty stock counts as one unit."""
+        left, units = self.customers_left[tick], np.maximum(stock, 1)
+        theta = float(self._theta.max())
+        keenest = max(self._problem.quality, 0.0) + np.log(np.maximum(left.sum(axis=1) / units, 1.0))
+        low = np.full(len(units), self._problem.salvage_value)
+        high = low + theta * (keenest + 1.0)  # fewer buy than units are left
+        # 60 halvings bring the bracket below the rounding of a price; where the stock lasts they end at the low end.
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            short = self._sold(left, middle) > units
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        return np.asarray(high)
+
+    def _price(self, theta: Floats, worth: Floats) -> Floats:
+        if self._problem.choice == "exponential":
+            return worth + theta
+        return np.asarray(worth + theta * (1.0 + wrightomega(self._problem.quality - worth / theta - 1.0)))
+
+    def _sold(self, customers: Floats, worth: Floats) -> Floats:
+        """(N,) units that (N, number of thetas) customers buy at the best prices for units of this worth."""
+        price = self._price(self._theta, worth[:, None])
+        if self._problem.choice == "exponential":
+            buys = np.exp(-price / self._theta)
+        else:
+            buys = expit(self._problem.quality - price / self._theta)
+        return np.asarray((customers * buys).sum(axis=1))
+
+
+class Fluid(OneProduct):
+    """The price of the fluid problem, solved once at the opening: max(theta, theta·ln(customers / stock)).
+
+    Where willingness to pay drifts, the price follows it and the worth of a unit stays.
+
+    Source:
+        Gallego & van Ryzin (1994), Management Science 40(8), theorem 3: asymptotically optimal.
+    """
+
+    name = "fluid"
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self._worth = self._market.worth(np.zeros(1, np.int64), np.array([self._problem.stock]))[0]
+
+    def prices(self, tick: Integers, stock: Integers) -> Floats:
+        return self._market.price(tick, np.full(len(tick), self._worth))[:, None]
+
+
+class FluidResolve(OneProduct):
+    """The price of the fluid problem of what is left, solved anew every tick.
+
+    max(theta, theta·ln(customers left / units left)) where willingness to pay does not drift.
+    """
+
+    name = "fluid_resolve"
+
+    def prices(self, tick: Integers, stock: Integers) -> Floats:
+        return self._market.price(tick, self._market.worth(tick, stock[:, 0]))[:, None]
+
+
+class GallegoVanRyzin(OneProduct):
+    """The optimal price of continuous time, J(n) - J(n-1) + 1 in units of theta, for the customers still expected.
+
+    Source:
+        Gallego & van Ryzin (1994), Management Science 40(8), section 2.3.
+    """
+
+    name = "gvr"
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        problem, theta = self._problem, float(self._problem.mean_wtp[0])
+        # Above the salvage value, demand is exponential again with fewer customers.
+        expected_sales = self._market.customers_left[:, 0] * math.exp(-1.0 - problem.salvage_value / theta)
+        values = gvr_values(problem.stock, expected_sales)
+        worth = np.diff(values, axis=1, prepend=values[:, :1] - 1.0)
+        self._table = problem.salvage_value + theta * (worth + 1.0)  # (T, n + 1)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        reason = super().applies(scenario)
+        if reason is None and scenario.choice.model != "exponential":
+            reason = f"its formula is for exponential willingness to pay, not {scenario.choice.model!r}"
+        if reason is None and len(set(scenario.choice.drift)) > 1:
+            reason = "its formula is for willingness to pay that does not drift"
+        return reason
+
+    def prices(self, tick: Integers, stock: Integers) -> Floats:
+        return self._table[tick, stock[:, 0], None]
+
+
+class Myopic(Formula):
+    """The prices that earn most with the next customer, as if the stock never ran out.
+
+    salvage value + theta under exponential willingness to pay; Lambert's W under multinomial logit, over the products
+    that are on hand.
+    """
+
+    name = "myopic"
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        reason = super().applies(scenario)
+        if reason is None and scenario.choice.model != "mnl" and len(scenario.products) > 1:
+            reason = "several products need multinomial logit"
+        return reason
+
+    def prices(self, tick: Integers, stock: Integers) -> Floats:
+        products = self.scenario.products
+        salvage = np.array([product.salvage_value for product in products])
+        if self.scenario.choice.model == "exponential":
+            return salvage + self.scenario.drift_per_tick[tick, None] * products[0].reference_price
+        sale = mnl_sale(self.scenario)
+        low, high = np.full(len(products), -np.inf), np.full(len(products), np.inf)
+        if sale.continuous:
+            low, high = (np.array([end(menu) for menu in sale.menus]) for end in (min, max))
+        quality = np.where(stock > 0, sale.quality, -np.inf)
+        return best_offer(quality, sale.sensitivity[tick], salvage, low=low, high=high)[1]
+
+
+class BaseStock(Agent):
+    """Order up to `level` units on hand and on their way; by default the level that is best in the long run.
+
+    That is found exactly where the Markov chain is small; else the default is the newsvendor's quantity for the demand
+    of the lead time and one tick more.
+    """
+
+    name = "base_stock"
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        reason = self.applies(self.scenario)
+        if reason is not None:
+            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+        self._read = TickReader(self)
+        self._rule = base_stock_rule(lost_sales_problem(self.scenario), int(self.params["level"]))
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        lead = ["in_transit" if "in_transit" in scenario.features else "pipeline"] * (scenario.lead_ticks > 0)
+        return why_no_lost_sales(scenario) or why_unseen(scenario, "on_hand", *lead)
+
+    @classmethod
+    def space(cls, scenario: Scenario) -> Space:
+        return {} if cls.applies(scenario) else {"level": (0, scenario.products[0].storage)}
+
+    @classmethod
+    def defaults(cls, scenario: Scenario) -> dict[str, float]:
+        if cls.applies(scenario):
+            return {}
+        problem = lost_sales_problem(scenario)
+        small = math.comb(problem.cover + problem.lead, problem.lead) <= _MOST_STATES
+        return {"level": best_base_stock(problem)[0] if small else problem.cover}
+
+    def act(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[Any], Any]:
+        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        return order_actions(self.codec, self._rule(on_hand, in_transit)), state

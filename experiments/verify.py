@@ -1,0 +1,177 @@
+"""Simulation against theory: `flashsale verify`.
+
+Owns    which anchors run with which parameters, and the verdict on each measurement.
+Leaves  the measurements to `anchors`.
+
+A run is one family of tests: each measurement is held to the level that leaves all of them together a false alarm in
+`FALSE_ALARM` of all runs (Bonferroni), so a simulator that is right passes a whole run 99 times in 100.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from experiments.anchors import ANCHORS, Anchor, Measurement
+from flashsale_env.errors import unknown_name
+
+FALSE_ALARM = 0.01
+PASS, FAIL = "pass", "fail"
+# All other parameters are above 0.
+MAY_BE_ZERO = {"lead", "salvage", "unit_cost", "c", "burst_share", "late_share"}
+MAY_BE_NEGATIVE = {"a"}
+
+
+def run_verification(
+    names: Sequence[str] = (),
+    given: Mapping[str, Any] | None = None,
+    *,
+    sales: int,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """Measure and judge.
+
+    Args:
+        names: anchors; all of them if empty.
+        given: parameters in place of the defaults; needs exactly one anchor.
+        sales: simulated for a measurement (fewer, each longer, for long sales).
+        progress: called after each case with (done, total, note).
+
+    Returns:
+        "rows", each with anchor, quantity, source, expected, limit (or None), simulated, half_width, samples and
+        verdict; "verdict", fail if any row's is; "false_alarm" of the whole; "sales".
+
+    Raises:
+        ValueError: an unknown anchor or parameter, or a value that the theory does not cover.
+    """
+    for name in names:
+        if name not in ANCHORS:
+            raise ValueError(unknown_name("anchor", name, ANCHORS))
+    if given and len(names) != 1:
+        raise ValueError(f"parameters belong to one anchor: name exactly one of {', '.join(ANCHORS)}.")
+    chosen = [ANCHORS[name] for name in names or ANCHORS]
+    cases = [
+        (anchor, {**anchor.defaults, **case})
+        for anchor in chosen
+        for case in ([_checked(anchor, given)] if given else anchor.cases)
+    ]
+    measured: list[tuple[Anchor, Measurement]] = []
+    for done, (anchor, parameters) in enumerate(cases, start=1):
+        measured += [(anchor, found) for found in anchor.measure(parameters, sales)]
+        if progress is not None:
+            progress(done, len(cases), anchor.name)
+    rows = judge(measured)
+    verdict = FAIL if any(row["verdict"] == FAIL for row in rows) else PASS
+    return {"verdict": verdict, "false_alarm": FALSE_ALARM, "sales": sales, "rows": rows}
+
+
+def judge(measured: Sequence[tuple[Anchor, Measurement]]) -> list[dict[str, Any]]:
+    """A verdict on each measurement, at the level that the whole family of them allows."""
+    random = sum(1 for _, found in measured if found.standard_error > 0 or found.degrees is not None)
+    level = FALSE_ALARM / max(random, 1)
+    rows = []
+    for anchor, found in measured:
+        if found.degrees is not None:
+            # The statistic's mean is its degrees of freedom; only an excess speaks against the law.
+            half_width = float(stats.chi2.isf(level, found.degrees)) - found.degrees
+            passes = found.simulated <= found.expected + half_width
+        else:
+            half_width = float(stats.norm.isf(level / 2)) * found.standard_error + found.tolerance
+            passes = abs(found.simulated - found.expected) <= half_width
+        rows.append(
+            {
+                "anchor": anchor.name,
+                "quantity": found.quantity + (" (chi-square)" if found.degrees is not None else ""),
+                "source": anchor.source,
+                "expected": found.expected,
+                "limit": found.limit,
+                "simulated": found.simulated,
+                "half_width": half_width,
+                "samples": found.samples,
+                "verdict": PASS if passes and np.isfinite(found.simulated) else FAIL,
+            }
+        )
+    return rows
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """The table of the README."""
+    lines = [
+        "| anchor | quantity | expected | limit | simulated | half-width | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        limit = "" if row["limit"] is None else f"{row['limit']:.6g}"
+        lines.append(
+            f"| {row['anchor']} | {row['quantity']} | {row['expected']:.6f} | {limit} | {row['simulated']:.4f} "
+            f"| {row['half_width']:.4f} | {row['verdict']} |"
+        )
+    return "\n".join(lines)
+
+
+def describe_anchors() -> list[dict[str, Any]]:
+    """One entry an anchor: name, theory, parameters with their defaults, source."""
+    return [
+        {
+            "name": anchor.name,
+            "statement": anchor.statement,
+            "parameters": ", ".join(f"{name}={_toml(value)}" for name, value in anchor.defaults.items()),
+            "source": anchor.source,
+        }
+        for anchor in ANCHORS.values()
+    ]
+
+
+def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
+    """`n=20`, `drift=[1.5, 0.5]`: a name and a TOML value each.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        try:
+            given[name.strip()] = tomllib.loads(f"x = {value}")["x"] if equals else None
+        except tomllib.TOMLDecodeError:
+            equals = ""
+        if not equals:
+            raise ValueError(f"--set wants NAME=VALUE, the value a number or [numbers], got {word!r}; e.g. --set n=20.")
+    return given
+
+
+def _checked(anchor: Anchor, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of the types of the defaults."""
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in anchor.defaults:
+            raise ValueError(unknown_name(f"parameter of {anchor.name}", name, anchor.defaults))
+        default = anchor.defaults[name]
+        if isinstance(default, tuple):
+            fits = isinstance(value, list) and bool(value) and all(map(_is_number, value))
+            wanted, checked[name] = "a list of numbers", tuple(value) if fits else value
+        elif isinstance(default, int):
+            fits, wanted, checked[name] = _is_number(value) and value == int(value), "a whole number", value
+        else:
+            fits, wanted, checked[name] = _is_number(value), "a number", value
+        if name not in MAY_BE_NEGATIVE:
+            wanted += " of at least 0" if name in MAY_BE_ZERO else " above 0"
+            least = min(value if isinstance(value, list) else [value]) if fits else 0
+            fits = fits and (least > 0 or (least == 0 and name in MAY_BE_ZERO))
+        if not fits:
+            raise ValueError(f"{anchor.name}: {name} must be {wanted}, got {value!r}; e.g. {name}={_toml(default)}.")
+        if isinstance(default, int):
+            checked[name] = int(value)
+        elif isinstance(default, float):
+            checked[name] = float(value)
+    return checked
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _toml(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)
