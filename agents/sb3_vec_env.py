@@ -98,7 +98,7 @@ class FlashSaleVecEnv(VecEnv):
         seeds = self._next_seeds()
         self.sales_opened += self.different_sales
         self._returns[:] = 0.0
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos = self._nothing
         self._reset_seeds()
         self._reset_options()
         return self.simulator.open(seeds, self._episodes)
@@ -114,11 +114,13 @@ class FlashSaleVecEnv(VecEnv):
         observations, rewards, _ = self.simulator.advance(self._actions)
         self._actions = None
         self._returns += rewards
-        dones = self.simulator.closed
+        # All sales of the batch open and close together: one of them tells.
+        closed = bool(self.simulator.sales["tick"][0] >= self.scenario.horizon_ticks)
+        dones = np.full(self.num_envs, closed)
         infos = self._nothing
         if self.pay_at_close:
             rewards = self._returns * dones
-        if dones[0]:
+        if closed:
             profits = self.simulator.measure()[:, _PROFIT]
             length = self.scenario.horizon_ticks
             infos = [

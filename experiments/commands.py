@@ -387,6 +387,41 @@ def verify(
     return CHECK_FAILED if result["verdict"] == FAIL else DONE
 
 
+@app.command()
+@_stops_on_interrupt("Nothing was written.")
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: all].")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of which a figure is the median.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the page README.md and the figures results.json.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace figures that are in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
+    from experiments.bench import check_folder, run_bench, shown, write
+
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
+    with progress_bar("measuring") as advance:
+        result = run_bench(names or None, repeats, advance)
+    if out is not None:
+        write(result, out)
+        notice(f"figures in {out}")
+    if as_json:
+        _print_json(result)
+        return
+    machine = result["machine"]
+    show_table(
+        f"throughput on {machine['cpu']}, {machine['cores']} cores, load {machine['load_before']}",
+        ("benchmark", "what", "median", "range", "target", "met"),
+        [shown(row) for row in result["rows"]],
+        text_columns=2,
+    )
+
+
 def show_agents(title: str, rows: dict[str, dict[str, float]]) -> None:
     """The table of agents on standard output, best first."""
     scale = max(abs(row["mean_profit"]) for row in rows.values())

@@ -192,8 +192,8 @@ class Simulator:
         n = len(self.sales)
         checked = self.codec.check(actions, n)
         observations = np.empty((n, self.layout.size), np.float32)
-        rewards = np.zeros(n)
-        terms = np.zeros((n, len(REWARD_TERMS)))
+        rewards = np.empty(n)
+        terms = np.empty((n, len(REWARD_TERMS)))
         encoding = self.codec.kernel_encoding
         arguments = (*self._fixed, encoding, checked, observations, rewards, terms, _kernel_view(self.logs))
         if self._is_split(n):

@@ -29,6 +29,8 @@ def next_arrival(law, k, time, key, rate):
     if law == BERNOULLI:
         # Given that the customer comes, u / rate is uniform on the tick.
         return u / rate if k == 0 else NEVER
+    if 1.0 - u >= rate * (1.0 - time):
+        return NEVER  # -ln(u) >= 1 - u: too late for this tick whatever the logarithm is, which in quiet ticks is saved
     return time - math.log(u) / rate
 
 
@@ -38,6 +40,8 @@ def pick_voice(rules, voices, sale, key):
 
     Inside the class by Walker's alias method (Vose 1991, doi 10.1109/32.92917).
     """
+    if len(voices) == 1:
+        return 0
     u = streams.uniform(streams.subkey(key, streams.CLASS))
     chosen = 0
     while chosen < rules.n_classes - 1 and u >= sale.mix[chosen]:

@@ -41,6 +41,9 @@ def advance(sales, rules, voices, schedule, grids, encoding, actions, observatio
         sale = sales[n]
         if sale.tick < r.horizon:
             rewards[n] = tick.run_tick(r, voices, schedule, grids, encoding, actions[n], sale, terms[n], logs[n])
+        else:
+            rewards[n] = 0.0
+            terms[n, :] = 0.0
         features.observe(r, schedule, sale, observations[n])
     return -1
 
