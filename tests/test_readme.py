@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import flashsale_env as fs
+from agents import AGENTS
+from experiments.verify import as_markdown, run_verification
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,6 +50,40 @@ def test_the_observation_table_is_generated():
     assert table == fs.Layout(fs.load_scenario("standard")).describe()
 
 
+def test_the_example_with_other_tools_runs(tmp_path):
+    code = blocks("python")[3]
+    assert "VecNormalize" in code
+    short = code.replace("20_000", "500").replace("num_envs=256", "num_envs=16").replace("2560", "160")
+    subprocess.run([sys.executable, "-c", short], cwd=tmp_path, check=True, capture_output=True)
+
+
+def verification_rows():
+    table = TEXT.split("<!-- verification: flashsale verify --markdown -->\n")[1].split("\n<!-- end of")[0]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
+
+
+def test_the_verification_table_has_every_anchor_with_its_exact_value_and_no_failure():
+    """Anchors, quantities, expected values and limits as `flashsale verify` gives them; the whole table: `slow`."""
+    rows = run_verification(sales=1000)["rows"]
+    shown = [line.strip("| ").split(" | ") for line in as_markdown({"rows": rows}).splitlines()[2:]]
+    for row, printed in zip(shown, verification_rows(), strict=True):
+        # The degrees of freedom of a chi-square grow with the number of sales.
+        known = 2 if "chi-square" in row[1] else 4
+        assert [cell.strip() for cell in row[:known]] == printed[:known]
+        assert printed[-1] == "pass"
+
+
+@pytest.mark.slow
+def test_the_verification_table_is_generated():
+    table = as_markdown(run_verification(sales=100_000))
+    assert table == TEXT.split("<!-- verification: flashsale verify --markdown -->\n")[1].split("\n<!-- end of")[0]
+
+
+def test_every_agent_is_in_the_table():
+    for name, entry in AGENTS.items():
+        assert f"| `{name}` | {entry.description} |" in TEXT
+
+
 def test_every_scenario_is_in_the_table():
     for name in fs.SCENARIOS:
         assert f"`{fs.environment_id(name)}`" in TEXT
@@ -68,7 +106,7 @@ def test_encoder_figures_are_those_of_the_shipped_card():
 def test_every_command_of_the_command_line_section_exists():
     lines = re.findall(r"^flashsale .*$", TEXT, flags=re.MULTILINE)
     commands = [shlex.split(line.split("#")[0]) for line in lines]
-    assert {words[1] for words in commands} == {"list", "demo", "encode", "train", "evaluate"}
+    assert {words[1] for words in commands} == {"list", "demo", "encode", "train", "evaluate", "verify", "bench"}
     for words in commands:
         assert words[0] == "flashsale"
         usage = subprocess.run(

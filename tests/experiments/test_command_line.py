@@ -151,7 +151,75 @@ def test_evaluating_two_agents_pairs_them_on_the_same_customers(flashsale):
     assert found["diff"] == pytest.approx(mean - paired["against"]["mean_profit"])
     assert found["ci_low"] > 0, "the best fixed price beats random prices"
     against_itself = flashsale(*words, "--against", "fixed_price").json["difference"]
-    assert against_itself == {"diff": 0.0, "ci_low": 0.0, "ci_high": 0.0}
+    assert against_itself == {
+        "diff": 0.0,
+        "ci_low": 0.0,
+        "ci_high": 0.0,
+        "standard_deviation": 0.0,
+        "variance_ratio": 0.0,
+    }
+
+
+def test_evaluate_says_what_common_customers_are_worth(flashsale):
+    """`standard` sales differ far more than agents do: pairing leaves a few percent of the variance."""
+    words = ("evaluate", "sell_through", "--scenario", "standard", "--episodes", 200, "--against", "linear_markdown")
+    found = flashsale(*words, "--json").json["difference"]
+    assert 0 < found["variance_ratio"] < 0.05
+    assert found["ci_high"] - found["ci_low"] == pytest.approx(
+        2 * 1.9719 * found["standard_deviation"] / 200**0.5, rel=1e-3
+    ), "Student's quantile with 199 degrees of freedom"
+    printed = " ".join(flashsale(*words).out.split())
+    assert f"{found['variance_ratio']:.2%} of the variance" in printed
+
+
+def test_verify_prints_anchors_with_verdicts(flashsale):
+    words = ("verify", "gvr-periodic", "--set", "ticks=4", "--set", "grid=[0.5, 1.5, 2.5]", "--sales", 2000)
+    answer = flashsale(*words, "--json")
+    assert answer.code == 0
+    assert answer.json["verdict"] == "pass"
+    wanted = {"anchor", "quantity", "source", "expected", "simulated", "half_width", "verdict"}
+    assert all(wanted <= set(row) for row in answer.json["rows"])
+    assert "K = 4" in flashsale(*words).out
+    assert flashsale(*words, "--markdown").out.startswith("| anchor | quantity |")
+
+
+def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, monkeypatch):
+    """Every agent sells one unit too many for its price."""
+    from experiments import anchors
+
+    right = anchors.mean_of
+    monkeypatch.setattr(anchors, "mean_of", lambda name, expected, values, **k: right(name, expected, values + 1, **k))
+    answer = flashsale("verify", "gvr-fixed-price", "--sales", 2000, "--json")
+    assert answer.code == 1
+    assert {row["verdict"] for row in answer.json["rows"]} == {"fail"}
+
+
+def test_verify_lists_its_anchors(flashsale):
+    from experiments.anchors import ANCHORS
+
+    assert [row["name"] for row in flashsale("verify", "--list", "--json").json] == list(ANCHORS)
+    assert "n=10, rho=10.0" in flashsale("verify", "--list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("verify", "gvr-optimum"), "Did you mean 'gvr-optimal'"),
+        (("verify", "--set", "n=3"), "name exactly one"),
+        (("verify", "gvr-optimal", "--set", "n"), "--set wants NAME=VALUE"),
+        (("bench", "imports"), "Did you mean 'import'"),
+    ],
+)
+def test_verify_and_bench_refuse_what_they_do_not_know(flashsale, words, message):
+    assert message in flashsale(*words).complaint
+
+
+def test_bench_writes_its_page_and_never_over_another(flashsale, tmp_path):
+    answer = flashsale("bench", "import", "--repeats", 1, "--out", tmp_path / "figures", "--json")
+    assert answer.json["rows"][0]["name"] == "import flashsale_env"
+    assert "import flashsale_env" in (tmp_path / "figures" / "README.md").read_text()
+    assert "is there already" in flashsale("bench", "import", "--out", tmp_path / "figures").complaint
+    assert "import flashsale_env" in flashsale("bench", "import", "--repeats", 1).out
 
 
 def test_evaluate_shows_a_table_to_people(flashsale):

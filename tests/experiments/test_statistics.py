@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import mean_interval, paired_difference
+from experiments.statistics import mean_interval, paired_difference, variance_ratio
 
 
 def test_three_values_have_students_interval():
@@ -62,3 +62,12 @@ def test_what_has_no_interval_is_refused(values, message):
 def test_different_sales_cannot_be_paired():
     with pytest.raises(ValueError, match=r"same sales, got \(3,\) and \(2,\)"):
         paired_difference([1, 2, 3], [1, 2])
+
+
+def test_the_variance_ratio_is_one_less_the_correlation():
+    """Two normals of variance 1 and correlation .9: var(a - b) / (var a + var b) = 1 - .9."""
+    rng = np.random.default_rng(5)
+    common, own = rng.normal(size=(2, 200_000)), rng.normal(size=(2, 200_000))
+    a, b = (0.9**0.5 * common[0] + 0.1**0.5 * e for e in own)
+    assert variance_ratio(a, b) == pytest.approx(0.1, abs=0.002)
+    assert np.isnan(variance_ratio([1.0, 1.0], [2.0, 2.0]))
