@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from flashsale_env.core import dual, hindsight
 from flashsale_env.population import Population
-from flashsale_env.scenario import Scenario
+from flashsale_env.scenario import Scenario, load_scenario
 from flashsale_env.simulator import Simulator
 
 Floats = npt.NDArray[np.float64]
@@ -57,12 +57,18 @@ def lagrangian_dual_bound(
 
     for every w >= salvage value, where R_v = max sum_j (p_j - w_j)·q_j(p) is one customer's best margin. For MNL it is
     the root of R = sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ (Dinkelbach 1967, doi 10.1287/mnsc.13.7.492), by
-    Newton's method; for exponential willingness to pay it is at most sum_j max_p e^(-p/theta_j)·(p - w_j).
+    Newton's method; for exponential willingness to pay and nested logit it is at most what the products would earn each
+    on its own, sum_j max_p P(product j is better than nothing at p)·(p - w_j).
 
     Args:
         scenario, population: as for `Simulator`.
         seeds: the sales whose shocks are averaged over; one is enough where a scenario has no shocks.
+
+    Raises:
+        ValueError: customers of one voice differ (choice model "mixed"): a price for each voice is then no bound.
     """
+    if load_scenario(scenario).choice.model == "mixed":
+        raise ValueError("under choice.model 'mixed' a price for each voice is no bound; take hindsight_bound.")
     simulator = _opened(scenario, population, seeds)
     problem = _DualProblem(simulator)
     return _bound("Lagrangian dual, one price per voice", [problem.solve(row) for row in range(len(simulator))])

@@ -28,6 +28,7 @@ class Product:
         lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing.
         reference_price: price at which a taste's price sensitivity is stated; the list price unless given.
         quality: logits added to every voice's relevance.
+        nest: products with the same word here are closer substitutes, under nested choice.
         noun: the phrase that messages use for it, e.g. "air fryer"; "" where no message mentions it.
     """
 
@@ -44,6 +45,7 @@ class Product:
     lost_sale_penalty: float = 0.0
     reference_price: float = 0.0
     quality: float = 0.0
+    nest: str = ""
     noun: str = ""
 
     def __post_init__(self) -> None:

@@ -102,15 +102,40 @@ class Choice:
 
     Args:
         model: a key of `CHOICE_MODELS`.
+        dissimilarity: under "nested", of the products in a nest, .01 to 1; 1 is "mnl", near 0 only the best of a nest
+            counts.
+        sensitivity_sd: under "mixed", standard deviation of log price sensitivity among customers of one voice (its
+            factor has mean 1).
+        appetite_sd: under "mixed", standard deviation of what one customer adds to every product, logits.
         drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
     """
 
     model: str = "mnl"
+    dissimilarity: float = 1.0
+    sensitivity_sd: float = 0.0
+    appetite_sd: float = 0.0
     drift: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.model not in CHOICE_MODELS:
             raise ValueError(unknown_name("choice.model", self.model, CHOICE_MODELS))
+        if not 0.01 <= self.dissimilarity <= 1:
+            raise ValueError(f"choice.dissimilarity must lie between .01 and 1, got {self.dissimilarity}.")
+        _non_negative(self, "sensitivity_sd", "appetite_sd")
+        if max(self.sensitivity_sd, self.appetite_sd) > 5:
+            raise ValueError(
+                f"choice.sensitivity_sd and choice.appetite_sd are standard deviations in logs and logits, at most 5, "
+                f"got {self.sensitivity_sd} and {self.appetite_sd}."
+            )
+        for name, default, model in (
+            ("dissimilarity", 1.0, "nested"),
+            ("sensitivity_sd", 0.0, "mixed"),
+            ("appetite_sd", 0.0, "mixed"),
+        ):
+            if getattr(self, name) != default and self.model != model:
+                raise ValueError(
+                    f"choice.{name} belongs to choice.model {model!r} and would do nothing under {self.model!r}."
+                )
         if not self.drift or not all(1e-3 <= factor <= 1e3 for factor in self.drift):
             raise ValueError(f"choice.drift must be factors between .001 and 1000, one a phase, got {self.drift}.")
 

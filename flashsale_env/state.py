@@ -91,6 +91,10 @@ def rules_dtype(products: int) -> np.dtype[np.void]:
             ("arrival_law", "i8"),
             ("choice_model", "i8"),
             ("continuous_prices", "i8"),
+            ("dissimilarity", "f8"),
+            ("nest", "i8", (products,)),
+            ("sensitivity_sd", "f8"),
+            ("appetite_sd", "f8"),
             ("unlimited_supply", "i8"),
             ("peak_drift", "f8"),
             ("list_price", "f8", (products,)),
@@ -221,6 +225,9 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
         "lead_ticks": scenario.lead_ticks,
         "arrival_law": ARRIVAL_LAWS[scenario.arrivals.law],
         "choice_model": CHOICE_MODELS[scenario.choice.model],
+        "dissimilarity": scenario.choice.dissimilarity,
+        "sensitivity_sd": scenario.choice.sensitivity_sd,
+        "appetite_sd": scenario.choice.appetite_sd,
         "unlimited_supply": replenishment.unlimited,
         "peak_drift": max(scenario.choice.drift),
         "continuous_prices": scenario.pricing.continuous,
@@ -243,6 +250,8 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
         rules[name] = [getattr(product, name) for product in products]
     rules["initial_stock"] = [product.initial_stock for product in products]
     rules["initial_reserve"] = [product.reserve for product in products]
+    nests = list(dict.fromkeys(product.nest for product in products))
+    rules["nest"] = [nests.index(product.nest) for product in products]
     rules["storage"] = [product.storage for product in products]
     rules["stock_scale"] = [product.stock_scale for product in products]
     rules["holding_cost"] = [product.holding_cost * scenario.tick_minutes / 60.0 for product in products]

@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 def why_not_textbook(scenario: Scenario) -> str | None:
     """Why the customers of a scenario have no formula, or None where they have."""
     shocks = scenario.shocks
+    if scenario.choice.model not in ("mnl", "exponential"):
+        return f"its choice model is {scenario.choice.model!r}, the formulas know 'mnl' and 'exponential'"
     if scenario.population != HOMOGENEOUS:
         return f"its customers differ (population {scenario.population!r}), the formulas know one kind"
     if shocks.appeal_sd or shocks.common_appeal_sd or shocks.traffic_sd or shocks.mix_sd:

@@ -5,7 +5,7 @@ Units   `worth` is what a unit on hand is worth to the shop, currency; `slope` i
 
 import math
 
-from flashsale_env.core.choice import MNL
+from flashsale_env.core.choice import EXPONENTIAL, MNL
 from flashsale_env.core.compiler import entry_point, scalar
 
 # Newton's method on a convex falling function doubles its digits; far fewer steps are ever needed.
@@ -67,9 +67,17 @@ def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins
         else:
             # Each product on its own: together they earn at least what a choice among them does.
             for j in range(len(worth)):
-                price = best_price(slopes[v, j], caps[j], worth[j], 0.0)
+                if model == EXPONENTIAL:
+                    price = best_price(slopes[v, j], caps[j], worth[j], 0.0)
+                    odds = math.exp(-slopes[v, j] * price)
+                    bought = odds
+                else:  # nested logit: against nothing, every product is a logit of its own
+                    margin = mnl_margin(utility[v, j : j + 1], appeal[j : j + 1], slopes[v, j : j + 1],
+                                        caps[j : j + 1], worth[j : j + 1], 0.0)  # fmt: skip
+                    price = best_price(slopes[v, j], caps[j], worth[j], margin)
+                    odds = math.exp(utility[v, j] + appeal[j] - slopes[v, j] * price)
+                    bought = odds / (1.0 + odds)
                 if price > worth[j]:
-                    bought = math.exp(-slopes[v, j] * price)
                     total += shares[v] * bought * (price - worth[j])
                     demand[j] += shares[v] * bought
     return total

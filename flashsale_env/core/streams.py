@@ -21,7 +21,8 @@ _S12, _S32 = np.uint64(12), np.uint64(32)
 _LOW16, _LOW32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
 # Purposes of a customer's draws. A new purpose takes a new number: old draws keep their values.
-GAP, MARKS, CLASS, VOICE, TASTE = 0, 1, 2, 3, 16
+GAP, MARKS, CLASS, VOICE, TASTE, NEST = 0, 1, 2, 3, 16, 1 << 12
+SENSITIVITY, APPETITE = 1 << 15, (1 << 15) + 1  # of normal draws
 # Purposes of a sale's draws; `OPENING` is the tick number under which messages before the opening arrive.
 TRAFFIC, MIX, APPEAL, COMMON_APPEAL, OPENING = 1 << 20, 2 << 20, 3 << 20, 4 << 20, 5 << 20
 
@@ -81,6 +82,6 @@ def middle16(bits):
 
 @scalar
 def standard_normal(key, number):
-    """One standard normal by Box & Muller (1958); used at the opening only, never for a customer."""
+    """One standard normal by Box & Muller (1958); slow, so for a customer only where tastes are mixed."""
     radius = math.sqrt(-2.0 * math.log(uniform(subkey(key, 2 * number))))
     return radius * math.cos(2.0 * math.pi * uniform(subkey(key, 2 * number + 1)))

@@ -46,6 +46,18 @@ def products(draw, title, unlimited, orders, withhold):
 
 
 @st.composite
+def choices(draw):
+    """Any choice model with its own parameters."""
+    model = draw(st.sampled_from(sorted(fs.CHOICE_MODELS)))
+    own = {}
+    if model == "nested":
+        own = {"dissimilarity": draw(_floats(0.01, 1.0))}
+    if model == "mixed":
+        own = {"sensitivity_sd": draw(_floats(0.0, 2.0)), "appetite_sd": draw(_floats(0.0, 5.0))}
+    return fs.Choice(model, drift=tuple(draw(st.lists(_floats(0.01, 100.0), min_size=1, max_size=3))), **own)
+
+
+@st.composite
 def scenarios(draw):
     """Any scenario that the checks accept and in which there is something to decide."""
     ticks = draw(st.integers(1, 8))
@@ -71,10 +83,7 @@ def scenarios(draw):
         tick_minutes=2.0,
         products=tuple(draw(products(title, unlimited, orders, not continuous)) for title in titles),
         arrivals=fs.Arrivals(customers / 2.0, burst_share=burst, law=law),
-        choice=fs.Choice(
-            draw(st.sampled_from(sorted(fs.CHOICE_MODELS))),
-            tuple(draw(st.lists(_floats(0.01, 100.0), min_size=1, max_size=3))),
-        ),
+        choice=draw(choices()),
         pricing=fs.Pricing(continuous),
         replenishment=fs.Replenishment(2.0 * lead, draw(_floats(0.0, 20.0)), draw(_floats(0.0, 5.0)), unlimited)
         if orders or unlimited

@@ -12,7 +12,7 @@ import flashsale_env as fs
 from agents import exact
 from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
 from flashsale_env.core import dual
-from flashsale_env.core.choice import MNL
+from flashsale_env.core.choice import MNL, NESTED
 
 
 def test_the_inner_problem_is_mnl_pricing_by_lambert_w():
@@ -124,3 +124,23 @@ def test_the_bound_of_a_scarce_sale_is_the_fluid_value():
     scenario = fs.load_scenario("gallego-van-ryzin")
     scarce = scenario.replace(products=(dataclasses.replace(scenario.products[0], initial_stock=4),))
     assert lagrangian_dual_bound(scarce, seeds=[0]).value == pytest.approx(4 * np.log(np.e * 10 / 4), abs=1e-5)
+
+
+def test_the_dual_covers_nested_logit_and_refuses_mixed(standard):
+    """Nested: above what is earned by random prices, and above the bound of the same sale under one nest's best."""
+    nested = standard.replace(choice=fs.Choice("nested", dissimilarity=0.4))
+    seeds = agents.split_seeds("validation", 0, 16, start=91_000)
+    bound = lagrangian_dual_bound(nested, seeds=seeds)
+    profit = agents.play(agents.make("sell_through", nested), nested, seeds=seeds)["profit"]
+    assert (bound.per_sale - profit).mean() > 0
+    with pytest.raises(ValueError, match="take hindsight_bound"):
+        lagrangian_dual_bound(standard.replace(choice=fs.Choice("mixed", appetite_sd=1.0)), seeds=seeds)
+
+
+def test_each_nested_product_alone_earns_its_logit_optimum():
+    """The relaxation of nested logit: two products earn the sum of what Lambert's W gives each alone."""
+    a, c = np.array([[2.0, 1.0]]), np.array([0.5, 0.2])
+    value = dual.expected_margin(
+        NESTED, a, np.zeros(2), np.ones((1, 2)), np.full(2, 1e9), c, np.ones(1), np.zeros(1), np.empty(2), np.empty(2)
+    )
+    assert value == pytest.approx(float(lambertw(np.exp(a[0] - c - 1)).real.sum()), rel=1e-9)
