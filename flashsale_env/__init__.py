@@ -31,6 +31,7 @@ from flashsale_env.scenario import (
     Replenishment,
     Scenario,
     Shocks,
+    Targeted,
     load_scenario,
 )
 from flashsale_env.simulator import Simulator
@@ -65,6 +66,7 @@ __all__ = [
     "Scenario",
     "Shocks",
     "Simulator",
+    "Targeted",
     "environment_id",
     "load_population",
     "load_scenario",

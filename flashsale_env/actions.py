@@ -8,7 +8,7 @@ decision with a single level is no part of the action.
                     `pricing.continuous` a price runs evenly from the first level (-1) to the last (+1)
     multidiscrete   the number of the level, one a decision
     discrete        a small grid: one markdown step for all products x order the same level of every product or
-                    nothing x coupon depth; action 0 is list price, no order, no coupon
+                    nothing x coupon depth; action 0 is list price, no order, no coupon. It makes no targeted offers.
 """
 
 import itertools
@@ -19,6 +19,7 @@ from gymnasium import spaces
 
 from flashsale_env.core.decisions import BOX, LEVELS
 from flashsale_env.errors import unknown_name
+from flashsale_env.intents import INTENTS
 from flashsale_env.scenario import Scenario
 from flashsale_env.state import decision_columns, decision_levels
 
@@ -46,7 +47,8 @@ class ActionCodec:
         self._prices = np.array([len(product.price_levels) for product in scenario.products], np.int64)
         self._m = len(scenario.products)
         titles = [product.title for product in scenario.products]
-        every_name = [f"price[{t}]" for t in titles] + [f"order[{t}]" for t in titles] + ["coupon"]
+        every_name = [f"price[{t}]" for t in titles] + [f"order[{t}]" for t in titles]
+        every_name += ["coupon"] + [f"targeted[{intent}]" for intent in INTENTS]
         every_level = decision_levels(scenario)
         self._rows = [row for row, column in enumerate(decision_columns(scenario)) if column >= 0]
         self.names = tuple(every_name[row] for row in self._rows)
@@ -82,6 +84,11 @@ class ActionCodec:
     def coupon_columns(self) -> npt.NDArray[np.int64]:
         """The column that sets the coupon's depth, if there is one."""
         return self._columns(2 * self._m, 2 * self._m + 1)
+
+    @property
+    def targeted_columns(self) -> npt.NDArray[np.int64]:
+        """The columns that set the depth of the offer to each intent, in the order of `INTENTS`, if there are any."""
+        return self._columns(2 * self._m + 1, 2 * self._m + 1 + len(INTENTS))
 
     def products_of(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Index of the product that each of these columns decides about."""

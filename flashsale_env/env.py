@@ -33,6 +33,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     | price[product], one a product | price of the coming tick | list price | lowest price level |
     | order[product], one a product that can be ordered | units ordered from the reserve | none | largest order |
     | coupon | depth of the coupon on offer | none | deepest |
+    | targeted[intent], one an intent | depth of the offer to customers of that predicted intent | none | deepest |
 
     `actions="multidiscrete"` takes the numbers of the levels, `actions="discrete"` a number of a small grid in which
     all products move together; its action 0 is list price, no order, no coupon. `codec.names` names every column.

@@ -51,6 +51,12 @@ def _share(part: object, *names: str) -> None:
             )
 
 
+def _rising_depths(name: str, depths: tuple[float, ...]) -> None:
+    rises = list(depths) == sorted(set(depths)) and len(depths) > 1
+    if not rises or depths[0] != 0.0 or depths[-1] >= 1:
+        raise ValueError(f"{name} must rise from 0.0 and stay below 1.0, got {depths}; e.g. (0.0, 0.1, 0.2).")
+
+
 @dataclass(frozen=True)
 class Arrivals:
     """Expected traffic over the sale: an even part, a burst at the opening and a rush before the close.
@@ -183,14 +189,27 @@ class Coupon:
     traffic_lift: float = 0.0
 
     def __post_init__(self) -> None:
-        rises = list(self.depths) == sorted(set(self.depths)) and len(self.depths) > 1
-        if not rises or self.depths[0] != 0.0 or self.depths[-1] >= 1:
-            raise ValueError(
-                f"coupon.depths must rise from 0.0 and stay below 1.0, got {self.depths}; e.g. (0.0, 0.1, 0.2)."
-            )
+        _rising_depths("coupon.depths", self.depths)
         _non_negative(self, "budget", "traffic_lift")
         if self.budget == 0:
             raise ValueError("coupon.budget must be above 0, got 0; leave [coupon] out for a sale without one.")
+
+
+@dataclass(frozen=True)
+class Targeted:
+    """Offers to the customers of one intent: the encoder reads each customer's message before a price is shown.
+
+    The price that one customer sees may then depend on the intent that the message most likely has, which is not the
+    true one wherever the encoder errs.
+
+    Args:
+        depths: shares off, rising from 0; each intent has a depth of its own.
+    """
+
+    depths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _rising_depths("targeted.depths", self.depths)
 
 
 @dataclass(frozen=True)
@@ -241,7 +260,7 @@ class Scenario:
         tick_minutes: length of one of them.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, messages: None switches the option off.
+        replenishment, coupon, targeted, messages: None switches the option off.
         population: a shipped name, "homogeneous", or a folder.
         memory_minutes: time after which a recent event counts half in `conversion`, `traffic` and `intent_mean`.
         observe: names of the features shown; () for all that apply, but those that are shown only when asked for.
@@ -260,6 +279,7 @@ class Scenario:
     pricing: Pricing = Pricing()
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
+    targeted: Targeted | None = None
     shocks: Shocks = Shocks()
     messages: Messages | None = None
     population: str = "homogeneous"

@@ -43,6 +43,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("price", "f8", (products,)),  # currency, after markdown; 0 where the product is not offered
             ("coupon_depth", "f8"),
             ("coupon_budget", "f8"),  # currency left
+            ("targeted_depth", "f8", (N_INTENTS,)),
             ("price_share", "f4", (products,)),  # price over reference price
             ("coupon_price_share", "f4", (products,)),
             ("coming_share", "f8"),  # share of the dominating stream that comes
@@ -59,6 +60,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("received", "i8", (products,)),
             ("redeemed", "i8"),
             ("coupon_spend", "f8"),
+            ("targeted_spend", "f8"),
             ("money", "f8", (len(REWARD_TERMS),)),
             # the last tick
             ("tick_customers", "i8"),
@@ -122,8 +124,10 @@ def rules_dtype(products: int) -> np.dtype[np.void]:
             ("class_start", "i8", (N_INTENTS,)),
             ("class_size", "i8", (N_INTENTS,)),
             ("class_share", "f8", (N_INTENTS,)),
-            ("column", "i8", (2 * products + 1,)),
-            ("n_levels", "i8", (2 * products + 1,)),
+            ("targeted", "i8"),
+            ("n_rows", "i8"),
+            ("column", "i8", (2 * products + 1 + N_INTENTS,)),
+            ("n_levels", "i8", (2 * products + 1 + N_INTENTS,)),
             ("feature_at", "i8", (len(FEATURES),)),
         ]
     )
@@ -138,6 +142,7 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             ("price_sensitivity", "f4"),
             ("coupon_affinity", "f4"),
             ("intent", "f4", (N_INTENTS,)),
+            ("predicted", "i4"),  # the likeliest intent
             ("alias_below", "f4"),
             ("alias", "i4"),
         ]
@@ -168,7 +173,7 @@ class Instance:
         rules: (1,) of `rules_dtype`.
         voices: (V,) of `voice_dtype`, sorted by latent class.
         schedule: (T, 3) per tick: expected customers, drift, share of expected customers from this tick on.
-        grids: (2M + 1, L) levels of each decision, the last one repeated to fill the row.
+        grids: (2M + 1 + I, L) levels of each decision, the last one repeated to fill the row.
         voice_rows: (V,) row of the population behind each voice.
     """
 
@@ -181,12 +186,14 @@ class Instance:
 
 
 def decision_levels(scenario: Scenario) -> list[tuple[float, ...]]:
-    """Levels of each decision: M prices (0 for "not offered"), M order quantities, one coupon depth."""
+    """Levels of each decision: M prices (0 for "not offered"), M order quantities, coupon depth, I targeted depths."""
+    targeted = scenario.targeted.depths if scenario.targeted else (0.0,)
     coupon = scenario.coupon.depths if scenario.coupon else (0.0,)
     return [
         *((*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products),
         *(tuple(float(units) for units in product.order_levels) for product in scenario.products),
         coupon,
+        *(targeted for _ in INTENTS),
     ]
 
 
@@ -228,6 +235,8 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
         "dissimilarity": scenario.choice.dissimilarity,
         "sensitivity_sd": scenario.choice.sensitivity_sd,
         "appetite_sd": scenario.choice.appetite_sd,
+        "targeted": scenario.targeted is not None,
+        "n_rows": len(levels),
         "unlimited_supply": replenishment.unlimited,
         "peak_drift": max(scenario.choice.drift),
         "continuous_prices": scenario.pricing.continuous,
@@ -274,6 +283,7 @@ def _voice_records(
     voices["price_sensitivity"] = population.price_sensitivity[order]
     voices["coupon_affinity"] = population.coupon_affinity[order]
     voices["intent"] = population.intent_probabilities[order]
+    voices["predicted"] = population.intent_probabilities[order].argmax(axis=1)
     weight = population.weight[order].astype(np.float64)
     classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)
     rules["n_classes"] = len(classes)

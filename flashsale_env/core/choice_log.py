@@ -4,18 +4,22 @@ The simulator itself is the recorder of the logs that demand models are estimate
 of choice to drift away from this one.
 """
 
+import numpy as np
+
+from flashsale_env.core import promotions
 from flashsale_env.core.compiler import scalar
 
 
 @scalar
-def record_offer(rules, sale, row, record):
+def record_offer(rules, sale, voice, row, record):
     """What can be bought and at which price, at the moment the customer looks."""
+    payable = np.float32(promotions.payable_share(rules, sale, voice))
     record.voice = row
     record.tick = sale.tick
     for j in range(rules.n_products):
         record.available[j] = sale.on_hand[j] > 0 and sale.price[j] > 0.0
-        record.price_share[j] = sale.price_share[j]
-        record.coupon_price_share[j] = sale.coupon_price_share[j]
+        record.price_share[j] = sale.price_share[j] * payable
+        record.coupon_price_share[j] = sale.coupon_price_share[j] * payable
 
 
 @scalar

@@ -1,7 +1,8 @@
 """From the numbers an agent sends to prices, orders and a coupon.
 
 Owns    the decoding of an action into what happens in the sale.
-Axes    grid row j is the price levels of product j, M + j its order levels, 2M the coupon depths. `rules.column[row]`
+Axes    grid row j is the price levels of product j, M + j its order levels, 2M the coupon depths, 2M + 1 + i the depths
+        of the offer to intent i. `rules.column[row]`
         is the action's column for that row, or -1 where the row has one level and nothing is to be decided.
 Units   a box action lies in [-1, 1] and is cut into cells of equal width, one a level: -1 is level 0 (list price, no
         order, no coupon) and +1 the last level. A level action is the number of the level itself. A price of 0 means
@@ -24,7 +25,7 @@ def is_valid(rules, encoding, action):
             if not (-1.0 <= action[c] <= 1.0):
                 return False
         return True
-    for row in range(2 * rules.n_products + 1):
+    for row in range(rules.n_rows):
         c = rules.column[row]
         if c >= 0 and not (0 <= action[c] < rules.n_levels[row]):
             return False
@@ -80,3 +81,7 @@ def apply(rules, grids, encoding, action, sale):
             sale.tick_procurement += rules.unit_cost[j] * units
             sale.tick_ordering += rules.order_cost + rules.freight_per_unit * units
     sale.coupon_depth = grids[2 * n_products, level_of(rules, encoding, action, 2 * n_products)]
+    if rules.targeted:
+        for i in range(rules.n_intents):
+            row = 2 * n_products + 1 + i
+            sale.targeted_depth[i] = grids[row, level_of(rules, encoding, action, row)]

@@ -20,7 +20,8 @@ from flashsale_env.core.rewards import HOLDING, ORDERING, PROCUREMENT, REVENUE, 
     FILL_RATE,
     CONVERSION,
     COUPON_SPEND,
-) = range(11)
+    TARGETED_SPEND,
+) = range(12)
 
 # name -> (column, meaning)
 METRICS = {
@@ -35,6 +36,7 @@ METRICS = {
     "fill_rate": (FILL_RATE, "units sold over units wanted"),
     "conversion": (CONVERSION, "units sold per customer"),
     "coupon_spend": (COUPON_SPEND, "discounts given by coupons; currency"),
+    "targeted_spend": (TARGETED_SPEND, "discounts given by targeted offers; currency"),
 }
 
 
@@ -71,3 +73,4 @@ def measure(rules, sale, out):
     out[FILL_RATE] = _share(sold, demand)
     out[CONVERSION] = _share(sold, sale.customers)
     out[COUPON_SPEND] = sale.coupon_spend
+    out[TARGETED_SPEND] = sale.targeted_spend

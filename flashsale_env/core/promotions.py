@@ -3,6 +3,7 @@
 Owns    what a promotion does to the price a customer pays, to traffic, and to its own budget.
 Units   depth is a share of the price; the budget is currency.
 
+A targeted offer lowers everything for the customers of one predicted intent, after the coupon, if they clip that too.
 A coupon gives `depth` off to the customers who clip it, and is honoured on a product while what is left of its budget
 covers the discount. A new promotion is its functions here and one line in `PROMOTIONS`.
 """
@@ -14,6 +15,7 @@ from flashsale_env.core.compiler import scalar
 # name -> meaning; the settings of each are a part of the scenario of the same name
 PROMOTIONS = {
     "coupon": "a share off the price for customers who clip it, while its budget lasts",
+    "targeted": "a share off what customers pay whose message reads as one intent, a depth for each intent",
 }
 
 # The price share of a product that is not offered: so dear that nobody buys, yet a finite number.
@@ -42,6 +44,12 @@ def net_price(rules, sale, j, clips):
     if discount > sale.coupon_budget:
         return sale.price[j]
     return sale.price[j] - discount
+
+
+@scalar
+def payable_share(rules, sale, voice):
+    """Share of the price that this customer pays, by what the encoder reads in the message."""
+    return 1.0 - sale.targeted_depth[voice.predicted] if rules.targeted else 1.0
 
 
 @scalar

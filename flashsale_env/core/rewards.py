@@ -12,7 +12,7 @@ REVENUE, PROCUREMENT, ORDERING, HOLDING, SALVAGE, LOST_SALES = range(6)
 
 # name -> (column, is money, meaning)
 REWARD_TERMS = {
-    "revenue": (REVENUE, True, "what customers paid, net of coupons"),
+    "revenue": (REVENUE, True, "what customers paid, net of coupons and offers"),
     "procurement": (PROCUREMENT, True, "unit cost of ordered units, paid when ordered"),
     "ordering": (ORDERING, True, "fixed cost of an order and freight of its units, paid when ordered"),
     "holding": (HOLDING, True, "holding cost of the units on hand at the end of the tick"),

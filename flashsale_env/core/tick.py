@@ -55,7 +55,7 @@ def serve(rules, voices, sale, expected, drift, log):
             row = arrivals.pick_voice(rules, voices, sale, key)
             number = sale.customers
             if number < len(log):
-                choice_log.record_offer(rules, sale, row, log[number])
+                choice_log.record_offer(rules, sale, voices[row], row, log[number])
             bought, clips = visit.visit(rules, voices, row, sale, key, marks, drift)
             if number < len(log):
                 choice_log.record_outcome(bought, clips, log[number])

@@ -12,8 +12,10 @@ from flashsale_env.core.compiler import scalar
 def visit(rules, voices, row, sale, key, marks, drift):
     """Serve the customer with this key, who speaks with the voice in this row; (product bought, clipped the coupon)."""
     voice = voices[row]
+    payable = promotions.payable_share(rules, sale, voice)
     clips = sale.coupon_depth > 0.0 and streams.middle16(marks) < voice.coupon_affinity
-    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift)
+    # All prices lower by a factor are the same to a customer as a willingness to pay higher by it.
+    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift / payable)
     sale.customers += 1
     sale.tick_customers += 1
     if wanted < rules.n_products:
@@ -23,7 +25,8 @@ def visit(rules, voices, row, sale, key, marks, drift):
             sale.on_hand[bought] -= 1
             sale.sold[bought] += 1
             sale.tick_sold[bought] += 1
-            sale.tick_revenue += paid
+            sale.tick_revenue += paid * payable
+            sale.targeted_spend += paid * (1.0 - payable)
             if clips:
                 promotions.redeem(rules, sale, bought, paid)
         else:

@@ -89,6 +89,7 @@ def scenarios(draw):
         if orders or unlimited
         else None,
         coupon=coupon,
+        targeted=draw(st.none() | st.builds(fs.Targeted, st.tuples(st.just(0.0), _floats(0.01, 0.99)))),
         shocks=fs.Shocks(draw(sd), draw(sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)),
         messages=draw(st.none() | st.builds(fs.Messages, _floats(0.0, 1.0), _floats(0.0, 30.0))),
     )

@@ -147,6 +147,7 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
             products=changed,
             replenishment=None,
             coupon=None,
+            targeted=None,
             pricing=fs.Pricing(),
             horizon_ticks=1,
             arrivals=dataclasses.replace(scenario.arrivals, law="poisson"),
@@ -173,7 +174,8 @@ def test_options_that_nobody_uses_change_nothing(market):
                                 initial_stock=p.initial_stock or 3, price_levels=(p.list_price, p.list_price / 2))
             for p in scenario.products
         ),
-        replenishment=None, coupon=None, messages=None, pricing=fs.Pricing(), shocks=fs.Shocks(0.3, 0.3, 0.0, 0.3),
+        replenishment=None, coupon=None, targeted=None, messages=None, pricing=fs.Pricing(),
+        shocks=fs.Shocks(0.3, 0.3, 0.0, 0.3),
     )  # fmt: skip
     rich = plain.replace(
         products=tuple(
@@ -182,6 +184,7 @@ def test_options_that_nobody_uses_change_nothing(market):
         ),
         replenishment=fs.Replenishment(6.0, 1.0, 1.0),
         coupon=fs.Coupon((0.0, 0.5), 10.0),
+        targeted=fs.Targeted((0.0, 0.5)),
         messages=fs.Messages(0.5, 10.0),
     )  # fmt: skip
     played = []

@@ -203,6 +203,33 @@ def test_a_coupon_brings_customers_and_keeps_the_others(standard, play):
     assert 0 < lift <= standard.coupon.traffic_lift * 1.1
 
 
+def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):
+    """The others see what they saw without it; those whom the encoder takes for the intent pay less and buy more."""
+    offered = standard.replace(targeted=fs.Targeted((0.0, 0.4)), coupon=None)
+    played = []
+    for depth in (0, 1):
+        simulator = fs.Simulator(offered, sales=4, actions="multidiscrete", log_rows=40_000)
+        simulator.open(np.arange(4, dtype=np.uint64), np.zeros(4, np.int64))
+        codec = simulator.codec
+        levels = np.zeros((4, len(codec.names)), np.int64)
+        levels[:, codec.targeted_columns[2]] = depth
+        assert codec.names[codec.targeted_columns[2]] == f"targeted[{fs.INTENTS[2]}]"
+        for _ in range(10):
+            simulator.advance(levels)
+        played.append(simulator.choice_log())
+    plain, targeted = played
+    predicted = simulator.population.intent_probabilities.argmax(axis=1)[plain["voice"]]
+    meant = predicted == 2
+    assert (plain["voice"] == targeted["voice"]).all()
+    assert targeted["price_share"][meant] == pytest.approx(0.6 * plain["price_share"][meant])
+    assert (targeted["price_share"][~meant] == plain["price_share"][~meant]).all()
+    assert (targeted["bought"][meant] < 8).sum() > 1.2 * (plain["bought"][meant] < 8).sum()
+    # Others can only miss what those customers bought before them.
+    assert (targeted["bought"][~meant] == plain["bought"][~meant]).mean() > 0.999
+    spent = simulator.measure()[:, fs.METRICS["targeted_spend"][0]]
+    assert (spent > 0).all()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1.5])
 def test_an_invalid_box_action_plays_nothing(standard, bad):
     simulator = fs.Simulator(standard, sales=3)
