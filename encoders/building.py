@@ -1,8 +1,8 @@
 """Building populations: messages in, a table of voices out.
 
-Owns    the chain texts -> encoder -> demand model -> population, and the shipped default of both populations.
+Owns    the chain texts -> encoder -> demand model -> population, and the shipped populations.
 
-    python -m encoders.building             rebuilds `flashsale_env/data/{reference,learned}` and the demand model
+    python -m encoders.building     rebuilds `flashsale_env/data/{intent,reference,learned}` and the demand model
 
 Everything that can be measured against the truth is measured in the reference world, on voices whose phrasing neither
 the encoder nor the demand model has seen.
@@ -202,6 +202,58 @@ def study_reference_world(
     return ReferenceStudy(demand, reference, learned, figures)
 
 
+# Classes of willingness to pay in the scenario `intent`, relative to its reference price of 80, and their shares; the
+# intents are sorted into them by how price-sensitive the reference world declares them.
+INTENT_CLASSES = (
+    (40.0, 0.50, ("bargain_hunting", "bulk", "comparison")),
+    (80.0, 0.35, ("browsing", "shipping_question", "gift", "complaint_return")),
+    (160.0, 0.15, ("brand_loyal", "urgent_purchase")),
+)
+INTENT_VOICES = 1800
+
+
+def intent_population(
+    encoder: IntentEncoder, scenario: Scenario, *, seed: int = 0, command: str = COMMAND
+) -> Population:
+    """Customers of the scenario `intent`: willingness to pay by the true intent, messages of unseen templates.
+
+    Args:
+        encoder: reads the messages; what it reads is all that prices can depend on.
+        scenario: sells one product, to exponential willingness to pay.
+        seed: of the messages.
+    """
+    (product,) = scenario.products
+    messages = generate("evaluation", INTENT_VOICES, seed)
+    encoding = encoder.encode([message.text for message in messages])
+    mean_of = {intent: mean for mean, _, intents in INTENT_CLASSES for intent in intents}
+    share_of = {intent: share for _, share, intents in INTENT_CLASSES for intent in intents}
+    mean = np.array([mean_of[message.intent] for message in messages])
+    share = np.array([share_of[message.intent] for message in messages])
+    fellows = np.array([(mean == own).sum() for own in mean])
+    return Population(
+        products=(product.title,),
+        utterances=tuple(message.text for message in messages),
+        languages=("en",) * len(messages),
+        intent_probabilities=encoding.probabilities,
+        latent_class=np.array([INTENTS.index(message.intent) for message in messages], np.int64),
+        relevance=np.zeros((len(messages), 1), np.float32),
+        price_sensitivity=(product.reference_price / mean).astype(np.float32),
+        coupon_affinity=np.ones(len(messages), np.float32),
+        weight=(share / fellows).astype(np.float32),
+        card={
+            "kind": "reference",
+            "command": command,
+            "seed": seed,
+            "classes": [
+                {"mean_willingness_to_pay": mean, "share": share, "intents": list(intents)}
+                for mean, share, intents in INTENT_CLASSES
+            ],
+            "encoder": {"sha256_of_backbone": encoder.card["backbone"]["sha256"], "card": encoder.card["figures"]},
+            "versions": versions(),
+        },
+    )
+
+
 def versions() -> dict[str, str]:
     """Versions of what the figures depend on."""
     names = ("numpy", "numba", "torch", "transformers", "peft", "scikit-learn", "flashsale-env")
@@ -232,7 +284,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    study = study_reference_world(IntentEncoder.default(), load_scenario("standard"), seed=options.seed, progress=True)
+    encoder = IntentEncoder.default()
+    intent_population(encoder, load_scenario("intent"), seed=options.seed).save(POPULATION_FOLDER / "intent")
+    study = study_reference_world(encoder, load_scenario("standard"), seed=options.seed, progress=True)
     study.demand.save(DEMAND_FOLDER)
     study.reference.save(POPULATION_FOLDER / "reference")
     study.learned.save(POPULATION_FOLDER / "learned")

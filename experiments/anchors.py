@@ -22,7 +22,21 @@ import agents
 from agents import exact, optimal
 from agents.play import Plays, SaleTable, play
 from agents.seeding import split_seeds
-from flashsale_env import Arrivals, Choice, Pricing, Product, Replenishment, Scenario, Simulator, load_scenario
+from flashsale_env import (
+    INTENTS,
+    Arrivals,
+    Choice,
+    Messages,
+    Population,
+    Pricing,
+    Product,
+    Replenishment,
+    Scenario,
+    Simulator,
+    Targeted,
+    load_scenario,
+    signal,
+)
 from flashsale_env.core.rewards import HOLDING
 
 Floats = npt.NDArray[np.float64]
@@ -577,6 +591,72 @@ def stockout_substitution(
         found.append(mean_of(f"expected sales of product {j + 1}", expected, (n - left[:, j]).astype(float)))
     gone = (left == 0).all(axis=1).astype(float)
     found.append(mean_of("probability that all is gone", float(law.flat[0]), gone))
+    return found
+
+
+@anchor(
+    "intent-signal",
+    "computed; third-degree price discrimination on a noisy signal",
+    "a price for each predicted class, when willingness to pay differs by class and the prediction errs",
+    cases=({"accuracy": 1.0}, {"accuracy": 0.9}, {}, {"accuracy": 0.7}),
+    means=(40.0, 80.0, 160.0),
+    shares=(0.5, 0.35, 0.15),
+    accuracy=0.8,
+    customers=20.0,
+)
+def intent_signal(
+    sales: int, means: tuple[float, ...], shares: tuple[float, ...], accuracy: float, customers: float
+) -> list[Measurement]:
+    classes = len(means)
+    if not 2 <= classes <= len(INTENTS) or len(shares) != classes:
+        raise ValueError(
+            f"intent-signal: want a share for each of 2 to {len(INTENTS)} means, got {classes} and {len(shares)}."
+        )
+    confusion = signal.symmetric_confusion(classes, accuracy)
+    revenue, prices = signal.price_by_prediction(means, shares, confusion)
+    single, single_price = signal.best_single_price(means, shares)
+    # A voice for each pair of true class and prediction; the intents only lend their names to the classes.
+    true, read = (axis.ravel() for axis in np.indices(confusion.shape))
+    weight = (np.array(shares)[:, None] * confusion).ravel()
+    kept = weight > 0
+    population = Population(
+        products=("voucher",),
+        utterances=tuple(f"class {c} read as {k}" for c, k in zip(true[kept], read[kept], strict=True)),
+        languages=("en",) * int(kept.sum()),
+        intent_probabilities=np.eye(len(INTENTS), dtype=np.float32)[read[kept]],
+        latent_class=true[kept],
+        relevance=np.zeros((int(kept.sum()), 1), np.float32),
+        price_sensitivity=(max(means) / np.array(means))[true[kept]].astype(np.float32),
+        coupon_affinity=np.ones(int(kept.sum()), np.float32),
+        weight=weight[kept].astype(np.float32),
+    )
+    # Level k of the offer leads to the price of prediction k: 0 and the depths must rise, so dearest first.
+    dearest = max(*prices, single_price) + 1.0
+    wanted = sorted({1.0 - price / dearest for price in (*prices, single_price)})
+    scenario = Scenario(
+        name="verification",
+        horizon_ticks=1,
+        tick_minutes=MINUTES,
+        products=(Product("voucher", (dearest,), ample(customers), reference_price=max(means)),),
+        arrivals=Arrivals(customers / MINUTES),
+        choice=Choice("exponential"),
+        targeted=Targeted((0.0, *wanted)),
+        messages=Messages(1.0),
+        observe=("time_left", "on_hand"),
+    )
+    simulator = Simulator(scenario, population, sales=sales, actions="multidiscrete")
+    seeds, episodes = split_seeds("validation", RUN, sales), np.zeros(sales, np.int64)
+    found = []
+    for name, expected, chosen in (
+        (f"revenue of a customer, a price for each prediction, accuracy = {accuracy:g}", revenue, prices),
+        ("revenue of a customer, one price", single, np.full(classes, single_price)),
+    ):
+        levels = np.zeros((sales, len(INTENTS)), np.int64)
+        levels[:, :classes] = 1 + np.searchsorted(wanted, 1.0 - chosen / dearest)
+        simulator.open(seeds, episodes)
+        simulator.advance(levels)
+        earned, came = simulator.sales["tick_revenue"], simulator.sales["customers"].astype(float)
+        found.append(ratio_of(name, expected, earned, came))
     return found
 
 

@@ -335,6 +335,63 @@ def evaluate(
 
 
 @app.command()
+@_stops_on_interrupt("{out} is not complete: run the command again with --overwrite.")
+def sim2real(
+    context: typer.Context,
+    out: Out,
+    scenario: Annotated[str, typer.Option(help="Name or TOML file.")] = "standard",
+    log_sizes: Annotated[
+        list[int] | None, typer.Option("--log-size", help="Visits logged; give it several times, rising.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Training runs of every policy.")] = 2,
+    sales: Annotated[
+        int | None, typer.Option(min=1, help="Sales played in one training [default: the preset's].")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Test sales in the reference world.")] = 10_000,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train in simulators learned from logs, evaluate in the reference world: what is lost, by size of the log."""
+    from experiments.sim2real import Study, run_study
+    from flashsale_env import load_scenario
+
+    sale = load_scenario(scenario)
+    sizes = {"log_sizes": tuple(log_sizes)} if log_sizes else {}
+    study = Study(seeds=tuple(range(runs)), training_sales=sales, episodes=episodes, **sizes)
+    run = Run(
+        out,
+        context.obj,
+        options={"scenario": scenario, **dataclasses.asdict(study), "device": _device(device)},
+        seeds={"training runs": list(study.seeds), "log": 1, "test split": 0},
+        inputs=[Path(scenario)] if Path(scenario).exists() else [],
+    )
+    run.check(overwrite=overwrite)
+    run.begin(overwrite=overwrite)
+    with progress_bar("from the learned simulator to the reference world") as advance:
+        result = run_study(run, sale, study, device, advance)
+    run.finish()
+    if as_json:
+        _print_json({"out": str(out), **result})
+        return
+    scale = result["rows"][0]["mean_profit"]
+    show_table(
+        f"mean profit in the reference world, {episodes:,} common test sales, {runs} training runs each",
+        ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
+        [
+            (
+                row["world"],
+                "" if row["visits"] is None else f"{row['visits']:,}",
+                _money(row["mean_profit"], scale),
+                "" if "gap" not in row else f"{_money(row['gap']['mean'], scale)} ({row['gap']['share']:.1%})",
+                "" if "gap" not in row else _interval(row["gap"], scale),
+            )
+            for row in result["rows"]
+        ],
+    )
+
+
+@app.command()
 @_stops_on_interrupt("Nothing was written.")
 def verify(
     anchors: Annotated[

@@ -150,6 +150,32 @@ def elasticities(path: Path, elasticity: Mapping[str, Mapping[str, float]]) -> N
     _save(figure, path)
 
 
+def transfer_gap(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What policies trained in learned simulators earn in the reference world, by the size of the log.
+
+    Args:
+        path: PNG file to write.
+        rows: as `sim2real.run_study` returns them, the reference world first.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    home, learned = rows[0], rows[1:]
+    axes.axhline(home["mean_profit"], color="black", linewidth=1, label="trained in the reference world")
+    sizes = [row["visits"] for row in learned]
+    lost = [row["gap"]["mean"] for row in learned]
+    low = [row["gap"]["mean"] - row["gap"]["ci_low"] for row in learned]
+    high = [row["gap"]["ci_high"] - row["gap"]["mean"] for row in learned]
+    earned = [home["mean_profit"] - gap for gap in lost]
+    axes.errorbar(sizes, earned, yerr=[high, low], marker="o", capsize=3, label="trained in the learned simulator")
+    axes.set_xscale("log")
+    axes.set_xlabel("visits in the log that demand was estimated on")
+    axes.set_ylabel("mean profit in the reference world\n(paired 95 % interval of the gap)")
+    axes.yaxis.set_major_formatter(_compact)
+    axes.legend(frameon=False, fontsize=8)
+    _plain(axes)
+    _save(figure, path)
+
+
 def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92")

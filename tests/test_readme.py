@@ -106,7 +106,7 @@ def test_encoder_figures_are_those_of_the_shipped_card():
 def test_every_command_of_the_command_line_section_exists():
     lines = re.findall(r"^flashsale .*$", TEXT, flags=re.MULTILINE)
     commands = [shlex.split(line.split("#")[0]) for line in lines]
-    assert {words[1] for words in commands} == {"list", "demo", "encode", "train", "evaluate", "verify", "bench"}
+    assert {words[1] for words in commands} == {"list", "demo", "encode", "train", "evaluate", "verify", "bench", "sim2real"}
     for words in commands:
         assert words[0] == "flashsale"
         usage = subprocess.run(

@@ -1,0 +1,85 @@
+"""What a signal of the customer's class is worth: closed forms, and the scenario `intent` against them."""
+
+import numpy as np
+import pytest
+
+import flashsale_env as fs
+from flashsale_env import signal
+
+MEANS, SHARES = (40.0, 80.0, 160.0), (0.5, 0.35, 0.15)
+
+
+def confusion_of(population):
+    """(3, 9) share of the customers of each class that is read as each intent."""
+    mean = 80.0 / population.price_sensitivity
+    predicted = population.intent_probabilities.argmax(axis=1)
+    table = np.zeros((3, len(fs.INTENTS)))
+    np.add.at(table, (np.searchsorted(MEANS, mean - 1e-3), predicted), population.weight)
+    return table
+
+
+def test_one_price_for_all():
+    revenue, price = signal.best_single_price(MEANS, SHARES)
+    assert (revenue, price) == (pytest.approx(23.082777, abs=1e-6), pytest.approx(72.217659, abs=1e-4))
+    grid = np.linspace(1.0, 400.0, 40_000)
+    brute = (grid[:, None] * np.exp(-grid[:, None] / np.array(MEANS)) * np.array(SHARES)).sum(axis=1)
+    assert brute.max() <= revenue + 1e-12
+    assert brute.max() == pytest.approx(revenue, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "revenue"), [(1.0, 26.487320), (0.9, 25.618083), (0.8, 24.835011), (0.7, 24.169236)]
+)
+def test_a_price_for_each_prediction(accuracy, revenue):
+    found, prices = signal.price_by_prediction(MEANS, SHARES, signal.symmetric_confusion(3, accuracy))
+    assert found == pytest.approx(revenue, abs=1e-6)
+    assert signal.revenue_of_prices(MEANS, SHARES, signal.symmetric_confusion(3, accuracy), prices) == pytest.approx(
+        found
+    )
+
+
+def test_a_signal_that_says_nothing_is_worth_nothing():
+    revenue, prices = signal.price_by_prediction(MEANS, SHARES, np.full((3, 5), 0.2))
+    assert revenue == pytest.approx(signal.best_single_price(MEANS, SHARES)[0])
+    assert np.ptp(prices) < 1e-9
+
+
+def test_the_scenario_earns_what_its_confusion_matrix_allows():
+    """A price for each predicted intent, 4,000 sales: the exact revenue of these prices (z = 3.29), below the ceiling."""
+    scenario = fs.load_scenario("intent")
+    sales = 4000
+    simulator = fs.Simulator(scenario, sales=sales, actions="multidiscrete")
+    confusion = confusion_of(simulator.population)
+    assert confusion.sum(axis=1) == pytest.approx(SHARES, abs=1e-6)
+    best, wanted = signal.price_by_prediction(MEANS, SHARES, confusion)
+    codec, list_price = simulator.codec, scenario.products[0].list_price
+    shown = np.array([[list_price * (1 - depth) for depth in codec.levels[c]] for c in codec.targeted_columns])
+    levels = np.abs(shown - wanted[:, None]).argmin(axis=1)
+    exact = signal.revenue_of_prices(MEANS, SHARES, confusion, shown[np.arange(9), levels])
+    ceiling = signal.price_by_prediction(MEANS, SHARES, np.eye(3))[0]
+    assert 23.082777 < exact <= best < ceiling
+    assert exact == pytest.approx(best, rel=1e-3), "the steps of the offers cost next to nothing"
+
+    simulator.open(np.arange(sales, dtype=np.uint64) + 10**6, np.zeros(sales, np.int64))
+    for _ in range(scenario.horizon_ticks):
+        simulator.advance(np.tile(levels, (sales, 1)))
+    earned, came = simulator.sales["money"][:, 0], simulator.sales["customers"]
+    ratio = earned.sum() / came.sum()
+    error = (earned - ratio * came).std(ddof=1) / (sales**0.5 * came.mean())
+    assert abs(ratio - exact) < 3.29 * error
+    assert (simulator.sales["lost"] == 0).all(), "stock never binds"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: signal.best_single_price((1.0, -1.0), (0.5, 0.5)), "must be positive"),
+        (lambda: signal.best_single_price((1.0, 2.0), (0.5,)), "as many shares as means"),
+        (lambda: signal.price_by_prediction(MEANS, SHARES, np.eye(2)), "a row for each of 3 classes"),
+        (lambda: signal.price_by_prediction(MEANS, SHARES, np.zeros((3, 3))), "row 0 is empty"),
+        (lambda: signal.symmetric_confusion(3, 1.5), "accuracy of 0..1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
