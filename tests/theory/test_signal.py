@@ -45,7 +45,7 @@ def test_a_signal_that_says_nothing_is_worth_nothing():
 
 
 def test_the_scenario_earns_what_its_confusion_matrix_allows():
-    """A price for each predicted intent, 4,000 sales: the exact revenue of these prices (z = 3.29), below the ceiling."""
+    """A price for each predicted intent, 4,000 sales: the exact revenue of these prices, z = 3.29."""
     scenario = fs.load_scenario("intent")
     sales = 4000
     simulator = fs.Simulator(scenario, sales=sales, actions="multidiscrete")
