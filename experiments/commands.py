@@ -206,6 +206,102 @@ def encode(
 
 
 @app.command()
+@_stops_on_interrupt("{out} is untouched or incomplete; run the command again.")
+def calibrate(
+    context: typer.Context,
+    records: Annotated[
+        str, typer.Argument(metavar="TRANSACTIONS", help="CSV or Parquet file, or complete-journey (worked example).")
+    ],
+    out: Out,
+    kind: Annotated[str, typer.Option(help="transactions or choices.")] = "transactions",
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="A column that is called otherwise.")
+    ] = None,
+    categories: Annotated[
+        list[str] | None, typer.Option("--category", help="Whose products make the scenario [default: the largest].")
+    ] = None,
+    products: Annotated[int, typer.Option(min=1, help="Products in the scenario.")] = 8,
+    levels: Annotated[int, typer.Option(min=2, help="Prices a product, at most.")] = 8,
+    by_store: Annotated[bool, typer.Option("--by-store", help="Estimate from weeks of single stores.")] = False,
+    cost_share: Annotated[float, typer.Option(help="Assumed: unit cost over the mean price paid.")] = 0.70,
+    weeks: Annotated[float, typer.Option(help="Assumed: ordinary weeks whose visitors come to the sale.")] = 1.0,
+    sale_hours: Annotated[float, typer.Option(help="Assumed: length of the sale.")] = 24.0,
+    ticks: Annotated[int, typer.Option(help="Decision periods in it.")] = 48,
+    encoding: Annotated[str, typer.Option(help="Character encoding of a CSV file.")] = "utf-8",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Make a scenario from a shop's own sales records: elasticities, prices, stock and traffic from the data."""
+    from experiments.calibrate import Assumptions
+    from experiments.calibrate import calibrate as estimate
+
+    renamed = dict(_pair(word) for word in columns or ())
+    assumptions = Assumptions(cost_share=cost_share, weeks=weeks, sale_hours=sale_hours, ticks=ticks)
+    run = Run(
+        out,
+        context.obj,
+        options={
+            "records": records,
+            "kind": kind,
+            "columns": renamed,
+            "categories": list(categories or ()),
+            "products": products,
+            "levels": levels,
+            "by_store": by_store,
+            "encoding": encoding,
+            **dataclasses.asdict(assumptions),
+        },
+        inputs=[Path(records)] if Path(records).exists() else [],
+    )
+    run.check(overwrite=overwrite)
+    found = estimate(
+        records,
+        kind=kind,
+        columns=renamed,
+        encoding=encoding,
+        categories=categories or (),
+        products=products,
+        price_levels=levels,
+        by_store=by_store,
+        assumptions=assumptions,
+        command=context.obj,
+    )
+    run.begin(overwrite=overwrite)
+    path = found.save(out)
+    run.finish()
+    if as_json:
+        _print_json({"out": str(out), **found.card})
+        return
+    validation, elasticity = found.card["validation"], found.card["elasticity"]
+    show_table(
+        f"rows of {records}",
+        ("rows", "number"),
+        [("read", f"{validation['rows_read']:,}"), ("used", f"{validation['rows_used']:,}")]
+        + [(f"dropped: {reason}", f"{count:,}") for reason, count in validation["dropped"].items() if count],
+    )
+    chosen = {product["category"] for product in found.card["products"]}
+    show_table(
+        "own-price elasticity, 95 % interval",
+        ("category", "elasticity", "interval", "products"),
+        [
+            (name, f"{row['estimate']:.2f}", f"{row['low']:.2f} .. {row['high']:.2f}", f"{row['products']:,}")
+            for name, row in [("(overall)", elasticity["overall"])]
+            + [(name, row) for name, row in elasticity["categories"].items() if name in chosen]
+        ],
+    )
+    if found.card["notice"]:
+        notice(found.card["notice"])
+    notice(f"scenario in {path}; next: flashsale evaluate random --scenario {path}")
+
+
+def _pair(word: str) -> tuple[str, str]:
+    ours, equals, theirs = word.partition("=")
+    if not equals or not ours or not theirs:
+        raise ValueError(f"--column wants OURS=THEIRS, e.g. --column price=paid, got {word!r}.")
+    return ours, theirs
+
+
+@app.command()
 @_stops_on_interrupt("{out} keeps the last checkpoint: run the same command again to go on.")
 def train(
     context: typer.Context,

@@ -21,6 +21,7 @@ _DISTRIBUTIONS = (
     "flashsale-env",
     "numpy",
     "scipy",
+    "pandas",
     "numba",
     "gymnasium",
     "torch",

@@ -24,6 +24,7 @@ from flashsale_env.core.arrivals import ARRIVAL_LAWS
 from flashsale_env.core.choice import CHOICE_MODELS
 from flashsale_env.core.features import FEATURES
 from flashsale_env.errors import unknown_name
+from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
 _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
@@ -261,7 +262,7 @@ class Scenario:
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
         replenishment, coupon, targeted, messages: None switches the option off.
-        population: a shipped name, "homogeneous", or a folder.
+        population: a shipped name, "homogeneous", or a folder; in a file, first looked for beside the file.
         memory_minutes: time after which a recent event counts half in `conversion`, `traffic` and `intent_mean`.
         observe: names of the features shown; () for all that apply, but those that are shown only when asked for.
 
@@ -456,6 +457,10 @@ def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario
         raise FileNotFoundError(f"no scenario file at {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not valid TOML: {error}.") from error
+    # A population beside the file moves with it; shipped names stay names.
+    beside = path.parent / str(content.get("population", ""))
+    if content.get("population") not in (*SHIPPED, HOMOGENEOUS) and "population" in content and beside.is_dir():
+        content["population"] = str(beside)
     if "catalogue" in content:
         content["products"] = _read_catalogue(content.pop("catalogue"), path)
     return _from_table(content, str(path))

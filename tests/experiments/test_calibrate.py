@@ -82,6 +82,7 @@ def test_the_folder_holds_a_scenario_its_customers_the_elasticities_and_a_card(c
     assert validation["dropped"]["missing price"] == validation["dropped"]["units of 0 or less"] == 1
     assert card["command"] == "flashsale calibrate"
     assert card["assumed"]["cost_share"] == 0.7
+    assert "conversion" not in card["assumed"]  # baskets were counted, so it was not used
     assert card["versions"]["numpy"]
 
 
@@ -223,11 +224,14 @@ def test_a_log_of_choices_makes_a_scenario_too(tmp_path):
         ({"kind": "choice"}, r"unknown kind of records 'choice'\. Did you mean 'choices'"),
         ({"kind": "choices"}, "column 'visit' .* is missing"),
         ({"least_products": 7}, "no category has 7 products"),
+        ({"kind": "choices", "by_store": True}, "choices have no stores"),
+        ({"records": "complete-journey", "kind": "choices"}, "complete-journey holds transactions"),
+        ({"records": "complete-journey", "columns": {"price": "p"}}, "has our column names already: leave out price"),
     ],
 )
 def test_what_gives_no_scenario_is_refused_with_the_reason(sales, options, message):
     with pytest.raises(ValueError, match=message):
-        calibrate(sales, **options)
+        calibrate(**{"records": sales, **options})
 
 
 def test_prices_that_answer_to_demand_are_no_demand_curve(tmp_path):
@@ -276,3 +280,39 @@ def test_the_worked_example_has_the_elasticities_of_a_grocer(tmp_path):
     assert validation["rows_read"] == 1_469_307
     assert validation["rows_used"] + sum(validation["dropped"].values()) == validation["rows_read"]
     Simulator(tmp_path / "scenario.toml")
+
+
+def test_the_command_makes_a_scenario_that_can_be_moved_and_played(flashsale, sales, tmp_path):
+    out = tmp_path / "out"
+    words = ("calibrate", sales, "--out", out, "--category", "tea", "--products", 2, "--json")
+    card = flashsale(*words).json
+    assert card["validation"]["rows_used"] < card["validation"]["rows_read"]
+    assert (out / "config.json").exists()
+    out.rename(tmp_path / "moved")
+    path = tmp_path / "moved" / "scenario.toml"
+    assert len(load_scenario(path).products) == 2
+    played = flashsale("evaluate", "random", "--scenario", path, "--episodes", 20, "--json").json
+    assert played["agent"]["units_sold"] > 0
+
+
+def test_the_command_shows_rows_and_elasticities(flashsale, sales, tmp_path):
+    answer = flashsale("calibrate", sales, "--out", tmp_path / "out", "--category", "soda", "--products", 4)
+    assert answer.code == 0, answer.err
+    assert "dropped: missing price" in answer.out
+    assert "soda" in answer.out
+    assert "next: flashsale evaluate" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--category", "tee"), "Did you mean 'tea'"),
+        (("--column", "price"), "--column wants OURS=THEIRS"),
+        (("--column", "price=paid"), "paid"),
+        (("--kind", "choice"), "Did you mean 'choices'"),
+        (("--cost-share", 2), "cost_share must be between 0 and 1"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be(flashsale, sales, tmp_path, words, message):
+    assert message in flashsale("calibrate", sales, "--out", tmp_path / "out", *words).complaint
+    assert not (tmp_path / "out").exists()
