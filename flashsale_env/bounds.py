@@ -185,12 +185,10 @@ def _order_levels(simulator: Simulator) -> list[tuple[int, ...]]:
 def _payments(simulator: Simulator, row: int, list_price: Floats) -> Floats:
     """(C, M) the most each customer of a sale pays for each product."""
     expected = float(simulator.instance.schedule[:, 0].sum()) * float(simulator.sales["traffic"][row])
-    instance, rows = simulator.instance, int(1.5 * expected) + 100
+    rows = int(1.5 * expected) + 100
     while True:
         payments = np.empty((rows, len(list_price)))
-        found = hindsight.customers_of(
-            simulator.sales, instance.rules, instance.voices, instance.schedule, row, payments
-        )
+        found = simulator.ask_core(hindsight.customers_of, row, payments)
         if found <= rows:
             return np.minimum(payments[:found], list_price)
         rows = found

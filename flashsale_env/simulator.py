@@ -225,6 +225,11 @@ class Simulator:
         log["voice"] = self.instance.voice_rows[log["voice"]]
         return log
 
+    def ask_core(self, function: Any, *arguments: Any) -> Any:
+        """Call an entry point of the core that takes (sales, rules, voices, schedule) and then these arguments."""
+        with np.errstate(over="ignore"):  # see `_split`
+            return function(*self._fixed[:4], *arguments)
+
     def _is_split(self, rows: int) -> bool:
         return self._threads > 1 and rows > 1 and not JIT_DISABLED
 
