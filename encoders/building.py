@@ -23,7 +23,15 @@ import numpy.typing as npt
 from encoders.corpus import Message, generate
 from encoders.demand import ChoiceData, DemandModel, Reading, Tastes, elasticity_at_list_price, likelihood_gap
 from encoders.intent import Encoding, IntentEncoder
-from encoders.reference import named_products, randomised_price_experiment, reference_population
+from encoders.reference import (
+    TASTES,
+    WILLINGNESS_MEANS,
+    WILLINGNESS_SHARES,
+    named_products,
+    randomised_price_experiment,
+    reference_population,
+    willingness_class,
+)
 from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
 
 DEMAND_FOLDER = Path(__file__).parent / "data" / "default"
@@ -197,18 +205,12 @@ def study_reference_world(
         demand.tastes(read(encoding, vectors), vectors),
         products,
         weight=reference.weight,
+        languages=reference.languages,
         card={"kind": "learned", **shared, "intent_mix": _mix(encoding.probabilities, reference.weight)},
     )
     return ReferenceStudy(demand, reference, learned, figures)
 
 
-# Classes of willingness to pay in the scenario `intent`, relative to its reference price of 80, and their shares; the
-# intents are sorted into them by how price-sensitive the reference world declares them.
-INTENT_CLASSES = (
-    (40.0, 0.50, ("bargain_hunting", "bulk", "comparison")),
-    (80.0, 0.35, ("browsing", "shipping_question", "gift", "complaint_return")),
-    (160.0, 0.15, ("brand_loyal", "urgent_purchase")),
-)
 INTENT_VOICES = 1800
 
 
@@ -225,28 +227,29 @@ def intent_population(
     (product,) = scenario.products
     messages = generate("evaluation", INTENT_VOICES, seed)
     encoding = encoder.encode([message.text for message in messages])
-    mean_of = {intent: mean for mean, _, intents in INTENT_CLASSES for intent in intents}
-    share_of = {intent: share for _, share, intents in INTENT_CLASSES for intent in intents}
-    mean = np.array([mean_of[message.intent] for message in messages])
-    share = np.array([share_of[message.intent] for message in messages])
-    fellows = np.array([(mean == own).sum() for own in mean])
+    member = np.array([willingness_class(TASTES[message.intent].price_sensitivity) for message in messages])
+    mean, share = (np.array(of_class)[member] for of_class in (WILLINGNESS_MEANS, WILLINGNESS_SHARES))
     return Population(
         products=(product.title,),
         utterances=tuple(message.text for message in messages),
-        languages=("en",) * len(messages),
+        languages=tuple(message.language for message in messages),
         intent_probabilities=encoding.probabilities,
         latent_class=np.array([INTENTS.index(message.intent) for message in messages], np.int64),
         relevance=np.zeros((len(messages), 1), np.float32),
         price_sensitivity=(product.reference_price / mean).astype(np.float32),
         coupon_affinity=np.ones(len(messages), np.float32),
-        weight=(share / fellows).astype(np.float32),
+        weight=(share / np.bincount(member)[member]).astype(np.float32),
         card={
             "kind": "reference",
             "command": command,
             "seed": seed,
             "classes": [
-                {"mean_willingness_to_pay": mean, "share": share, "intents": list(intents)}
-                for mean, share, intents in INTENT_CLASSES
+                {
+                    "mean_willingness_to_pay": WILLINGNESS_MEANS[k],
+                    "share": WILLINGNESS_SHARES[k],
+                    "intents": [i for i in INTENTS if willingness_class(TASTES[i].price_sensitivity) == k],
+                }
+                for k in range(len(WILLINGNESS_MEANS))
             ],
             "encoder": {"sha256_of_backbone": encoder.card["backbone"]["sha256"], "card": encoder.card["figures"]},
             "versions": versions(),

@@ -1,6 +1,6 @@
 """Labelled customer messages from phrase templates: what the encoder and the demand model learn from.
 
-Owns    the map (split, size, seed) -> messages with known intent.
+Owns    the map (split, size, seed, language) -> messages with known intent and sentiment.
 Leaves  the phrases themselves to `data/phrases/LANGUAGE.toml`; reading messages to `intent`.
 Splits  each template belongs to exactly one split, so a score on another split is a score on phrasing that
         was never seen, not on new rows of the same phrases.
@@ -21,15 +21,21 @@ import numpy as np
 
 from flashsale_env.intents import INTENTS
 
-__all__ = ["DEFAULT_GOODS", "LANGUAGES", "SPLITS", "Message", "generate", "templates"]
+__all__ = ["DEFAULT_GOODS", "LANGUAGES", "MIXED", "SENTIMENTS", "SPLITS", "Message", "generate", "noun_in", "templates"]
 
 SPLITS = ("train", "validation", "demand", "evaluation")
+SENTIMENTS = ("negative", "neutral", "positive")
+# The language of a corpus that holds all of them in equal shares.
+MIXED = "mixed"
 
 # Of each ten consecutive templates of an intent seven train the encoder. The three others are spread out,
 # so that every topic of an intent (price, coupons, instalments ...) is met by every split.
 _ROTA = (
     "train", "train", "validation", "train", "train", "demand", "train", "train", "evaluation", "train",
 )  # fmt: skip
+
+# What a line that begins so says, whatever its topic.
+_MARKS = {"- ": "negative", "+ ": "positive"}
 
 # How messages are dressed. Real shop messages are short: the median of published shop-chat sets is four to
 # six words, so most messages stay bare and only a few become several sentences.
@@ -45,12 +51,18 @@ _CASINGS = {"as written": 0.30, "sentence": 0.28, "lower": 0.38, "upper": 0.04}
 
 @dataclass(frozen=True)
 class Message:
-    """A customer's message, its intent, the template it came from and the product it names, if any."""
+    """A customer's message, its intent, the template it came from and the product it names, if any.
+
+    `good` is the noun as the caller gave it, whatever the language of the text. `sentiment` says whether the template
+    reports that something went wrong, praises, or does neither; None where nobody said.
+    """
 
     text: str
     intent: str
     template: str
     good: str | None
+    sentiment: str | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,7 @@ class Template:
     intent: str
     split: str
     parts: tuple
+    sentiment: str
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,11 @@ class _Language:
     writing: Mapping
     slots: Mapping[str, Sequence[str]]
     dressing: Mapping[str, Sequence]
+    code: str
     abbreviations: Sequence[Sequence[str]]
+    homophones: Sequence[Sequence[str]]
     goods: tuple[str, ...]
+    names: Mapping[str, str]  # of goods whose noun is not written as it is
     templates: tuple[Template, ...]
 
     def of(self, intent: str, split: str) -> tuple[Template, ...]:
@@ -136,26 +152,33 @@ def _language(code: str) -> _Language:
             f"unknown language {code!r}: phrases exist for {', '.join(LANGUAGES)}. "
             f"Use {near[0]!r}, or add encoders/data/phrases/{code}.toml."
         )
-    table = tomllib.loads(_phrase_folder().joinpath(f"{code}.toml").read_text(encoding="utf-8"))
+    table: dict = tomllib.loads(_phrase_folder().joinpath(f"{code}.toml").read_text(encoding="utf-8"))
     known = {*table["slots"], "good", "other"}
+    mood = {topic: sentiment for sentiment, topics in table["sentiment"].items() for topic in topics}
     parsed = []
     for intent in INTENTS:
         patterns = [
-            (f"{code}/{intent}/{topic}/{i}", line)
+            (f"{code}/{intent}/{topic}/{i}", line, mood.get(f"{intent}/{topic}", "neutral"))
             for topic, lines in table["templates"][intent].items()
             for i, line in enumerate(lines.strip().splitlines())
         ]
-        for i, (name, line) in enumerate(patterns):
-            parts = _parse(line, name)
+        for i, (name, line, sentiment) in enumerate(patterns):
+            if line[:2] in _MARKS:
+                line, sentiment = line[2:], _MARKS[line[:2]]
+            parts = _parse(line.replace(" ", table["writing"]["separator"]), name)
             if unknown := set(_slots(parts)) - known:
                 raise ValueError(f"template {name} uses {sorted(unknown)}, but the slots are {sorted(known)}.")
-            parsed.append(Template(name, intent, _ROTA[i % len(_ROTA)], parts))
+            parsed.append(Template(name, intent, _ROTA[i % len(_ROTA)], parts, sentiment))
+    names = table["goods"].get("names", {})
     return _Language(
         table["writing"],
         table["slots"],
         table["dressing"],
+        code,
         table["noise"]["abbreviations"],
-        tuple(table["goods"]["broad"]),
+        table["noise"].get("homophones", ()),
+        tuple(table["goods"].get("broad", names)),
+        names,
         tuple(parsed),
     )
 
@@ -168,6 +191,11 @@ def templates(language: str = "en") -> tuple[Template, ...]:
     return _language(language).templates
 
 
+def noun_in(language: str, good: str) -> str:
+    """How messages of a language write a product: its noun there, or `good` itself where there is none."""
+    return _language(language).names.get(good, good)
+
+
 def generate(
     split: str, size: int, seed: int, *, goods: Sequence[str] = DEFAULT_GOODS, language: str = "en"
 ) -> list[Message]:
@@ -178,9 +206,10 @@ def generate(
             "evaluation" for end-to-end figures. No template serves two of them.
         size: number of messages.
         seed: of this function's own generator; the same (split, size, seed, goods) gives the same messages.
-        goods: noun phrases of the products that messages may name. The default is broad, so that
-            the words of an intent rather than the product carry the class.
-        language: one of `LANGUAGES`.
+        goods: noun phrases of the products that messages may name, in English where the phrase file of the language
+            knows them by it, see `noun_in`. The default is broad, so that the words of an intent rather than the
+            product carry the class.
+        language: one of `LANGUAGES`, or "mixed" for all of them in equal shares (each balanced over the intents).
 
     Raises:
         ValueError: unknown split or language, a negative size or seed, no goods.
@@ -193,6 +222,13 @@ def generate(
     goods = tuple(goods)
     if not goods or not all(isinstance(g, str) and g.strip() for g in goods):
         raise ValueError(f"goods must be noun phrases, e.g. ('wireless earbuds', 'air fryer'), got {goods!r}.")
+    if language == MIXED:
+        shares = [size // len(LANGUAGES) + (i < size % len(LANGUAGES)) for i in range(len(LANGUAGES))]
+        parts = [
+            generate(split, n, seed, goods=goods, language=code) for n, code in zip(shares, LANGUAGES, strict=True)
+        ]
+        together = [message for part in parts for message in part]
+        return [together[i] for i in np.random.default_rng([seed, SPLITS.index(split)]).permutation(size)]
     tongue = _language(language)
     writer = _Writer(tongue, goods, np.random.default_rng([seed, SPLITS.index(split)]))
     pools = {intent: tongue.of(intent, split) for intent in INTENTS}
@@ -229,7 +265,7 @@ class _Writer:
             name = f"{template.name}+{second.name}"
         dressing, pieces = self.language.dressing, [core]
         if not names_good and self.happens(_P_ABOUT_GOOD):
-            pieces.insert(0, self.pick(dressing["openings_about_good"]).replace("{good}", good))
+            pieces.insert(0, self.pick(dressing["openings_about_good"]).replace("{good}", self.noun(good)))
             names_good = True
         elif self.happens(_P_OPENING):
             pieces.insert(0, self.pick(dressing["openings"]))
@@ -238,14 +274,18 @@ class _Writer:
         if self.happens(_P_CLOSING):
             pieces.append(self.pick(dressing["closings"]))
         text = pieces[0] + "".join(self.weighted("joints") + piece for piece in pieces[1:])
-        return Message(self.type(text, core), template.intent, name, good if names_good else None)
+        named = good if names_good else None
+        return Message(self.type(text, core), template.intent, name, named, template.sentiment, self.language.code)
 
     def core(self, template: Template, good: str) -> tuple[str, bool]:
         """One phrase of a template, and whether it names the product."""
         used = {"good": {good}}
         words = self.expand(template.parts, good, used)
-        tidy = self.language.writing["separator"].join(words.split()).replace(" ,", ",").replace(" ?", "?")
-        return tidy.strip(" ,"), "named" in used
+        tidy = " ".join(words.split()).replace(" ,", ",").replace(" ?", "?")
+        return tidy.strip(" ,，"), "named" in used
+
+    def noun(self, good: str) -> str:
+        return self.language.names.get(good, good)
 
     def expand(self, parts: tuple, good: str, used: dict[str, set[str]]) -> str:
         out = []
@@ -256,27 +296,29 @@ class _Writer:
                 out.append(self.expand(self.pick(part[1]), good, used))
             elif part[1] == "good":
                 used["named"] = {good}
-                out.append(good)
+                out.append(self.noun(good))
             else:
                 # Two slots of one kind in a phrase differ: nobody compares the pro with the pro.
                 values = self.others if part[1] == "other" else self.language.slots[part[1]]
                 taken = used.setdefault("good" if part[1] == "other" else part[1], set())
                 value = self.pick([v for v in values if v not in taken])
                 taken.add(value)
-                out.append(value)
+                out.append(self.noun(value) if part[1] == "other" else value)
         return "".join(out)
 
     def type(self, text: str, core: str) -> str:
         """The message as typed: abbreviations, slips, casing, final punctuation."""
+        writing = self.language.writing
         first = core.split(maxsplit=1)[0].lower() if core else ""
-        kind = "question_ends" if first in self.language.writing["question_words"] else "other_ends"
-        text = text.rstrip("?!. ") + self.weighted(kind)
+        asks = first in writing["question_words"] or any(sign in core for sign in writing["question_signs"])
+        text = text.rstrip("?!. ？！。") + self.weighted("question_ends" if asks else "other_ends")
         if self.happens(_P_ABBREVIATED):
-            padded = f" {text} "
+            border = writing["word_border"]
+            padded = f"{border}{text}{border}"
             for word, short in self.language.abbreviations:
-                if f" {word} " in padded and self.happens(0.5):
-                    padded = padded.replace(f" {word} ", f" {short} ")
-            text = padded[1:-1]
+                if f"{border}{word}{border}" in padded and self.happens(0.5):
+                    padded = padded.replace(f"{border}{word}{border}", f"{border}{short}{border}")
+            text = padded.removeprefix(border).removesuffix(border)
         if self.happens(_P_TYPOS):
             for _ in range(1 + int(self.happens(0.3))):
                 text = self.slip(text)
@@ -286,7 +328,11 @@ class _Writer:
         return {"as written": text, "lower": text.lower(), "upper": text.upper()}[casing]
 
     def slip(self, text: str) -> str:
-        """One slip of the fingers inside a word of four letters or more: swapped, lost or doubled letter."""
+        """One slip of the fingers: a word of the same sound, where the language is typed by sound; else a swapped,
+        lost or doubled letter inside a word of four letters or more."""
+        if sounds := [pair for pair in self.language.homophones if pair[0] in text]:
+            right, wrong = self.pick(sounds)
+            return text.replace(right, wrong, 1)
         words = text.split(" ")
         long = [i for i, word in enumerate(words) if len(word) > 3 and word.isascii() and word.isalpha()]
         if not long:

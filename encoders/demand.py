@@ -214,7 +214,7 @@ class DemandModel:
             task = bar.add_task("estimating demand", total=steps)
             for _ in range(steps):
                 rows = torch.randint(len(data), (min(BATCH_VISITS, len(data)),), generator=draws)
-                batch = {key: value[rows] for key, value in tensors.items()}
+                batch = {key: value.index_select(0, rows) for key, value in tensors.items()}
                 loss = RIDGE * network.ridge() - log_likelihood(network(*inputs), batch).mean()
                 optimizer.zero_grad()
                 loss.backward()

@@ -1,7 +1,8 @@
 """The intent encoder: a fine-tuned BERT that reads a customer's message.
 
-Owns    the map text -> (intent probabilities, embedding), its training, its file format and its figures.
-Leaves  the messages to `corpus` and the pretrained weights to `backbone`.
+Owns    the map text -> (intent and sentiment probabilities, in scope or not, embedding), its file format, its figures.
+Leaves  the messages to `corpus`, the pretrained weights to `backbone`, fine-tuning to `training`, temperature and
+        out-of-scope score to `calibration`.
 Axes    n texts, 9 intents in the order of `INTENTS`, w the backbone's width.
 
 The embedding is the fine-tuned backbone's mean over tokens, scaled to length 1. It still tells which product
@@ -16,49 +17,63 @@ import argparse
 import copy
 import hashlib
 import json
-import math
 import platform
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from encoders.backbone import Backbone, load_backbone, sha256_of
-from encoders.corpus import Message, generate
+from encoders.calibration import Scope, expected_calibration_error, fit_temperature, held_out_distance, softmax
+from encoders.corpus import SENTIMENTS, Message, generate
+from encoders.embedding_cache import EmbeddingCache
+from encoders.inference import Reader, pool_all
+from encoders.language import warn_unknown_languages
+from encoders.training import (
+    LORA,
+    METHODS,
+    TASKS,
+    FineTuning,
+    head_name,
+    progress_bar,
+    targets,
+    tune,
+    with_weights,
+)
+from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
 
-__all__ = ["METHODS", "Encoding", "IntentEncoder", "evaluate", "scores", "tfidf_model", "tfidf_reference"]
+__all__ = [
+    "LORA",
+    "METHODS",
+    "SENTIMENTS",
+    "Encoding",
+    "FineTuning",
+    "IntentEncoder",
+    "evaluate",
+    "scores",
+    "tfidf_model",
+    "tfidf_reference",
+]
 
-# Learning rate of each method; "frozen" trains the head alone, in closed form.
-METHODS: dict[str, float | None] = {"lora": 1e-3, "frozen": None, "full": 2e-5}
-# Small steps for all of a layer's linear maps but the keys: on templates held out, adapting attention alone
-# scored 0.893 and this 0.903 (the frozen backbone 0.882); a second epoch added nothing and fitted templates.
-LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.1, "target_modules": ["query", "value", "dense"]}
-HEAD_RATE = 1e-3  # of the head, which starts at the frozen solution and only follows
-LABEL_SMOOTHING = 0.1
-INVERSE_PENALTY = 3.0  # scikit-learn's C of the head on the frozen backbone
-WARM_UP = 0.1  # share of the steps over which the learning rate rises
 WEIGHT_FILES = {"lora": "adapter.safetensors", "full": "backbone.safetensors"}  # "frozen" has none
+HEAD_FILE, SCOPE_FILE = "head.safetensors", "scope.safetensors"
 FORMAT = 1
 
 # The default encoder: sizes that fine-tune in less than a minute on two cores.
@@ -69,8 +84,11 @@ DEFAULT_TRAIN, DEFAULT_VALIDATION, DEFAULT_EVALUATION = 4500, 900, 1800
 class Encoding:
     """What the encoder read in n texts, in their order."""
 
-    probabilities: np.ndarray  # (n, 9) float32, rows sum to 1
+    probabilities: np.ndarray  # (n, 9) float32, calibrated, rows sum to 1
     embeddings: np.ndarray  # (n, w) float32, rows of length 1
+    sentiment: np.ndarray | None = None  # (n, 3) float32 in the order of `SENTIMENTS`; None without that head
+    familiarity: np.ndarray | None = None  # (n,) float32, see `Scope.score`; None where no threshold was fitted
+    in_scope: np.ndarray | None = None  # (n,) bool: one of the nine intents; None where no threshold was fitted
 
     @property
     def intents(self) -> list[str]:
@@ -79,7 +97,7 @@ class Encoding:
 
 
 class IntentEncoder:
-    """A backbone, what fine-tuning changed in it, and a linear head on its embedding.
+    """A backbone, what fine-tuning changed in it, and linear heads on its embedding.
 
     Made by `fine_tune`, `load` or `default`. `card` says how it was made and what it scored.
     """
@@ -91,131 +109,168 @@ class IntentEncoder:
         weights: Mapping[str, torch.Tensor],
         head: Mapping[str, torch.Tensor],
         card: Mapping[str, Any],
+        scope: Scope | None = None,
     ) -> None:
-        """Build from the parts that are stored: `backbone` as pretrained (it is not changed), the tensors
-        that fine-tuning learned, and the head's weight (9, w) and bias (9,)."""
-        device = backbone.model.device
-        self.backbone = _with_weights(backbone, method, weights)
+        """Build from the parts that are stored: `backbone` as pretrained (it is not changed), the tensors that
+        fine-tuning learned, the intent head's weight (9, w) and bias (9,) with those of the other heads, and what
+        tells messages out of scope."""
+        self.backbone = with_weights(backbone, method, weights)
         self.method = method
         self.card = dict(card)
+        self.scope = scope
+        self._readers: dict[str, Reader] = {}  # by precision, made when first asked for
         self._weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-        self._head = {key: value.detach().float().cpu().contiguous() for key, value in head.items()}
-        self._on_device = {key: value.to(device) for key, value in self._head.items()}
+        self._set_head(head)
+
+    def _set_head(self, head: Mapping[str, torch.Tensor]) -> None:
+        self.head = {key: value.detach().float().cpu().contiguous() for key, value in head.items()}
+        self._on_device = {key: value.to(self.backbone.model.device) for key, value in self.head.items()}
+
+    def with_head(self, head: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> IntentEncoder:
+        """An encoder with the same backbone under other heads, its temperature and scope not yet fitted."""
+        other = copy.copy(self)
+        other.card, other.scope = dict(card), None
+        other._set_head(head)
+        return other
 
     @classmethod
     def fine_tune(
         cls,
         messages_train: Sequence[Message],
         messages_validation: Sequence[Message],
+        settings: FineTuning | None = None,
         *,
-        backbone: str | Path = "minilm",
-        method: str = "lora",
-        epochs: int = 1,
-        learning_rate: float | None = None,
-        batch_size: int = 32,
-        seed: int = 0,
+        backbone: str | Path | None = None,
+        start: IntentEncoder | None = None,
         device: str = "auto",
         progress: bool = True,
         corpus: Mapping[str, Any] | None = None,
         command: str | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 50,
+        **changes: Any,
     ) -> IntentEncoder:
-        """Fit the head on the frozen backbone, then let the backbone follow.
-
-        The head starts at the multinomial logistic regression on the frozen embeddings: a backbone trained
-        from a random head first learns to serve that head, and forgets phrasings that it knew. The epoch
-        with the lowest log loss on `messages_validation` is kept, the frozen start included.
+        """Train an encoder, then fit its temperature and its out-of-scope threshold. See `training.tune`.
 
         Args:
             messages_train: what to learn from; all nine intents must occur.
-            messages_validation: chooses the epoch. Other templates than training, or it chooses nothing.
-            backbone: see `load_backbone`.
-            method: "lora" (low-rank changes to attention), "frozen" (head only) or "full" (every weight).
-            epochs: passes over the training messages; none for "frozen".
-            learning_rate: peak of AdamW's for the backbone; None takes the one of `METHODS`.
-            batch_size: texts a step.
-            seed: of batches, dropout and adapters. One machine and thread count repeat themselves exactly.
+            messages_validation: chooses the epoch, the temperature and the out-of-scope threshold. Other templates
+                than training, or it chooses nothing.
+            settings: how; None takes the defaults of `FineTuning`.
+            backbone: see `load_backbone`; None takes "minilm", or that of `start`.
+            start: an encoder to go on from: its method goes on, and "frozen" refits its heads alone.
             device: "auto" takes CUDA where there is one.
             progress: show a bar on standard error.
             corpus, command: kept in the card.
+            checkpoint, checkpoint_every: folder and steps of the checkpoints from which a killed run goes on.
+            changes: fields of `FineTuning` that differ from `settings`.
 
         Raises:
-            ValueError: an intent without messages, an unknown method, sizes that are not positive.
+            ValueError: an intent without messages, an unknown name, sizes that are not positive, a start that was
+                trained by another method or on another backbone.
         """
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}.")
-        if epochs < 1 or batch_size < 1 or (learning_rate is not None and not learning_rate > 0):
-            raise ValueError(
-                f"epochs, batch_size and learning_rate must be positive, "
-                f"got epochs={epochs}, batch_size={batch_size}, learning_rate={learning_rate}."
-            )
+        known = asdict(settings or FineTuning())
+        for name in changes:
+            if name not in known:
+                raise ValueError(unknown_name("setting of FineTuning", name, known))
+        settings = replace(settings or FineTuning(), **changes)
         started = time.perf_counter()
-        target, target_validation = _targets(messages_train), _targets(messages_validation)
-        if missing := [intent for i, intent in enumerate(INTENTS) if i not in set(target)]:
-            raise ValueError(f"messages_train has no message of {', '.join(missing)}: each intent needs some.")
-        if not len(target_validation):
-            raise ValueError("messages_validation is empty: it chooses the epoch, give e.g. 900 messages.")
+        if backbone is None:
+            backbone = "minilm" if start is None else start.card["backbone"]["name"]
         base = load_backbone(backbone, device=_device(device))
-        tokens = base.tokenize([m.text for m in messages_train])
-        tokens_validation = base.tokenize([m.text for m in messages_validation])
-        head = _frozen_head(_pool_all(base, tokens), target)
-        rate = METHODS[method] if learning_rate is None else learning_rate
+        refit = start is not None and settings.method == "frozen"
+        if start is not None:
+            _check_same_backbone(base, start.card, "start")
+            if start.method != settings.method and "frozen" not in (start.method, settings.method):
+                raise ValueError(
+                    f"start was fine-tuned with method {start.method!r}, which {settings.method!r} cannot go on from: "
+                    f"use method={start.method!r}, or 'frozen' to refit its heads."
+                )
+        method = start.method if refit else settings.method
+        found = tune(
+            with_weights(base, start.method, start._weights) if refit else base,
+            messages_train,
+            messages_validation,
+            settings,
+            weights=None if start is None or refit else start._weights,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+        )
         training = {
-            "train_messages": len(target),
-            "validation_messages": len(target_validation),
-            "seed": seed,
+            "train_messages": len(messages_train),
+            "validation_messages": len(messages_validation),
+            **asdict(settings),
+            "learning_rate": settings.rate,
         }
-        if method == "frozen":
-            weights: dict[str, torch.Tensor] = {}
-        else:
-            tuner = _Tuner(base, method, head, rate, seed)
-            weights, head, history = tuner.run(
-                tokens, target, tokens_validation, target_validation, epochs, batch_size, progress
-            )
-            losses = [row["validation_log_loss"] for row in history]
-            training |= {
-                "epochs": epochs,
-                "best_epoch": int(np.argmin(losses)),
-                "learning_rate": rate,
-                "batch_size": batch_size,
-                "history": history,
-            }
-        card = {
-            "format": FORMAT,
-            "kind": "intent encoder",
-            "method": method,
-            "intents": list(INTENTS),
-            "backbone": {
-                "name": base.name,
-                "source": base.source,
-                "sha256": base.sha256,
-                "width": base.width,
-            },
-            "pretrained": base.pretrained,
-            "languages": list(base.languages),
-            "corpus": dict(corpus or {}),
-            "training": training,
-            "command": command,
-            "versions": {
-                "python": platform.python_version(),
-                **{name: metadata.version(name) for name in ("torch", "transformers", "peft", "scikit-learn")},
-            },
-        }
-        encoder = cls(base, method, weights, head, card)
+        if settings.method != "frozen":
+            training |= {"best_epoch": found.best_epoch, "history": found.history}
+        weights = start._weights if refit else found.weights
+        encoder = cls(base, method, weights, found.head, _new_card(base, method, training, corpus, command))
+        if start is not None:
+            encoder.card["start"] = {"files": start.hashes(), "training": start.card["training"]}
+        if "sentiment" in settings.tasks:
+            encoder.card["sentiments"] = list(SENTIMENTS)
+        encoder._calibrate(messages_train, messages_validation)
         encoder.card["training"]["seconds"] = round(time.perf_counter() - started, 1)
-        found = evaluate(encoder, messages_validation)
-        encoder.card["figures"] = {"validation": {k: round(found[k], 4) for k in ("accuracy", "macro_f1")}}
         return encoder
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 256, progress: bool = False) -> Encoding:
+    def _calibrate(self, train: Sequence[Message], validation: Sequence[Message]) -> None:
+        """Fit temperature and out-of-scope threshold; both and the figures go into the card."""
+        embeddings, held_out = (
+            pool_all(self.backbone, self.backbone.tokenize([m.text for m in messages])).cpu()
+            for messages in (train, validation)
+        )
+        self.set_temperature(self._logits(held_out).cpu().numpy(), targets(validation, "intent"))
+        found = self.read(held_out)
+        target = targets(train, "intent")
+        distance = held_out_distance(embeddings.numpy(), target, found.embeddings)
+        self.set_scope(Scope.fit(embeddings.numpy(), target, distance, found.probabilities.max(1)))
+        figures = scores([m.intent for m in validation], found.intents)
+        self.card["figures"] = {"validation": {key: round(value, 4) for key, value in figures.items()}}
+
+    def set_temperature(self, logits: np.ndarray, target: np.ndarray) -> None:
+        """Fit the temperature to held-out logits (n, 9) and intent numbers (n,); the card gets it and the errors."""
+        temperature = fit_temperature(logits, target)
+        before, after = (expected_calibration_error(softmax(logits, t), target) for t in (1.0, temperature))
+        self.card["calibration"] = {
+            "temperature": temperature,
+            "messages": len(target),
+            "expected_calibration_error": {"before": round(before, 4), "after": round(after, 4)},
+        }
+
+    def set_scope(self, scope: Scope) -> None:
+        """Judge from now on by this score and threshold."""
+        self.scope = scope
+        self.card["out_of_scope"] = scope.figures()
+
+    @property
+    def temperature(self) -> float:
+        """By which the intent's logits are divided; 1 for an encoder that was never calibrated."""
+        return self.card.get("calibration", {}).get("temperature", 1.0)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int = 256,
+        precision: str = "fp32",
+        cache: EmbeddingCache | None = None,
+        progress: bool = False,
+    ) -> Encoding:
         """Read texts.
 
         Args:
-            texts: n messages. Beyond 128 tokens only the beginning is read, with a warning.
+            texts: n messages. Beyond 128 tokens only the beginning is read, with a warning; a language that the
+                backbone does not know is read all the same, with a warning that names the remedy.
             batch_size: texts at a time; results depend on it only by rounding (1e-6).
+            precision: number format of the backbone, see `inference.Reader`.
+            cache: where embeddings are looked up and kept between runs.
             progress: show a bar on standard error.
 
         Raises:
-            ValueError: a text that is empty or not a string, with its row number.
+            ValueError: a text that is empty or not a string, with its row number; a precision that this machine
+                does not have.
         """
         if isinstance(texts, str):
             raise ValueError(f"texts must be a sequence of messages, got one string: use [{texts[:40]!r}].")
@@ -224,14 +279,44 @@ class IntentEncoder:
                 raise ValueError(f"row {row} is not text: got {text!r} of type {type(text).__name__}.")
             if not text.strip():
                 raise ValueError(f"row {row} is empty: got {text!r}. Drop rows without a message.")
-        tokens = self.backbone.tokenize(texts) if len(texts) else []
-        with _bar("encoding", len(tokens), progress) as bar:
-            embeddings = _pool_all(self.backbone, tokens, batch_size, bar)
-        logits = F.linear(embeddings, self._on_device["weight"], self._on_device["bias"])
-        return Encoding(torch.softmax(logits, 1).cpu().numpy(), embeddings.cpu().numpy())
+        warn_unknown_languages(texts, self.backbone)
+        if precision not in self._readers:
+            self._readers[precision] = Reader(self.backbone, precision)
+        with progress_bar("encoding", len(texts), progress) as bar:
+            embeddings = self._readers[precision].embed(texts, batch_size=batch_size, cache=cache, progress=bar)
+        return self.read(embeddings)
+
+    def read(self, embeddings: torch.Tensor) -> Encoding:
+        """What the heads say of embeddings (n, w) of this encoder's backbone."""
+        probabilities = _softmax(self._logits(embeddings), self.temperature)
+        sentiment = familiarity = in_scope = None
+        if "sentiment.weight" in self.head:
+            sentiment = _softmax(self._logits(embeddings, "sentiment"))
+        vectors = embeddings.cpu().numpy()
+        if self.scope is not None:
+            familiarity = self.scope.score(vectors, probabilities.max(1))
+            in_scope = familiarity >= self.scope.threshold
+        return Encoding(probabilities, vectors, sentiment, familiarity, in_scope)
+
+    def _logits(self, embeddings: torch.Tensor, task: str = "intent") -> torch.Tensor:
+        weight, bias = (self._on_device[head_name(task, key)] for key in ("weight", "bias"))
+        return F.linear(embeddings.to(weight.device), weight, bias)
+
+    def _files(self) -> dict[str, bytes]:
+        """Content of the files of tensors, by name."""
+        tensors = {HEAD_FILE: self.head}
+        if self.method in WEIGHT_FILES:
+            tensors[WEIGHT_FILES[self.method]] = self._weights
+        if self.scope is not None:
+            tensors[SCOPE_FILE] = self.scope.tensors()
+        return {name: to_safetensors(content) for name, content in tensors.items()}
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 of each file of tensors that `save` writes."""
+        return {name: hashlib.sha256(content).hexdigest() for name, content in self._files().items()}
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the learned tensors, the head and card.json. The card comes last and holds the hashes of the
+        """Write the learned tensors, the heads and card.json. The card comes last and holds the hashes of the
         others, so that an interrupted save is seen by `load`.
 
         Raises:
@@ -241,16 +326,12 @@ class IntentEncoder:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
             raise FileExistsError(f"{folder} already holds something: choose another folder, or overwrite it.")
         folder.mkdir(parents=True, exist_ok=True)
-        files = {"head.safetensors": self._head}
-        if self.method in WEIGHT_FILES:
-            files[WEIGHT_FILES[self.method]] = self._weights
         hashes = {}
-        for name, tensors in files.items():
-            content = to_safetensors(tensors)
+        for name, content in self._files().items():
             hashes[name] = hashlib.sha256(content).hexdigest()
             write_atomically(folder / name, content)
-        card = json.dumps({**self.card, "files": hashes}, indent=2) + "\n"
-        write_atomically(folder / "card.json", card.encode())
+        card = {**self.card, "files": hashes}
+        write_atomically(folder / "card.json", (json.dumps(card, indent=2) + "\n").encode())
         return folder
 
     @classmethod
@@ -269,21 +350,23 @@ class IntentEncoder:
         folder = Path(folder)
         card = _read_card(folder)
         base = load_backbone(backbone or card["backbone"]["name"], device=_device(device))
-        if base.sha256 != card["backbone"]["sha256"]:
-            raise ValueError(
-                f"{folder} was fine-tuned on backbone {card['backbone']['name']!r} with sha256 "
-                f"{card['backbone']['sha256']}, but the one found here has {base.sha256}. "
-                f"Install that backbone, or fine-tune again on this one."
-            )
-        head = _read_tensors(folder, "head.safetensors", card)
+        _check_same_backbone(base, card, str(folder))
+        head = _read_tensors(folder, HEAD_FILE, card)
+        wanted = {}
+        for task in ("intent", *(("sentiment",) if card.get("sentiments") else ())):
+            classes = len(TASKS[task])
+            wanted |= {head_name(task, "weight"): (classes, base.width), head_name(task, "bias"): (classes,)}
         shapes = {key: tuple(value.shape) for key, value in head.items()}
-        if shapes != {"weight": (len(INTENTS), base.width), "bias": (len(INTENTS),)}:
-            raise ValueError(f"{folder / 'head.safetensors'} does not fit {len(INTENTS)} intents: {shapes}.")
+        if shapes != wanted:
+            raise ValueError(f"{folder / HEAD_FILE} does not fit this card: it holds {shapes}, expected {wanted}.")
         weights = {}
         if card["method"] in WEIGHT_FILES:
             weights = _read_tensors(folder, WEIGHT_FILES[card["method"]], card)
+        scope = None
+        if figures := card.get("out_of_scope"):
+            scope = _read_scope(folder, card, figures, base.width)
         card.pop("files")
-        return cls(base, card["method"], weights, head, card)
+        return cls(base, card["method"], weights, head, card, scope)
 
     @classmethod
     def default(cls, *, device: str = "auto") -> IntentEncoder:
@@ -293,10 +376,14 @@ class IntentEncoder:
 
 
 def evaluate(encoder: IntentEncoder, messages: Sequence[Message]) -> dict[str, Any]:
-    """Accuracy, macro-F1 over the intents present, and confusion (9, 9): rows true, columns predicted."""
+    """Accuracy, macro-F1 over the intents present, expected calibration error, and confusion (9, 9): rows true,
+    columns predicted."""
     truth = [m.intent for m in messages]
-    guess = encoder.encode([m.text for m in messages]).intents
-    return scores(truth, guess) | {"confusion": confusion_matrix(truth, guess, labels=INTENTS).tolist()}
+    encoding = encoder.encode([m.text for m in messages])
+    return scores(truth, encoding.intents) | {
+        "expected_calibration_error": expected_calibration_error(encoding.probabilities, targets(messages, "intent")),
+        "confusion": confusion_matrix(truth, encoding.intents, labels=INTENTS).tolist(),
+    }
 
 
 def tfidf_model(messages: Sequence[Message]) -> Pipeline:
@@ -322,180 +409,59 @@ def scores(truth: Sequence[str], guess: Sequence[str]) -> dict[str, float]:
     }
 
 
-class _Tuner:
-    """One fine-tuning run: `base` is copied, adapted and trained together with a copy of the head."""
-
-    def __init__(self, base: Backbone, method: str, head: Mapping, rate: float, seed: int) -> None:
-        self.method, self.seed = method, seed
-        self.device = base.model.device
-        self.cuda_devices = _cuda(self.device)
-        model = copy.deepcopy(base.model)
-        self.net = _adapted(model, seed) if method == "lora" else model
-        self.backbone = replace(base, model=model)
-        self.head = torch.nn.utils.skip_init(torch.nn.Linear, base.width, len(INTENTS), device=self.device)
-        self.head.load_state_dict({key: value.to(self.device) for key, value in head.items()})
-        learned = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": learned, "lr": rate}, {"params": self.head.parameters(), "lr": HEAD_RATE}],
-            weight_decay=0.01,
-        )
-
-    def run(
-        self,
-        tokens,
-        target,
-        tokens_validation,
-        target_validation,
-        epochs: int,
-        batch_size: int,
-        progress: bool,
-    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], list[dict[str, float]]]:
-        """Train, and return the tensors and head of the best epoch with every epoch's figures."""
-        steps = epochs * math.ceil(len(tokens) / batch_size)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer,
-            lambda s: min((s + 1) / (WARM_UP * steps), (steps - s) / ((1 - WARM_UP) * steps), 1.0),
-        )
-        rng = np.random.default_rng(self.seed)
-        history = [self.score(tokens_validation, target_validation)]
-        best = self.snapshot()
-        with torch.random.fork_rng(self.cuda_devices), _bar("fine-tuning", steps, progress) as bar:
-            torch.manual_seed(self.seed)
-            for _ in range(epochs):
-                self.net.train()
-                for rows in _length_buckets(tokens, batch_size, rng):
-                    self.optimizer.zero_grad(set_to_none=True)
-                    with _fast_matmul(self.device):
-                        pooled = self.backbone.pool([tokens[i] for i in rows])
-                    logits = self.head(pooled.float())
-                    wanted = torch.as_tensor(target[rows], device=self.device)
-                    F.cross_entropy(logits, wanted, label_smoothing=LABEL_SMOOTHING).backward()
-                    self.optimizer.step()
-                    schedule.step()
-                    bar(1)
-                history.append(self.score(tokens_validation, target_validation))
-                if history[-1]["validation_log_loss"] < min(h["validation_log_loss"] for h in history[:-1]):
-                    best = self.snapshot()
-        return *best, history
-
-    def score(self, tokens, target) -> dict[str, float]:
-        self.net.eval()
-        with torch.inference_mode():
-            logits = self.head(_pool_all(self.backbone, tokens)).double()
-        p = torch.softmax(logits, 1).cpu().numpy()
-        return {
-            "validation_log_loss": round(float(log_loss(target, p, labels=range(len(INTENTS)))), 4),
-            "validation_accuracy": round(float(accuracy_score(target, p.argmax(1))), 4),
-        }
-
-    def snapshot(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        learned = peft.get_peft_model_state_dict(self.net) if self.method == "lora" else self.net.state_dict()
-        return (
-            {key: value.detach().cpu().clone() for key, value in learned.items()},
-            {key: value.detach().cpu().clone() for key, value in self.head.state_dict().items()},
-        )
-
-
-def _adapted(model: torch.nn.Module, seed: int) -> peft.PeftModel:
-    """The model with fresh adapters, which change nothing yet."""
-    with warnings.catch_warnings(), torch.random.fork_rng(_cuda(model.device)):
-        torch.manual_seed(seed)
-        # peft asks transformers 5 for an attribute that has been renamed; nothing here depends on it.
-        warnings.filterwarnings("ignore", category=FutureWarning, message=".*is_gradient_checkpointing")
-        return peft.get_peft_model(model, peft.LoraConfig(**LORA))
-
-
-def _with_weights(base: Backbone, method: str, weights: Mapping[str, torch.Tensor]) -> Backbone:
-    """A copy of the backbone with what fine-tuning learned merged in."""
-    if method == "frozen":
-        return base
-    model = copy.deepcopy(base.model)
-    if method == "full":
-        model.load_state_dict(dict(weights))
-    else:
-        net = _adapted(model, seed=0)
-        expected = {key: value.shape for key, value in peft.get_peft_model_state_dict(net).items()}
-        if expected != {key: value.shape for key, value in weights.items()}:
-            raise ValueError(
-                f"the adapter does not fit backbone {base.name!r} and {LORA}: it has "
-                f"{len(weights)} tensors, expected {len(expected)} such as {next(iter(expected))!r}."
-            )
-        peft.set_peft_model_state_dict(net, dict(weights))
-        model = net.merge_and_unload()
-    return replace(base, model=model.eval())
-
-
-@torch.inference_mode()
-def _pool_all(backbone: Backbone, tokens: Sequence[Sequence[int]], batch_size: int = 256, bar=None) -> torch.Tensor:
-    """Embeddings (n, w) of tokenised texts, in their order; batches hold texts of similar length."""
-    out = torch.empty(len(tokens), backbone.width, device=backbone.model.device)
-    order = np.argsort([len(text) for text in tokens], kind="stable")
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        out[torch.as_tensor(rows, device=out.device)] = backbone.pool([tokens[i] for i in rows])
-        if bar is not None:
-            bar(len(rows))
-    return out
-
-
-def _frozen_head(embeddings: torch.Tensor, target: np.ndarray) -> dict[str, torch.Tensor]:
-    """Multinomial logistic regression on the embeddings, as a linear layer."""
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000).fit(embeddings.cpu().numpy(), target)
+def _new_card(
+    base: Backbone,
+    method: str,
+    training: Mapping[str, Any],
+    corpus: Mapping[str, Any] | None,
+    command: str | None,
+) -> dict[str, Any]:
     return {
-        "weight": torch.tensor(model.coef_, dtype=torch.float32),
-        "bias": torch.tensor(model.intercept_, dtype=torch.float32),
+        "format": FORMAT,
+        "kind": "intent encoder",
+        "method": method,
+        "intents": list(INTENTS),
+        "backbone": {
+            "name": base.name,
+            "source": base.source,
+            "sha256": base.sha256,
+            "width": base.width,
+        },
+        "pretrained": base.pretrained,
+        "languages": list(base.languages),
+        "corpus": dict(corpus or {}),
+        "training": dict(training),
+        "command": command,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "transformers", "peft", "scikit-learn")},
+        },
     }
 
 
-def _length_buckets(tokens: Sequence[Sequence[int]], batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Random batches of similar length: a shuffle, sorted by length within runs of 16 batches."""
-    order = rng.permutation(len(tokens))
-    length = np.array([len(text) for text in tokens])
-    runs = [order[i : i + 16 * batch_size] for i in range(0, len(order), 16 * batch_size)]
-    runs = [run[np.argsort(length[run], kind="stable")] for run in runs]
-    batches = [run[i : i + batch_size] for run in runs for i in range(0, len(run), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _targets(messages: Sequence[Message]) -> np.ndarray:
-    for row, message in enumerate(messages):
-        if message.intent not in INTENTS:
-            raise ValueError(f"message {row} has intent {message.intent!r}; they are {', '.join(INTENTS)}.")
-    return np.array([INTENTS.index(m.intent) for m in messages], dtype=np.int64)
+def _softmax(logits: torch.Tensor, temperature: float = 1.0) -> np.ndarray:
+    return torch.softmax(logits / temperature, 1).cpu().numpy()
 
 
 def _device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
 
 
-def _cuda(device: torch.device) -> list[torch.device]:
-    """The devices beside the CPU whose generator a run on this device draws from."""
-    return [device] if device.type == "cuda" else []
+def _check_same_backbone(base: Backbone, card: Mapping[str, Any], what: str) -> None:
+    if base.sha256 != card["backbone"]["sha256"]:
+        raise ValueError(
+            f"{what} was fine-tuned on backbone {card['backbone']['name']!r} with sha256 "
+            f"{card['backbone']['sha256']}, but the one found here has {base.sha256}. "
+            f"Install that backbone, or fine-tune again on this one."
+        )
 
 
-def _fast_matmul(device: torch.device) -> torch.autocast:
-    """bfloat16 matrix products where the hardware has units for them."""
-    if device.type == "cpu":
-        fast = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
-    else:
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
-
-
-class _bar:
-    """`with _bar(title, total, shown) as advance: advance(k)`: a bar on standard error, or nothing."""
-
-    def __init__(self, title: str, total: int, shown: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=Console(stderr=True), disable=not shown)
-        self.task = self.progress.add_task(title, total=total)
-
-    def __enter__(self):
-        self.progress.start()
-        return lambda k: self.progress.advance(self.task, k)
-
-    def __exit__(self, *_) -> None:
-        self.progress.stop()
+def _read_scope(folder: Path, card: Mapping[str, Any], figures: Mapping[str, Any], width: int) -> Scope:
+    tensors = _read_tensors(folder, SCOPE_FILE, card)
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    if shapes != {"whitening": (width, width), "means": (len(INTENTS), width)}:
+        raise ValueError(f"{folder / SCOPE_FILE} does not fit {len(INTENTS)} intents of width {width}: {shapes}.")
+    return Scope.of(tensors, figures)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -568,7 +534,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = evaluate(encoder, test)
         reference = tfidf_reference(train, test)
         encoder.card["figures"] |= {
-            "evaluation": {k: round(found[k], 4) for k in ("accuracy", "macro_f1")},
+            "evaluation": {k: round(v, 4) for k, v in found.items() if k != "confusion"},
             "tfidf_evaluation": {k: round(v, 4) for k, v in reference.items()},
         }
         encoder.save(options.out, overwrite=options.overwrite)

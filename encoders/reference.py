@@ -50,6 +50,11 @@ TASTES: dict[str, Taste] = {
     "bulk": Taste(3.6, -5.2, 0.60, 0.04, {"coffee beans": 1.6}),
 }
 
+# Where price may follow the intent, willingness to pay has three classes whose ceiling is known: one price for all
+# earns 23.082777 a customer, knowing the class 26.487320 (`flashsale_env.signal`).
+WILLINGNESS_MEANS = (40.0, 80.0, 160.0)
+WILLINGNESS_SHARES = (0.5, 0.35, 0.15)
+
 # A customer who names a product wants it rather than another one.
 NAMED_PRODUCT = 1.5
 # Individual variation around the intent's tastes: what no text tells.
@@ -87,7 +92,7 @@ def reference_population(
     return Population(
         products=tuple(product.title for product in products),
         utterances=tuple(message.text for message in messages),
-        languages=("en",) * len(messages),
+        languages=tuple(message.language for message in messages),
         intent_probabilities=intent_probabilities,
         latent_class=latent,
         # Relevance is utility at price 0, and a price of one list price costs the sensitivity.
@@ -98,6 +103,15 @@ def reference_population(
         ),
         weight=np.array([t.share for t in table], np.float32) / per_intent[latent].astype(np.float32),
     )
+
+
+def willingness_class(sensitivity: float) -> int:
+    """Which of the three classes of willingness to pay a price sensitivity is nearest to, in ratio.
+
+    A price sensitivity is the inverse of a mean willingness to pay in list prices; 4, the most sensitive intent, is
+    matched with the lowest mean: 40 to 4, 80 to 2, 160 to 1.
+    """
+    return int(np.argmin(np.abs(np.log(WILLINGNESS_MEANS[0] * 4.0 / sensitivity) - np.log(WILLINGNESS_MEANS))))
 
 
 def named_products(messages: Sequence[Message], products: Sequence[Product]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Zero-shot transfer: how well an encoder reads real customers it was never trained on.
 
-Owns    the comparison, on a shop's labelled messages, of an encoder with TF-IDF trained on the same corpus.
+Owns    the comparison, on a shop's labelled messages, of an encoder with TF-IDF trained on the same corpus, and how
+        well the encoder tells the messages that are none of the nine intents.
 Leaves  the encoder to `intent`. The messages stay where they are; only figures come out.
 
 The mapping is a TOML file that says which intent each of the shop's labels means; rows with any other label
@@ -23,13 +24,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
+from encoders.calibration import expected_calibration_error
 from encoders.corpus import generate
 from encoders.intent import DEFAULT_TRAIN, IntentEncoder, scores, tfidf_model
 from flashsale_env.intents import INTENTS
 
-__all__ = ["read_labelled", "read_mapping", "transfer"]
+__all__ = ["out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
 
 
 def read_mapping(path: str | Path) -> dict[str, str]:
@@ -56,6 +60,24 @@ def read_labelled(
     path: str | Path, mapping: Mapping[str, str], text_column: str, label_column: str
 ) -> tuple[list[str], list[str], int]:
     """Messages of a CSV file whose label is in the mapping, their intents, and the number of other rows."""
+    table = _read_table(path, text_column, label_column)
+    rows = table[table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")]
+    return (
+        rows[text_column].tolist(),
+        [mapping[label] for label in rows[label_column]],
+        len(table) - len(rows),
+    )
+
+
+def read_others(path: str | Path, mapping: Mapping[str, str], text_column: str, label_column: str) -> list[str]:
+    """Messages of a CSV file whose label is not in the mapping: what the encoder should call out of scope."""
+    table = _read_table(path, text_column, label_column)
+    return table[~table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")][
+        text_column
+    ].tolist()
+
+
+def _read_table(path: str | Path, text_column: str, label_column: str) -> pd.DataFrame:
     try:
         # "NA" and "null" are things that customers type, not gaps.
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -67,12 +89,37 @@ def read_labelled(
             raise ValueError(
                 f"{path} has no column {column!r}; it has {', '.join(table.columns)}. Did you mean {near[0]!r}?"
             )
-    rows = table[table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")]
-    return (
-        rows[text_column].tolist(),
-        [mapping[label] for label in rows[label_column]],
-        len(table) - len(rows),
-    )
+    return table
+
+
+def out_of_scope(encoder: IntentEncoder, texts: Sequence[str], others: Sequence[str]) -> dict[str, float]:
+    """How well the encoder tells messages with one of the nine intents from messages with none.
+
+    Args:
+        encoder: with a fitted scope.
+        texts: messages that have an intent.
+        others: messages that have none.
+
+    Returns:
+        "auroc": chance that a message in scope looks more familiar than one out of scope; "accepted": share of `texts`
+        that pass the encoder's threshold; "rejected": share of `others` that do not; "rows" and "others": how many.
+
+    Raises:
+        ValueError: one of the two is empty, or the encoder has no threshold.
+    """
+    if not len(texts) or not len(others):
+        raise ValueError(f"needs messages in and out of scope, got {len(texts)} and {len(others)}.")
+    inside, outside = encoder.encode(texts), encoder.encode(others)
+    if inside.in_scope is None:
+        raise ValueError("this encoder has no out-of-scope threshold: fine-tune it again to fit one.")
+    truth = np.repeat([1, 0], [len(texts), len(others)])
+    return {
+        "auroc": float(roc_auc_score(truth, np.concatenate([inside.familiarity, outside.familiarity]))),
+        "accepted": float(inside.in_scope.mean()),
+        "rejected": float(1 - outside.in_scope.mean()),
+        "rows": len(texts),
+        "others": len(others),
+    }
 
 
 def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str]]]) -> dict[str, Any]:
@@ -83,21 +130,27 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
         shops: name -> (texts, intents).
 
     Returns:
-        {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "tfidf": {...}}}. The reference is
-        TF-IDF and logistic regression on the corpus of the encoder's own seed and size.
+        {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "expected_calibration_error", "tfidf": {...}}}.
+        The reference is TF-IDF and logistic regression on the corpus of the encoder's own seed and size.
     """
     corpus = encoder.card.get("corpus", {})
     reference = tfidf_model(generate("train", corpus.get("train", DEFAULT_TRAIN), corpus.get("seed", 0)))
-    guesses = {
-        name: (intents, encoder.encode(texts).intents, list(reference.predict(texts)))
-        for name, (texts, intents) in shops.items()
-    }
-    if len(guesses) > 1:
-        columns = zip(*guesses.values(), strict=True)
-        guesses["all"] = tuple([x for shop in column for x in shop] for column in columns)
+    rows = {}
+    for name, (texts, intents) in shops.items():
+        probabilities = encoder.encode(texts).probabilities
+        rows[name] = np.array(intents), probabilities, reference.predict(texts)
+    if len(rows) > 1:
+        rows["all"] = tuple(np.concatenate(column) for column in zip(*rows.values(), strict=True))
     return {
-        name: {"rows": len(truth), "encoder": scores(truth, read), "tfidf": scores(truth, counted)}
-        for name, (truth, read, counted) in guesses.items()
+        name: {
+            "rows": len(truth),
+            "encoder": scores(truth, np.array(INTENTS)[probabilities.argmax(axis=1)]),
+            "expected_calibration_error": expected_calibration_error(
+                probabilities, np.array([INTENTS.index(intent) for intent in truth])
+            ),
+            "tfidf": scores(truth, counted),
+        }
+        for name, (truth, probabilities, counted) in rows.items()
     }
 
 
@@ -113,26 +166,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         mapping = read_mapping(options.mapping)
-        shops, ignored = {}, 0
+        shops, others, ignored = {}, {}, 0
         for path in options.files:
-            texts, intents, others = read_labelled(path, mapping, options.text_column, options.label_column)
+            texts, intents, ignored_here = read_labelled(path, mapping, options.text_column, options.label_column)
             if not texts:
                 raise ValueError(f"{path} has no message whose label is in {options.mapping}.")
             shops[path.stem] = texts, intents
-            ignored += others
+            others[path.stem] = read_others(path, mapping, options.text_column, options.label_column)
+            ignored += ignored_here
         encoder = IntentEncoder.load(options.encoder) if options.encoder else IntentEncoder.default()
         result = transfer(encoder, shops)
+        told = {}
+        if encoder.scope is not None:
+            told = {name: out_of_scope(encoder, shops[name][0], rows) for name, rows in others.items() if rows}
     except ValueError as error:
         parser.error(str(error))
     if options.json:
-        print(json.dumps({"shops": result, "out_of_scope_rows": ignored}, indent=2))
+        print(json.dumps({"shops": result, "out_of_scope_rows": ignored, "out_of_scope": told}, indent=2))
         return
-    print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}")
-    print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}")
+    print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}   {'encoder':>8}")
+    print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}   {'ECE':>8}")
     for name, row in result.items():
         figures = "   ".join(f"{row[of]['accuracy']:8.3f} {row[of]['macro_f1']:8.3f}" for of in ("encoder", "tfidf"))
-        print(f"{name:28}{row['rows']:6}   {figures}")
+        print(f"{name:28}{row['rows']:6}   {figures}   {row['expected_calibration_error']:8.3f}")
     print(f"{ignored} rows with other labels or no text are out of scope.")
+    for name, row in told.items():
+        print(
+            f"{name}: AUROC of in scope against out of scope {row['auroc']:.3f}; at the encoder's threshold "
+            f"{row['rejected']:.0%} of {row['others']} rejected, {row['accepted']:.0%} of {row['rows']} accepted."
+        )
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from flashsale_env.files import write_atomically
 
 COMMAND = "flashsale bench --out benchmarks --overwrite"
 PAGE, FIGURES = "README.md", "results.json"
+ENCODER = "encoder"  # measured on request, by `bench_encoder`
 
 Progress = Callable[[int, int, str], None]
 
@@ -98,7 +99,7 @@ class Row:
         return self.value >= self.target if self.direction == "at least" else self.value <= self.target
 
 
-def _row(
+def make_row(
     name: str,
     repeats: Iterable[float],
     unit: str,
@@ -113,7 +114,7 @@ def _row(
     return Row(name, statistics.median(values), unit, values, target, direction, notes)
 
 
-def _alternate(repeats: int, *measurements: Callable[[], float]) -> list[list[float]]:
+def alternate(repeats: int, *measurements: Callable[[], float]) -> list[list[float]]:
     """Take every measurement in turn, `repeats` times after a round that is thrown away; one list a measurement."""
     rounds = [[measure() for measure in measurements] for _ in range(repeats + 1)][1:]
     return [list(values) for values in zip(*rounds, strict=True)]
@@ -212,7 +213,7 @@ def served_customers(sizes: Sizes, repeats: int) -> list[Row]:
         customers, seconds, _ = _numpy_reference(simulator, sizes.sales * 1000, own_offers)
         return customers / seconds
 
-    simulated, own, shared = _alternate(
+    simulated, own, shared = alternate(
         repeats,
         ours,
         lambda: numpy_rate(own_offers=True),
@@ -220,7 +221,7 @@ def served_customers(sizes: Sizes, repeats: int) -> list[Row]:
     )
     unit = "customers/CPU-s"
     return [
-        _row(
+        make_row(
             "served customers, standard",
             simulated,
             unit,
@@ -228,9 +229,9 @@ def served_customers(sizes: Sizes, repeats: int) -> list[Row]:
             notes=f"{sizes.sales} sales at once, one thread, random actions; candidates thinned away are not "
             "counted; opening, arrivals, stock, money and observations are",
         ),
-        _row("bare numpy, same products", own, unit, notes="choices only; every sale its own prices and appeals"),
-        _row("bare numpy, one price list", shared, unit, notes="choices only; all sales at the same prices"),
-        _row(
+        make_row("bare numpy, same products", own, unit, notes="choices only; every sale its own prices and appeals"),
+        make_row("bare numpy, one price list", shared, unit, notes="choices only; all sales at the same prices"),
+        make_row(
             "served customers over bare numpy",
             [a / b for a, b in zip(simulated, own, strict=True)],
             "ratio",
@@ -244,9 +245,9 @@ def sale_ticks(sizes: Sizes, repeats: int) -> list[Row]:
     """Ticks of a sale per CPU-second, `gallego-van-ryzin` at 60 ticks."""
     simulator, play = _batch("gallego-van-ryzin", sizes.sales)
     ticks = sizes.sales * simulator.scenario.horizon_ticks
-    (rates,) = _alternate(repeats, lambda: ticks / play(0))
+    (rates,) = alternate(repeats, lambda: ticks / play(0))
     return [
-        _row(
+        make_row(
             "sale-ticks, gallego-van-ryzin",
             rates,
             "sale-ticks/CPU-s",
@@ -285,13 +286,13 @@ def single_environment(sizes: Sizes, repeats: int) -> list[Row]:
     """Steps per second of one environment from `gym.make`, with its default wrappers."""
     targets = {"standard": 30_000, "gallego-van-ryzin": 100_000}
     envs = {name: gym.make(environment_id(name)) for name in targets}
-    rates = _alternate(repeats, *(_single(env, sizes.episodes) for env in envs.values()))
+    rates = alternate(repeats, *(_single(env, sizes.episodes) for env in envs.values()))
     rows = []
     for (name, env), values in zip(envs.items(), rates, strict=True):
         sale = env.unwrapped.simulator.sales[0]
         a_tick = sale["customers"] / sale["tick"]
         notes = f"random actions, a reset every {sale['tick']} steps; {a_tick:.3g} customers a tick"
-        rows.append(_row(f"one environment, {name}", values, "steps/s", at_least=targets[name], notes=notes))
+        rows.append(make_row(f"one environment, {name}", values, "steps/s", at_least=targets[name], notes=notes))
     return rows
 
 
@@ -424,13 +425,13 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
         venv = agents.FlashSaleVecEnv(scenario, num_envs=sizes.sales)
         with _torch_on_one_thread(), _Stopwatch(agents.FlashSaleVecEnv, "step_wait", "reset") as environment:
             # Each measurement is short, so there are more of them.
-            sales, nothing = _alternate(3 * repeats, loop(venv, environment), loop(_no_op(venv), environment))
+            sales, nothing = alternate(3 * repeats, loop(venv, environment), loop(_no_op(venv), environment))
         unit = "transitions/s"
         notes = f"PPO.collect_rollouts, MlpPolicy, n = {sizes.sales}, {ticks} steps, torch on one thread"
         rows += [
-            _row(f"SB3 rollout, {scenario}", [rate for rate, _ in sales], unit, notes=notes),
-            _row(f"SB3 rollout, no-op for {scenario}", [rate for rate, _ in nothing], unit, notes=_NO_OP_NOTES),
-            _row(
+            make_row(f"SB3 rollout, {scenario}", [rate for rate, _ in sales], unit, notes=notes),
+            make_row(f"SB3 rollout, no-op for {scenario}", [rate for rate, _ in nothing], unit, notes=_NO_OP_NOTES),
+            make_row(
                 f"SB3 rollout over no-op, {scenario}",
                 [ours / theirs for (ours, _), (theirs, _) in zip(sales, nothing, strict=True)],
                 "ratio",
@@ -464,10 +465,12 @@ def training_share(sizes: Sizes, repeats: int) -> list[Row]:
     transitions = agent.settings.num_envs * agent.scenario.horizon_ticks
     notes = f"{len(laps)} rollouts of {agent.settings.num_envs} sales and their updates, the preset's settings"
     return [
-        _row(
+        make_row(
             "environment's share of PPO, standard", [e / total for total, e in laps], "ratio", at_most=0.5, notes=notes
         ),
-        _row("PPO, standard", [transitions / total for total, _ in laps], "transitions/s", notes="rollout and update"),
+        make_row(
+            "PPO, standard", [transitions / total for total, _ in laps], "transitions/s", notes="rollout and update"
+        ),
     ]
 
 
@@ -511,7 +514,7 @@ print(play({sales}) - base)
 """
 
 
-def _process(code: str, **environment: str) -> tuple[float, str]:
+def in_fresh_process(code: str, **environment: str) -> tuple[float, str]:
     """The number that this code prints in a process of its own, and what it wrote on standard error."""
     root = Path(flashsale_env.__file__).parent.parent
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -529,28 +532,28 @@ def _process(code: str, **environment: str) -> tuple[float, str]:
 
 def importing(sizes: Sizes, repeats: int) -> list[Row]:
     """Seconds of `import flashsale_env` in a new process."""
-    _process(_IMPORT)
-    seconds = [_process(_IMPORT)[0] for _ in range(repeats)]
-    return [_row("import flashsale_env", seconds, "s", at_most=1.0, notes="new process, files in the disk cache")]
+    in_fresh_process(_IMPORT)
+    seconds = [in_fresh_process(_IMPORT)[0] for _ in range(repeats)]
+    return [make_row("import flashsale_env", seconds, "s", at_most=1.0, notes="new process, files in the disk cache")]
 
 
 def compiling(sizes: Sizes, repeats: int) -> list[Row]:
     """Seconds from nothing to the first step, with an empty cache of machine code and with a filled one."""
     code = _FIRST_STEP.format(scenario=sizes.compile_scenario)
     with tempfile.TemporaryDirectory() as folder:
-        first, notice = _process(code, NUMBA_CACHE_DIR=folder)
-        later = [_process(code, NUMBA_CACHE_DIR=folder) for _ in range(repeats)]
+        first, notice = in_fresh_process(code, NUMBA_CACHE_DIR=folder)
+        later = [in_fresh_process(code, NUMBA_CACHE_DIR=folder) for _ in range(repeats)]
     announced = "announced" if "compiling the simulator" in notice else "NOT announced"
     again = sum(bool(text) for _, text in later)
     return [
-        _row(
+        make_row(
             f"first process, {sizes.compile_scenario}",
             [first],
             "s",
             at_most=30.0,
             notes=f"import, compile (measured once, {announced} on standard error), make, reset, step",
         ),
-        _row(
+        make_row(
             f"later process, {sizes.compile_scenario}",
             [seconds for seconds, _ in later],
             "s",
@@ -566,9 +569,9 @@ def memory(sizes: Sizes, repeats: int) -> list[Row]:
     if not Path("/proc/self/statm").exists():
         return [Row(name, None, unit, notes="not measured: this system has no /proc")]
     code = _MEMORY.format(sales=sizes.memory_sales)
-    peaks = [_process(code)[0] / 1e6 for _ in range(repeats)]
+    peaks = [in_fresh_process(code)[0] / 1e6 for _ in range(repeats)]
     notes = "the most in any tick of a whole sale, actions and results included"
-    return [_row(name, peaks, unit, at_most=200.0, notes=notes)]
+    return [make_row(name, peaks, unit, at_most=200.0, notes=notes)]
 
 
 # ---------------------------------------------------------------------------------------------------------------- peers
@@ -617,17 +620,17 @@ def peers(sizes: Sizes, repeats: int) -> list[Row]:
             continue
         names.append((f"{peer.distribution} {peer.name}", metadata.version(peer.distribution)))
         rates.append(_single(env, sizes.episodes))
-    for (name, notes), values in zip(names, _alternate(repeats, *rates), strict=True):
-        rows.append(_row(name, values, "steps/s", notes=notes))
+    for (name, notes), values in zip(names, alternate(repeats, *rates), strict=True):
+        rows.append(make_row(name, values, "steps/s", notes=notes))
 
     for scenario in ("standard", "gallego-van-ryzin"):
         simulator, play = _batch(scenario, sizes.sales)
-        seconds = _alternate(repeats, lambda play=play: play(0))[0]  # type: ignore[misc]
+        seconds = alternate(repeats, lambda play=play: play(0))[0]  # type: ignore[misc]
         notes, ticks = f"batch of {sizes.sales}, one thread", sizes.sales * simulator.scenario.horizon_ticks
         customers = int(simulator.sales["customers"].sum())
         name = f"flashsale-env {scenario}, batch"
-        rows.append(_row(name, [ticks / s for s in seconds], "sale-ticks/CPU-s", notes=notes))
-        rows.append(_row(name, [customers / s for s in seconds], "customers/CPU-s", notes=notes))
+        rows.append(make_row(name, [ticks / s for s in seconds], "sale-ticks/CPU-s", notes=notes))
+        rows.append(make_row(name, [customers / s for s in seconds], "customers/CPU-s", notes=notes))
     return rows
 
 
@@ -671,10 +674,10 @@ def run_bench(
     names = list(BENCHMARKS) if select is None else list(select)
     for name in names:
         if name not in BENCHMARKS:
-            raise ValueError(unknown_name("benchmark", name, BENCHMARKS))
+            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER]))
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}.")
-    begin, load = time.perf_counter(), _load()
+    begin, load = time.perf_counter(), system_load()
     rows: list[dict[str, Any]] = []
     for done, name in enumerate(names):
         if progress is not None:
@@ -687,14 +690,14 @@ def run_bench(
         "quick": quick,
         "repeats": repeats,
         "seconds": time.perf_counter() - begin,
-        "machine": {**_machine(), "load_before": load, "load_after": _load()},
+        "machine": {**describe_machine(), "load_before": load, "load_after": system_load()},
         "versions": _versions(),
         "rows": rows,
         "ratios": {row["name"]: row["value"] for row in rows if row["unit"] == "ratio"},
     }
 
 
-def _machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": _cpu_model(), "cores": usable, "platform": platform.platform(), "python": platform.python_version()}
 
@@ -707,7 +710,7 @@ def _cpu_model() -> str:
     return named[0] if named else platform.processor() or platform.machine()
 
 
-def _load() -> float | None:
+def system_load() -> float | None:
     """Processes that ran or wanted to, mean of the last minute; near 1 is this benchmark itself."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
@@ -741,7 +744,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     if result["quick"]:
         lines += ["- **Quick sizes: these figures say nothing about speed.**"]
     for name in dict.fromkeys(row["benchmark"] for row in result["rows"]):
-        what = (BENCHMARKS[name].__doc__ or "").splitlines()[0]
+        what = (BENCHMARKS[name].__doc__ or "").splitlines()[0] if name in BENCHMARKS else ""
         lines += [
             "",
             f"## {name}",

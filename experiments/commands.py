@@ -544,7 +544,8 @@ def verify(
 @_stops_on_interrupt("Nothing was written.")
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: all].")
+        list[str] | None,
+        typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: all of the simulator's]; or: encoder."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements of which a figure is the median.")] = 5,
     out: Annotated[
@@ -554,12 +555,17 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from experiments.bench import check_folder, run_bench, shown, write
+    from experiments.bench import ENCODER, check_folder, run_bench, shown, write
 
     if out is not None:
         check_folder(out, overwrite=overwrite)
     with progress_bar("measuring") as advance:
-        result = run_bench(names or None, repeats, advance)
+        if names == [ENCODER]:
+            from experiments.bench_encoder import run_encoder_bench
+
+            result = run_encoder_bench(repeats=repeats, progress=advance)
+        else:
+            result = run_bench(names or None, repeats, advance)
     if out is not None:
         write(result, out)
         notice(f"figures in {out}")

@@ -1,45 +1,66 @@
 """The corpus: balanced, repeatable, and split by phrasing."""
 
+import hashlib
+import json
 import re
 from collections import Counter
 
 import pytest
 
-from encoders.corpus import DEFAULT_GOODS, LANGUAGES, SPLITS, _parse, generate, templates
+from encoders.corpus import DEFAULT_GOODS, LANGUAGES, MIXED, SENTIMENTS, SPLITS, _parse, generate, noun_in, templates
+from flashsale_env import load_scenario
 from flashsale_env.intents import INTENTS
 
+every_language = pytest.mark.parametrize("language", LANGUAGES)
 GOODS = ("wireless earbuds", "robot vacuum", "air fryer")
 
 
+def test_english_is_word_for_word_what_the_shipped_default_was_built_from():
+    """A change here is a new corpus: the default encoder and populations are then built and measured again."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for goods in (DEFAULT_GOODS, GOODS[:2], ("air fryer",)):
+            for m in generate(split, 200, 7, goods=goods):
+                digest.update(json.dumps([m.text, m.intent, m.template, m.good]).encode())
+    assert digest.hexdigest() == "04a0fbb521de6d8337155ca279d01115d498a45dac6cb6696fcfe4565e7020fb"
+
+
+@every_language
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_split_is_balanced_over_the_nine_intents(split):
-    counts = Counter(m.intent for m in generate(split, 100, 1))
+def test_every_split_is_balanced_over_the_nine_intents(split, language):
+    counts = Counter(m.intent for m in generate(split, 100, 1, language=language))
     assert set(counts) == set(INTENTS)
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_the_same_seed_writes_the_same_messages_and_another_seed_others():
-    assert generate("train", 50, 3) == generate("train", 50, 3)
-    assert {m.text for m in generate("train", 50, 3)} != {m.text for m in generate("train", 50, 4)}
+@pytest.mark.parametrize("language", [*LANGUAGES, MIXED])
+def test_the_same_seed_writes_the_same_messages_and_another_seed_others(language):
+    first = generate("train", 50, 3, language=language)
+    assert first == generate("train", 50, 3, language=language)
+    assert {m.text for m in first} != {m.text for m in generate("train", 50, 4, language=language)}
 
 
-def test_no_template_serves_two_splits():
-    used = {split: {t for m in generate(split, 900, 0) for t in m.template.split("+")} for split in SPLITS}
+@every_language
+def test_no_template_serves_two_splits(language):
+    messages = {split: generate(split, 900, 0, language=language) for split in SPLITS}
+    used = {split: {t for m in messages[split] for t in m.template.split("+")} for split in SPLITS}
     for a in SPLITS:
         for b in SPLITS:
             assert a == b or not used[a] & used[b], (a, b)
-        assert used[a] <= {t.name for t in templates() if t.split == a}
+        assert used[a] <= {t.name for t in templates(language) if t.split == a}
 
 
-def test_templates_of_different_splits_have_different_patterns():
+@every_language
+def test_templates_of_different_splits_have_different_patterns(language):
     by_pattern = {}
-    for template in templates():
+    for template in templates(language):
         by_pattern.setdefault(template.parts, set()).add((template.intent, template.split))
     assert all(len(places) == 1 for places in by_pattern.values())
 
 
-def test_every_split_has_several_templates_of_every_intent():
-    counts = Counter((t.intent, t.split) for t in templates())
+@every_language
+def test_every_split_has_several_templates_of_every_intent(language):
+    counts = Counter((t.intent, t.split) for t in templates(language))
     assert min(counts[intent, split] for intent in INTENTS for split in SPLITS) >= 5
 
 
@@ -63,8 +84,63 @@ def test_messages_vary_in_length_casing_and_wording():
     assert any(m.text.islower() for m in messages)
 
 
-def test_no_slot_or_bracket_is_left_in_a_message():
-    assert not [m.text for m in generate("train", 2700, 5) if set(m.text) & set("{}[]|")]
+@every_language
+def test_no_slot_or_bracket_is_left_in_a_message(language):
+    assert not [m.text for m in generate("train", 2700, 5, language=language) if set(m.text) & set("{}[]|")]
+
+
+def test_chinese_messages_are_short_have_no_spaces_between_words_and_vary():
+    messages = generate("train", 2700, 0, language="zh")
+    length = sorted(len(m.text) for m in messages)
+    assert 6 <= length[len(length) // 2] <= 16
+    assert len({m.text for m in messages}) > 0.97 * len(messages)
+    # A space stands between sentences only, which most messages have one of.
+    assert sum(" " in m.text for m in messages) < 0.1 * len(messages)
+
+
+def test_the_default_catalogue_has_chinese_names_and_a_message_keeps_the_callers_noun():
+    nouns = tuple(product.noun for product in load_scenario("standard").products)
+    messages = generate("demand", 900, 0, goods=nouns, language="zh")
+    named = [m for m in messages if m.good is not None]
+    assert {m.good for m in named} == set(nouns)
+    assert not [noun for noun in nouns if noun_in("zh", noun).isascii()]
+    assert sum(noun_in("zh", m.good) in m.text for m in named) / len(named) > 0.9
+    assert not any(noun_in("zh", noun) in m.text for m in messages if m.good is None for noun in nouns)
+
+
+def test_every_default_good_has_a_chinese_name_of_its_own():
+    names = [noun_in("zh", good) for good in DEFAULT_GOODS]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if name.isascii()]
+
+
+def test_a_good_without_a_chinese_name_is_written_as_it_came():
+    messages = generate("train", 300, 0, goods=("Nova 耳机 two", "air fryer"), language="zh")
+    named = [m for m in messages if m.good == "Nova 耳机 two"]
+    assert named
+    assert sum("nova 耳机 two" in m.text.lower() for m in named) / len(named) > 0.8
+    assert noun_in("en", "air fryer") == "air fryer"
+
+
+def test_a_mixed_corpus_holds_every_language_in_equal_shares_each_balanced_over_intents():
+    messages = generate("train", 901, 0, language=MIXED)
+    counts = Counter((m.language, m.intent) for m in messages)
+    assert len(messages) == 901
+    assert set(counts) == {(language, intent) for language in LANGUAGES for intent in INTENTS}
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert len({m.language for m in messages[:20]}) == len(LANGUAGES)  # in random order
+
+
+@every_language
+def test_a_message_carries_the_sentiment_of_its_template(language):
+    mood = {t.name: t.sentiment for t in templates(language)}
+    messages = generate("train", 1800, 0, language=language)
+    assert all(m.sentiment == mood[m.template.split("+")[0]] for m in messages)
+    assert {m.sentiment for m in messages} == set(SENTIMENTS)
+    by_intent = Counter((m.intent, m.sentiment) for m in messages)
+    assert by_intent["complaint_return", "positive"] == 0
+    assert by_intent["complaint_return", "negative"] > 50
+    assert by_intent["brand_loyal", "positive"] > 30
 
 
 def test_two_slots_of_a_kind_never_hold_the_same_word():
@@ -83,8 +159,8 @@ def test_one_good_is_enough():
 
 
 def test_an_unknown_language_is_an_error_that_names_the_known_ones():
-    assert LANGUAGES == ("en",)
-    with pytest.raises(ValueError, match=r"unknown language 'fr': phrases exist for en.*'en'"):
+    assert LANGUAGES == ("en", "zh")
+    with pytest.raises(ValueError, match=r"unknown language 'fr': phrases exist for en, zh"):
         generate("train", 9, 0, language="fr")
 
 

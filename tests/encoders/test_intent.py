@@ -9,7 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 import encoders.intent as intent_module
 from encoders import transfer
+from encoders.calibration import softmax
 from encoders.corpus import Message, generate
+from encoders.embedding_cache import EmbeddingCache
+from encoders.inference import Reader
 from encoders.intent import METHODS, IntentEncoder, evaluate, scores, tfidf_reference
 from flashsale_env.intents import INTENTS
 
@@ -177,14 +180,14 @@ def edit_card(folder, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-@pytest.mark.parametrize("name", ["card.json", "head.safetensors", "adapter.safetensors"])
+@pytest.mark.parametrize("name", ["card.json", "head.safetensors", "adapter.safetensors", "scope.safetensors"])
 def test_a_missing_file_is_named(saved, name):
     (saved / name).unlink()
     with pytest.raises(ValueError, match=f"{name} is missing"):
         IntentEncoder.load(saved)
 
 
-@pytest.mark.parametrize("name", ["head.safetensors", "adapter.safetensors"])
+@pytest.mark.parametrize("name", ["head.safetensors", "adapter.safetensors", "scope.safetensors"])
 @pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-1] + bytes([b[-1] ^ 1])])
 def test_a_truncated_or_changed_file_is_refused(saved, name, damage):
     path = saved / name
@@ -229,6 +232,52 @@ def test_an_adapter_of_another_shape_is_refused(saved, monkeypatch):
     monkeypatch.setitem(intent_module.LORA, "r", 4)
     with pytest.raises(ValueError, match="the adapter does not fit backbone 'tiny'"):
         IntentEncoder.load(saved)
+
+
+def test_an_encoder_without_calibration_reads_with_temperature_one_and_judges_no_scope(encoders, saved):
+    """Such were the encoders before they were calibrated: their files stay readable."""
+    card = json.loads((saved / "card.json").read_text())
+    del card["calibration"], card["out_of_scope"], card["files"]["scope.safetensors"]
+    (saved / "card.json").write_text(json.dumps(card))
+    (saved / "scope.safetensors").unlink()
+    old = IntentEncoder.load(saved, device="cpu")
+    encoding = old.encode(TEXTS)
+    assert old.temperature == 1.0
+    assert encoding.in_scope is None
+    assert encoding.familiarity is None
+    with pytest.raises(ValueError, match="has no out-of-scope threshold"):
+        transfer.out_of_scope(old, TEXTS, TEXTS)
+    logits = encoding.embeddings @ old.head["weight"].numpy().T + old.head["bias"].numpy()
+    assert np.allclose(encoding.probabilities, softmax(logits), atol=1e-6)
+
+
+def test_probabilities_are_divided_by_the_temperature_of_the_card(encoders):
+    encoder = encoders["lora"]
+    calibration = encoder.card["calibration"]
+    assert calibration["messages"] == 180
+    assert calibration["temperature"] != 1.0
+    encoding = encoder.encode(TEXTS)
+    logits = encoding.embeddings @ encoder.head["weight"].numpy().T + encoder.head["bias"].numpy()
+    assert np.allclose(encoding.probabilities, softmax(logits, calibration["temperature"]), atol=1e-6)
+
+
+def test_validation_messages_pass_the_threshold_that_they_chose(encoders):
+    encoding = encoders["lora"].encode([m.text for m in generate("validation", 180, 0)])
+    assert encoding.in_scope.dtype == bool
+    assert encoding.in_scope.mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_cache_gives_the_same_reading_without_the_backbone(encoders, tmp_path, monkeypatch):
+    cache = EmbeddingCache(tmp_path / "cache")
+    first = encoders["lora"].encode(TEXTS, cache=cache)
+    monkeypatch.setattr(Reader, "pool_all", lambda *_, **__: pytest.fail("read the text again"))
+    again = encoders["lora"].encode(TEXTS, cache=cache)
+    assert np.array_equal(first.probabilities, again.probabilities)
+
+
+def test_a_text_in_a_language_that_the_backbone_does_not_know_is_read_with_a_warning(default):
+    with pytest.warns(UserWarning, match="a language that backbone 'minilm' does not know"):
+        default.encode(["where is my order", "我的快递什么时候到"])
 
 
 def test_saving_over_something_needs_to_be_asked_for(encoders, saved):
@@ -325,6 +374,23 @@ def test_transfer_measures_the_mapped_rows_and_counts_the_others(encoders, saved
     assert row["rows"] == 2
     guesses = encoders["lora"].encode(["where is it?", "how much?"]).intents
     assert row["encoder"] == scores(["shipping_question", "bargain_hunting"], guesses)
+
+    told = result["out_of_scope"]["shop"]
+    assert (told["rows"], told["others"]) == (2, 1)
+    assert 0 <= told["auroc"] <= 1
+
+
+def test_out_of_scope_figures_are_those_of_the_encoding(encoders):
+    texts, others = TEXTS, ["qqq zz xk", "9 9 9 9 9"]
+    encoder = encoders["lora"]
+    found = transfer.out_of_scope(encoder, texts, others)
+    inside, outside = encoder.encode(texts), encoder.encode(others)
+    above = inside.familiarity[:, None] > outside.familiarity
+    assert found["auroc"] == pytest.approx(above.mean())
+    assert found["accepted"] == inside.in_scope.mean()
+    assert found["rejected"] == (~outside.in_scope).mean()
+    with pytest.raises(ValueError, match="needs messages in and out of scope, got 4 and 0"):
+        transfer.out_of_scope(encoder, texts, [])
 
 
 def test_transfer_over_two_shops_pools_their_rows(encoders):

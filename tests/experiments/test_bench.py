@@ -155,7 +155,7 @@ def test_a_call_from_one_timed_method_to_another_counts_once():
 
 def test_a_process_that_fails_is_an_error_with_its_last_words():
     with pytest.raises(RuntimeError, match="ValueError: no luck"):
-        bench._process("raise ValueError('no luck')")
+        bench.in_fresh_process("raise ValueError('no luck')")
 
 
 def test_the_recorded_page_is_the_one_of_the_recorded_figures():

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import flashsale_env as fs
 from flashsale_env import signal
 
 MEANS, SHARES = (40.0, 80.0, 160.0), (0.5, 0.35, 0.15)
+ONE_PRICE, PERFECT = 23.082777, 26.487320
 
 
 def confusion_of(population):
@@ -68,6 +71,40 @@ def test_the_scenario_earns_what_its_confusion_matrix_allows():
     error = (earned - ratio * came).std(ddof=1) / (sales**0.5 * came.mean())
     assert abs(ratio - exact) < 3.29 * error
     assert (simulator.sales["lost"] == 0).all(), "stock never binds"
+
+
+def test_the_best_price_of_far_classes_is_the_higher_of_two_peaks():
+    """Means 1 and 100: the share of the rich, 5 % or 0.5 %, decides which peak is the highest. Against a fine grid."""
+    for share, rich in ((0.05, True), (0.005, False)):
+        revenue, price = signal.best_single_price((1.0, 100.0), (1 - share, share))
+        grid = np.geomspace(0.5, 200, 200_000)
+        earned = grid * ((1 - share) * np.exp(-grid) + share * np.exp(-grid / 100))
+        assert revenue == pytest.approx(earned.max(), rel=1e-8)
+        assert price == pytest.approx(grid[earned.argmax()], rel=1e-3)
+        assert (price > 50) is rich
+
+
+confusions = st.integers(1, 6).flatmap(
+    lambda k: st.lists(st.lists(st.floats(0.01, 1.0), min_size=k, max_size=k), min_size=3, max_size=3)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(confusions)
+def test_no_prediction_earns_more_than_the_class_or_less_than_one_price(confusion):
+    """Also where there are fewer or more predictions than classes."""
+    revenue, prices = signal.price_by_prediction(MEANS, SHARES, confusion)
+    assert ONE_PRICE - 1e-6 <= revenue <= PERFECT + 1e-6
+    assert prices.shape == (len(confusion[0]),)
+    assert min(MEANS) <= prices.min() <= prices.max() <= max(MEANS)
+    merged = np.asarray(confusion).sum(axis=1, keepdims=True)
+    assert signal.price_by_prediction(MEANS, SHARES, merged)[0] == pytest.approx(ONE_PRICE, abs=1e-6)
+
+
+def test_a_prediction_that_never_occurs_gets_the_price_for_all():
+    prices = signal.price_by_prediction(MEANS, SHARES, [[1, 0, 0], [1, 0, 0], [0, 0, 1]])[1]
+    assert prices[1] == pytest.approx(72.217659, abs=1e-5)
+    assert prices[2] == pytest.approx(160.0)
 
 
 @pytest.mark.parametrize(

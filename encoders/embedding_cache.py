@@ -1,0 +1,141 @@
+"""Vectors of texts on disk, kept between runs.
+
+Owns    the map (key of a reader, text) -> vector, its files, and their size.
+Leaves  what the key stands for, and reading a text that is not there, to `inference`.
+Axes    n texts, k of them known, w numbers a vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load as from_safetensors
+from safetensors.numpy import save as to_safetensors
+
+from flashsale_env.files import write_atomically
+
+__all__ = ["EmbeddingCache"]
+
+
+class EmbeddingCache:
+    """Vectors on disk, found by (reader's key, text).
+
+    A folder a reader's key; in it shards that are written once and never changed: a safetensors file with hashes of
+    texts and their vectors, named by its own sha256. Two processes may use one folder at the same time: they write
+    different files, and a file that the other one removed or merged only costs reading some texts again.
+    `hits` and `misses` count what `get` was asked for.
+    """
+
+    MAX_SHARDS = 64  # of a key; more are merged into one, so that many small writes do not leave many small files
+
+    def __init__(self, folder: str | Path, *, max_bytes: int = 256 << 20) -> None:
+        """Open or make a cache.
+
+        Args:
+            folder: of this cache alone.
+            max_bytes: of all shards together; the oldest are removed. 256 MiB are 160,000 vectors of 384 numbers.
+
+        Raises:
+            ValueError: max_bytes is not positive.
+        """
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes must be positive, got {max_bytes}.")
+        self.folder = Path(folder)
+        self.max_bytes = max_bytes
+        self.hits = self.misses = 0
+        self._shards: dict[Path, tuple[dict[bytes, int], npt.NDArray[np.float32]]] = {}
+
+    def get(self, key: str, texts: Sequence[str], width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Vectors of the texts that are known, in their order: (k, width), and which of the n are: (n,).
+
+        Warns:
+            UserWarning: a shard that is damaged; it is removed, and its texts are read again.
+        """
+        self._refresh(key)
+        shards = [shard for path, shard in self._shards.items() if path.parent.name == key]
+        found = np.zeros(len(texts), np.bool_)
+        vectors = []
+        for i, text in enumerate(texts):
+            name = _text_hash(text)
+            for rows, values in shards:
+                if name in rows:
+                    vectors.append(values[rows[name]])
+                    found[i] = True
+                    break
+        self.hits += int(found.sum())
+        self.misses += int((~found).sum())
+        return np.array(vectors, np.float32).reshape(-1, width), found
+
+    def put(self, key: str, texts: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
+        """Keep the vectors (n, w) of n texts."""
+        folder = self.folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        names = np.frombuffer(b"".join(map(_text_hash, texts)), np.uint8).reshape(len(texts), -1)
+        _write_shard(folder, names, vectors)
+        own = list(folder.glob("*.safetensors"))
+        if len(own) > self.MAX_SHARDS:
+            self._merge(key, own)
+        self._shrink()
+
+    def _refresh(self, key: str) -> None:
+        """Load shards that have appeared and forget those that are gone."""
+        present = set((self.folder / key).glob("*.safetensors"))
+        for path in [path for path in self._shards if path.parent.name == key and path not in present]:
+            del self._shards[path]
+        for path in sorted(present - self._shards.keys()):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:  # another process merged or removed it just now
+                continue
+            if hashlib.sha256(content).hexdigest() != path.stem:
+                warnings.warn(
+                    f"{path} is damaged (its sha256 is not its name): ignored and removed, its texts are read again.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                path.unlink(missing_ok=True)
+                continue
+            tensors = from_safetensors(content)
+            rows = {name.tobytes(): i for i, name in enumerate(tensors["texts"])}
+            self._shards[path] = (rows, tensors["vectors"])
+
+    def _merge(self, key: str, paths: Sequence[Path]) -> None:
+        self._refresh(key)
+        known = {path: self._shards[path] for path in paths if path in self._shards}
+        merged = {name: values[i] for rows, values in known.values() for name, i in rows.items()}
+        names = np.frombuffer(b"".join(merged), np.uint8).reshape(len(merged), -1)
+        kept = _write_shard(self.folder / key, names, np.array(list(merged.values()), np.float32))
+        for path in known.keys() - {kept}:
+            path.unlink(missing_ok=True)
+
+    def _shrink(self) -> None:
+        """Remove the oldest shards, of whatever key, until the rest fits."""
+        aged = []
+        for path in self.folder.glob("*/*.safetensors"):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            aged.append((found.st_mtime_ns, path, found.st_size))
+        total = sum(size for _, _, size in aged)
+        for _, path, size in sorted(aged):
+            if total <= self.max_bytes:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _text_hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _write_shard(folder: Path, names: npt.NDArray[np.uint8], vectors: npt.NDArray[np.float32]) -> Path:
+    content = to_safetensors({"texts": np.ascontiguousarray(names), "vectors": np.ascontiguousarray(vectors)})
+    path = folder / f"{hashlib.sha256(content).hexdigest()}.safetensors"
+    write_atomically(path, content)
+    return path

@@ -1,0 +1,188 @@
+"""A shop's own labelled messages: an encoder whose head knows them, and what it scores on rows it did not see.
+
+Owns    the recipe for a few hundred real rows, and its cross-validation.
+Leaves  the backbone as an earlier fine-tuning left it, and reading the rows to whoever has them.
+Axes    n rows, 9 intents in the order of `INTENTS`, w the backbone's width.
+
+The recipe: the embeddings of an encoder that knows generated messages, and a new head on them, fitted to the real rows
+and, at a tenth of their weight, to generated messages. On 631 messages of two real shops, mapped to eight intents and
+cross-validated, accuracy and macro-F1 were .950 and .891 without the generated ones, .967 and .941 with them at a tenth
+(.966 and .934 at .03, .959 and .926 at .3).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import StratifiedKFold
+
+from encoders.calibration import Scope, held_out_distance, softmax
+from encoders.corpus import Message, generate
+from encoders.intent import IntentEncoder, scores
+from encoders.training import frozen_head, targets
+from flashsale_env.errors import unknown_name
+from flashsale_env.intents import INTENTS
+
+__all__ = ["GENERATED", "GENERATED_WEIGHT", "cross_validate", "fine_tune_on"]
+
+GENERATED = 2700  # messages of the corpus beside the rows, 300 an intent
+GENERATED_WEIGHT = 0.1  # of one of them against one real row
+FOLDS = 5
+
+
+def fine_tune_on(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    *,
+    start: IntentEncoder | None = None,
+    generated: Sequence[Message] | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+    command: str | None = None,
+    progress: bool = False,
+) -> IntentEncoder:
+    """An encoder that reads as the rows' labels say.
+
+    Temperature, out-of-scope threshold and the card's figures come from `folds` heads that each left out a part of the
+    rows; the head that is kept knows all rows.
+
+    Args:
+        texts: n messages.
+        labels: their intents.
+        start: whose embeddings to use; None takes the shipped encoder.
+        generated: messages that keep the head knowing intents and phrasings that the rows lack; None draws `GENERATED`
+            from the English corpus. All nine intents must occur in rows and generated messages together.
+        folds: of the cross-validation.
+        seed: of the folds and the generated messages.
+        command: kept in the card.
+        progress: show a bar on standard error.
+
+    Raises:
+        ValueError: not one label a text, a label that is no intent, a text that is empty, fewer rows than folds.
+    """
+    rows = _Rows(texts, labels, start, generated, folds, seed, progress)
+    logits, distance = rows.held_out()
+    start = rows.start
+    kept = {key: value for key, value in start.card.items() if key not in ("calibration", "figures", "out_of_scope")}
+    card = kept | {
+        "command": command,
+        "start": {"files": start.hashes(), "training": start.card["training"]},
+        "training": {
+            "method": "head on labelled rows",
+            "rows": len(rows.target),
+            "generated": len(rows.generated),
+            "generated_weight": GENERATED_WEIGHT,
+            "folds": folds,
+            "seed": seed,
+        },
+    }
+    # A head for sentiment reads the same embeddings and is still right.
+    others = {key: value for key, value in start.head.items() if key not in ("weight", "bias")}
+    everything = np.arange(len(rows.target))
+    encoder = start.with_head(rows.head(everything) | others, card)
+    encoder.set_temperature(logits, rows.target)
+    embeddings, target, _ = rows.together(everything)
+    confidence = softmax(logits, encoder.temperature).max(axis=1)
+    encoder.set_scope(Scope.fit(embeddings, target, distance, confidence))
+    encoder.card["figures"] = {"cross_validation": rows.summary(logits)}
+    return encoder
+
+
+def cross_validate(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    *,
+    folds: int = FOLDS,
+    seed: int = 0,
+    start: IntentEncoder | None = None,
+    generated: Sequence[Message] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """What `fine_tune_on` scores on rows that it did not see. Arguments as there.
+
+    Returns:
+        "folds": for each fold {"rows", "accuracy", "macro_f1"}; "accuracy" and "macro_f1": their means; "zero_shot":
+        the same two of `start` on all rows; "confusion" (9, 9): rows true, columns predicted. Rows that repeat each
+        other almost word for word may fall into different folds, as they will between old and new messages of a shop.
+    """
+    rows = _Rows(texts, labels, start, generated, folds, seed, progress)
+    logits, _ = rows.held_out()
+    return rows.summary(logits)
+
+
+class _Rows:
+    """Labelled rows and generated messages as embeddings of one encoder, with the folds of the rows."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        start: IntentEncoder | None,
+        generated: Sequence[Message] | None,
+        folds: int,
+        seed: int,
+        progress: bool,
+    ) -> None:
+        if len(texts) != len(labels):
+            raise ValueError(f"each text needs one label, got {len(texts)} texts and {len(labels)} labels.")
+        for row, label in enumerate(labels):
+            if label not in INTENTS:
+                raise ValueError(f"row {row}: {unknown_name('intent', label, INTENTS)}")
+        if folds < 2 or len(texts) < folds:
+            raise ValueError(f"cross-validation needs at least 2 folds and a row a fold, got {folds} for {len(texts)}.")
+        self.start = IntentEncoder.default() if start is None else start
+        self.generated = generate("train", GENERATED, seed) if generated is None else list(generated)
+        self.target = np.array([INTENTS.index(label) for label in labels])
+        self.target_generated = targets(self.generated, "intent")
+        if missing := set(range(len(INTENTS))) - set(self.target) - set(self.target_generated):
+            raise ValueError(f"no message of {', '.join(INTENTS[i] for i in sorted(missing))}: each intent needs some.")
+        encoding = self.start.encode(texts, progress=progress)
+        self.embeddings, self.zero_shot = encoding.embeddings, encoding.intents
+        texts_generated = [message.text for message in self.generated]
+        self.embeddings_generated = self.start.encode(texts_generated, progress=progress).embeddings
+        with warnings.catch_warnings():
+            # Of an intent with fewer rows than folds, some folds test none; the generated messages still train it.
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+            self.folds = list(splitter.split(self.embeddings, self.target))
+
+    def together(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Embeddings, intents and weights of some rows and all generated messages."""
+        weight = np.concatenate([np.ones(len(rows)), np.full(len(self.generated), GENERATED_WEIGHT)])
+        return (
+            np.concatenate([self.embeddings[rows], self.embeddings_generated]),
+            np.concatenate([self.target[rows], self.target_generated]),
+            weight,
+        )
+
+    def head(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        embeddings, target, weight = self.together(rows)
+        return frozen_head(embeddings, target, sample_weight=weight)
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (n, 9) of each row by the head that did not see it, and its distance (n,) to what that one saw."""
+        logits = np.empty((len(self.target), len(INTENTS)), np.float32)
+        distance = np.empty(len(self.target))
+        for train, test in self.folds:
+            head = self.head(train)
+            logits[test] = self.embeddings[test] @ head["weight"].numpy().T + head["bias"].numpy()
+            embeddings, target, _ = self.together(train)
+            distance[test] = held_out_distance(embeddings, target, self.embeddings[test])
+        return logits, distance
+
+    def summary(self, logits: np.ndarray) -> dict[str, Any]:
+        """Figures of held-out logits, see `cross_validate`."""
+        truth = np.array(INTENTS)[self.target]
+        guess = np.array(INTENTS)[logits.argmax(axis=1)]
+        folds = [{"rows": len(test)} | scores(truth[test], guess[test]) for _, test in self.folds]
+        return {
+            "folds": folds,
+            **{name: float(np.mean([fold[name] for fold in folds])) for name in ("accuracy", "macro_f1")},
+            "zero_shot": scores(truth, self.zero_shot),
+            "confusion": confusion_matrix(truth, guess, labels=INTENTS).tolist(),
+        }

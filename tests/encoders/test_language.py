@@ -1,0 +1,70 @@
+"""Language detection, and the warning about texts that a backbone cannot read."""
+
+import warnings
+from dataclasses import replace
+
+import pytest
+
+from encoders.backbone import load_backbone
+from encoders.corpus import LANGUAGES, generate
+from encoders.language import detect, warn_unknown_languages
+
+MESSAGES = {
+    "en": ["Where is my order?", "price", "ok", "la mer cream price", "does the café chair fit", "iPhone 15 pro max"],
+    "zh": ["我的快递到哪了", "iPhone15怎么卖", "包邮吗?", "退货", "這個多少錢", "OK的，发货吧"],
+    "ja": ["注文はどこですか", "返品したい", "送料無料ですか", "カメラ"],
+    "ko": ["배송 언제 와요", "환불해 주세요"],
+    "ru": ["где мой заказ", "сколько стоит"],
+    "uk": ["де моє замовлення, чому його немає"],
+    "ar": ["اين طلبي"],
+    "th": ["ส่งเมื่อไหร่"],
+    "hi": ["मेरा ऑर्डर कहाँ है"],
+    "de": ["wo bleibt mein Paket", "Wann kommt die Lieferung?", "Ich möchte das Geld zurück"],
+    "fr": ["où est mon colis", "je veux un remboursement"],
+    "es": ["¿dónde está mi pedido?", "quiero devolver el producto", "cuanto cuesta"],
+    "pt": ["onde está o meu pedido", "não funciona"],
+    "vi": ["đơn hàng của tôi ở đâu"],
+    "tr": ["siparişim nerede"],
+    "id": ["barang saya belum sampai kak"],
+}
+
+
+@pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in MESSAGES.items() for text in texts])
+def test_a_shop_message_is_known_by_its_script_letters_or_words(language, text):
+    assert detect(text) == language
+
+
+@pytest.mark.parametrize("text", ["", "?", "123", "😀", "XL"])
+def test_a_text_that_tells_nothing_is_taken_for_english(text):
+    assert detect(text) == "en"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_of_the_corpus_is_taken_for_another_language(language):
+    """A false alarm on a shop's own language would be read once and never again."""
+    messages = generate("train", 1800, 1, language=language)
+    assert not [m.text for m in messages if detect(m.text) != language]
+
+
+@pytest.fixture(scope="module")
+def english():
+    return replace(load_backbone("tiny"), name="minilm", languages=("en",))
+
+
+def test_texts_the_backbone_cannot_read_are_counted_shown_and_sent_to_the_backbone_that_can(english):
+    texts = ["where is it", "我的快递到哪了", "price", "能便宜点吗"]
+    wanted = (
+        r"2 of 4 texts .*'minilm' does not know \(zh: 2\), e\.g\. '我的快递到哪了' \(zh\)\. "
+        r"It knows en; .*backbone='multilingual'"
+    )
+    with pytest.warns(UserWarning, match=wanted):
+        warn_unknown_languages(texts, english)
+
+
+def test_known_languages_and_undeclared_backbones_pass_in_silence(english):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unknown_languages(["where is it", "ok"], english)
+        warn_unknown_languages(["我的快递到哪了"], replace(english, languages=("en", "zh")))
+        warn_unknown_languages(["我的快递到哪了"], replace(english, languages=()))
+        warn_unknown_languages([], english)

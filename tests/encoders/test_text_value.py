@@ -1,0 +1,102 @@
+"""What text is worth: exact prices by prediction, and readings compared on held-out voices."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from encoders import text_value as module
+from encoders.corpus import generate
+from encoders.intent import Encoding, IntentEncoder
+from encoders.reference import willingness_class
+from encoders.text_value import main, pricing_value, share_closed, text_value
+from flashsale_env import INTENTS, load_scenario
+
+ONE_PRICE, PERFECT = 23.082777, 26.487320  # revenue per customer, computed independently of this code
+
+
+def test_the_most_price_sensitive_intents_are_the_poorest_class():
+    assert [willingness_class(s) for s in (4.0, 3.4, 2.0, 1.5, 1.3, 1.0)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_perfect_reading_earns_the_ceiling_and_a_blind_one_that_of_one_price():
+    true = np.repeat(np.arange(9), 20)
+    perfect = pricing_value((true, true), (true, true), true * 2 + np.arange(180) % 2)
+    assert perfect["revenue"]["mean"] == pytest.approx(PERFECT, abs=1e-6)
+    assert perfect["share_of_ceiling"] == pytest.approx(1.0)
+    blind = pricing_value((true, np.zeros_like(true)), (true, np.zeros_like(true)), true)
+    assert blind["revenue"]["mean"] == pytest.approx(ONE_PRICE, abs=1e-6)
+    assert blind["revenue"]["low"] == pytest.approx(ONE_PRICE, abs=1e-6)
+
+
+def test_the_interval_of_a_share_is_that_of_a_ratio_of_sums_of_clusters():
+    """Against a bootstrap of whole clusters, and 1 exactly for the full information itself."""
+    rng = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(400), 10)
+    none = 1 + rng.normal(0, 0.2, 400)[cluster] + rng.normal(0, 0.1, 4000)
+    full = none - 0.3 + rng.normal(0, 0.2, 400)[cluster]
+    some = none - 0.2 + rng.normal(0, 0.3, 400)[cluster]
+    found = share_closed(none, some, full, cluster)
+    a, b = ((none - x).reshape(400, 10).sum(axis=1) for x in (some, full))
+    rows = rng.integers(0, 400, (4000, 400))
+    low, high = np.quantile(a[rows].sum(axis=1) / b[rows].sum(axis=1), [0.025, 0.975])
+    assert found.mean == pytest.approx(a.sum() / b.sum())
+    assert (found.high - found.low) == pytest.approx(high - low, rel=0.1)
+    assert share_closed(none, full, full, cluster).low == pytest.approx(1.0)
+
+
+class Oracle:
+    """An encoder that has been told the intent and the product of every message, and stands in for BERT here."""
+
+    def __init__(self, scenario, voices):
+        nouns = tuple(product.noun for product in scenario.products)
+        self.intent, self.good = {}, {noun: noun for noun in nouns}
+        for split, count in voices.items():
+            for message in generate(split, count, 0, goods=nouns):
+                self.intent[message.text] = message.intent
+                self.good[message.text] = message.good
+        self.nouns = nouns
+
+    def encode(self, texts, progress=False):
+        known = [INTENTS.index(self.intent.get(text, INTENTS[0])) for text in texts]
+        about = np.array([[self.good[text] == noun for noun in self.nouns] for text in texts], np.float32)
+        return Encoding(np.eye(len(INTENTS), dtype=np.float32)[known], about)
+
+
+def test_knowing_all_closes_the_gap_and_shuffled_texts_close_none(monkeypatch):
+    """TF-IDF, fitted on a tenth of the usual messages, lies between."""
+    monkeypatch.setattr(module, "DEFAULT_TRAIN", 450)
+    scenario = load_scenario("standard")
+    scenario = scenario.replace(arrivals=replace(scenario.arrivals, customers_per_minute=100.0))
+    oracle = Oracle(scenario, {"demand": 450, "evaluation": 270})
+    found = text_value(oracle, scenario, voices=450, heldout_voices=270, visits=6_000)
+    readings = found["readings"]
+    assert list(readings) == ["no_text", "tfidf", "encoder", "intent_only", "true_intent", "shuffled"]
+    assert readings["encoder"]["share_closed_by_voice"]["mean"] > 0.9
+    assert readings["true_intent"]["share_closed_by_voice"]["mean"] == 1.0
+    assert readings["true_intent"]["gap_to_no_text"]["low"] > 0.02
+    assert readings["shuffled"]["share_closed_by_voice"]["low"] < 0.05
+    assert readings["shuffled"]["share_closed_by_voice"]["mean"] < 0.1
+    assert readings["tfidf"]["nll"] > readings["encoder"]["nll"]
+    revenue = {name: row["revenue"]["mean"] for name, row in found["pricing"]["readings"].items()}
+    assert revenue["encoder"] == pytest.approx(PERFECT, abs=1e-6)
+    assert revenue["shuffled"] < ONE_PRICE + 0.1 < revenue["tfidf"] < PERFECT
+    assert found["heldout_visits"] >= 6_000
+
+
+@pytest.mark.slow
+def test_the_shipped_encoder_closes_four_fifths_of_the_gap(tmp_path, capsys):
+    """Over half a million held-out visits, by the command of the README."""
+    main(["--out", str(tmp_path / "value.json")])
+    found = json.loads(capsys.readouterr().out)
+    assert found == json.loads((tmp_path / "value.json").read_text())
+    assert found["heldout_visits"] >= 500_000
+    readings = found["readings"]
+    assert readings["encoder"]["share_closed_by_voice"]["mean"] >= 0.8
+    assert readings["encoder"]["share_closed_by_voice"]["low"] > readings["tfidf"]["share_closed_by_voice"]["high"]
+    assert readings["shuffled"]["share_closed_by_voice"]["low"] <= 0
+    pricing = found["pricing"]
+    assert pricing["one_price"] < pricing["readings"]["encoder"]["revenue"]["low"]
+    assert pricing["readings"]["encoder"]["revenue"]["high"] < pricing["perfect_intent"]
+    assert IntentEncoder.default().card["pretrained"]
