@@ -45,7 +45,7 @@ _TELLING_WORDS = {
     "en": "the and is are you your my it this that what how when where do does can i in of for to with have not please",
     "de": "der das und ist nicht ich wie wann wo mein meine mit auf eine einen kann haben bitte für wir kommt kostet",
     "fr": "le la les est et je vous mon ma un une pas pour que quand où avec sur dans du ce cette comment veux combien",
-    "es": "el la los es y yo mi un una no por que cuándo cuando dónde con para del este esta cómo quiero cuanto cuesta",
+    "es": "el la los es y mi un una no por que cuándo cuando dónde con para del este esta cómo quiero cuanto cuesta",
     "pt": "o os é e eu meu minha uma não por que quando onde com para do da este esta olá como quero você está",
     "it": "il lo gli è e io mio mia una non per che quando dove con del della questo questa ciao come sono vorrei",
     "nl": "de het een en ik mijn niet voor dat wanneer waar met op van dit deze hoe is kan hebben wij zijn",

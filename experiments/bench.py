@@ -785,7 +785,9 @@ MISSES = {
     ),
     "environment's share of PPO, standard": (
         "the update is short (two epochs, one hidden layer of 32), 0.4 s against 0.85 CPU-seconds of 12 million "
-        "customers on two threads; where another process takes the second core the share is 0.65."
+        "customers on two threads; where another process takes the second core the share is 0.65. Tried: voices "
+        "whose hot fields lie together and no early exit among classes (3 % faster, kept), fewer price tags after a "
+        "coupon (nothing). The argmax without branches named above would bring it to about 0.46, but rounds utilities."
     ),
 }
 

@@ -109,19 +109,19 @@ class Choice:
 
     Args:
         model: a key of `CHOICE_MODELS`.
+        drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
         dissimilarity: under "nested", of the products in a nest, .01 to 1; 1 is "mnl", near 0 only the best of a nest
             counts.
         sensitivity_sd: under "mixed", standard deviation of log price sensitivity among customers of one voice (its
             factor has mean 1).
         appetite_sd: under "mixed", standard deviation of what one customer adds to every product, logits.
-        drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
     """
 
     model: str = "mnl"
+    drift: tuple[float, ...] = (1.0,)
     dissimilarity: float = 1.0
     sensitivity_sd: float = 0.0
     appetite_sd: float = 0.0
-    drift: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.model not in CHOICE_MODELS:

@@ -141,10 +141,11 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             ("utility", "f4", (products,)),  # relevance + quality, logits
             ("price_sensitivity", "f4"),
             ("coupon_affinity", "f4"),
-            ("intent", "f4", (N_INTENTS,)),
-            ("predicted", "i4"),  # the likeliest intent
             ("alias_below", "f4"),
             ("alias", "i4"),
+            ("predicted", "i4"),  # the likeliest intent
+            # Last, for it is read only where a message is left: what every customer reads then lies close together.
+            ("intent", "f4", (N_INTENTS,)),
         ]
     )
 
