@@ -143,16 +143,24 @@ def encode(
         Path | None,
         typer.Option(metavar="DIR", help="Encoder with its demand model, e.g. runs/demo/encoder [default: shipped]."),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="C", help="Column with intents of some rows: the encoder learns them first."),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of the file.")] = "utf-8",
     skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Build customers from a shop's own messages: intents by BERT, tastes by the demand model."""
-    from experiments.messages import read_messages
+    from experiments.messages import read_labelled, read_messages
     from flashsale_env import load_scenario
 
-    texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
+    intents: list[str] = []
+    if labels is None:
+        texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
+    else:
+        texts, intents = read_labelled(messages, text_column, labels, encoding=encoding, skip_empty=skip_empty)
     sale = load_scenario(scenario)
 
     run = Run(
@@ -161,6 +169,7 @@ def encode(
         options={
             "messages": str(messages),
             "text_column": text_column,
+            "labels": labels,
             "scenario": scenario,
             "encoder": str(encoder) if encoder else "default",
             "encoding": encoding,
@@ -170,13 +179,23 @@ def encode(
     )
     run.check(overwrite=overwrite)
 
-    from experiments.encode import read_customers, summary
+    from encoders.building import population_from_texts
+    from experiments.encode import read_customers, save_encoder, summary, tune
 
-    population = read_customers(texts, sale, encoder, command=context.obj, progress=sys.stderr.isatty())
-    run.begin(overwrite=overwrite)
+    watched = sys.stderr.isatty()
+    if labels is None:
+        population = read_customers(texts, sale, encoder, command=context.obj, progress=watched)
+        run.begin(overwrite=overwrite)
+    else:
+        reader, demand = tune(texts, intents, encoder, command=context.obj, progress=watched)
+        population = population_from_texts(texts, reader, demand, sale, command=context.obj, progress=watched)
+        run.begin(overwrite=overwrite)
+        save_encoder(reader, demand, out / "encoder")
     population.save(out)
     run.finish()
     found = summary(population)
+    if labels is not None:
+        found["cross_validation"] = reader.card["figures"]["cross_validation"]
     if as_json:
         examples = [dataclasses.asdict(example) for example in found["examples"]]
         _print_json({"out": str(out), **found, "examples": examples})
@@ -195,6 +214,14 @@ def encode(
             for intent, row in sorted(found["intents"].items(), key=lambda item: -item[1]["messages"])
         ],
     )
+    if labels is not None:
+        scored = found["cross_validation"]
+        rows = [("before, as it came", scored["zero_shot"]), ("learned, on rows it did not see", scored)]
+        show_table(
+            f"intents of the {sum(map(bool, intents)):,} labelled messages, cross-validated",
+            ("encoder", "accuracy", "macro-F1"),
+            [(name, f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}") for name, row in rows],
+        )
     show_table(
         "examples, evenly spaced over the file",
         ("message", "intent", "probability"),

@@ -13,6 +13,7 @@ import numpy as np
 from encoders.building import DEMAND_FOLDER, population_from_texts
 from encoders.demand import DemandModel
 from encoders.intent import IntentEncoder
+from encoders.labelled import fine_tune_on
 from flashsale_env import INTENTS, Population, Scenario
 
 EXAMPLES = 5
@@ -42,6 +43,30 @@ def read_customers(
     reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
     return population_from_texts(texts, reader, demand, scenario, command=command, progress=progress)
+
+
+def tune(
+    texts: Sequence[str], labels: Sequence[str], encoder: Path | None, *, command: str, progress: bool
+) -> tuple[IntentEncoder, DemandModel]:
+    """An encoder whose head learned the labelled rows, and the demand model that reads beside it.
+
+    Args:
+        texts: all messages.
+        labels: their intents, "" for the rows that have none and teach nothing.
+        encoder: where both start from, as for `read_customers`.
+    """
+    rows = [row for row, label in enumerate(labels) if label]
+    start = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
+    tuned = fine_tune_on(
+        [texts[row] for row in rows], [labels[row] for row in rows], start=start, command=command, progress=progress
+    )
+    return tuned, DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
+
+
+def save_encoder(encoder: IntentEncoder, demand: DemandModel, folder: Path) -> None:
+    """Both in one folder, as `--encoder` takes it."""
+    encoder.save(folder)
+    demand.save(folder)
 
 
 def summary(population: Population) -> dict[str, Any]:

@@ -7,6 +7,33 @@ from pathlib import Path
 import pandas as pd
 
 from flashsale_env.errors import unknown_name
+from flashsale_env.intents import INTENTS
+
+
+def read_labelled(
+    path: str | Path, column: str, labels: str, *, encoding: str = "utf-8", skip_empty: bool = False
+) -> tuple[list[str], list[str]]:
+    """The texts of one column and the intents in another, "" where a row has none.
+
+    Args:
+        path, column, encoding, skip_empty: as for `read_messages`.
+        labels: name of the column that holds the intents.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_messages`; also for a label that is no intent, with its row, or where
+            no row has one.
+    """
+    texts, table = _texts(Path(path), column, encoding, skip_empty)
+    if labels not in table.columns:
+        raise ValueError(f"{path}: {unknown_name('column', labels, map(str, table.columns))}")
+    given = [str(label).strip() for label in table[labels].fillna("")]
+    for row, label in zip(table.index, given, strict=True):
+        if label and label not in INTENTS:
+            where = f"{path}: column {labels!r}, row {row + 1} below the header"
+            raise ValueError(f"{where}: {unknown_name('intent', label, INTENTS)}")
+    if not any(given):
+        raise ValueError(f"{path}: column {labels!r} is empty in all rows; label some with {', '.join(INTENTS)}.")
+    return texts, given
 
 
 def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", skip_empty: bool = False) -> list[str]:
@@ -22,7 +49,11 @@ def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", ski
         FileNotFoundError: no such file.
         ValueError: not CSV, another encoding, no such column, no rows, or an empty text; the message says where.
     """
-    path = Path(path)
+    return _texts(Path(path), column, encoding, skip_empty)[0]
+
+
+def _texts(path: Path, column: str, encoding: str, skip_empty: bool) -> tuple[list[str], pd.DataFrame]:
+    """The texts, and the rows of the table that they stand in."""
     table = _read_table(path, _read_text(path, encoding))
     if column not in table.columns:
         raise ValueError(f"{path}: {unknown_name('column', column, map(str, table.columns))}")
@@ -38,7 +69,7 @@ def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", ski
         )
     if empty.all():
         raise ValueError(f"{path}: column {column!r} is empty in all {len(texts)} rows.")
-    return [str(text) for text in texts[~empty]]
+    return [str(text) for text in texts[~empty]], table[~empty]
 
 
 def _read_text(path: Path, encoding: str) -> str:

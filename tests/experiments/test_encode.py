@@ -107,3 +107,26 @@ def test_a_population_is_not_overwritten_unasked(flashsale, messages, encoder, t
     assert flashsale(*words).code == 0
     assert "already holds something" in flashsale(*words).complaint
     assert flashsale(*words, "--overwrite").code == 0
+
+
+def test_labelled_rows_teach_the_encoder_which_can_be_used_again(flashsale, messages, encoder, tmp_path):
+    """Words that no encoder knows get their meaning from the labels; cross-validated figures stand beside."""
+    made_up = {"gift": "zorp", "bulk": "quib", "comparison": "flern"}
+    rows = [f"{word} {word} please {i},{intent}" for intent, word in made_up.items() for i in range(8)]
+    path = messages("text,intent\n" + "\n".join(rows) + "\nzorp zorp please 99,\n")
+    out = tmp_path / "out"
+    words = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
+    found = flashsale(*words, "--out", out, "--json").json
+    scored = found["cross_validation"]
+    assert scored["accuracy"] > scored["zero_shot"]["accuracy"]
+    assert fs.Population.load(out).latent_class[-1] == fs.INTENTS.index("gift")
+    again = ("encode", path, "--text-column", "text", "--encoder", out / "encoder", "--out", tmp_path / "again")
+    assert flashsale(*again, "--json").json["intents"] == found["intents"]
+    assert "cross-validated" in flashsale(*words, "--out", tmp_path / "table").out
+
+
+def test_a_label_that_is_no_intent_is_refused(flashsale, messages, encoder, tmp_path):
+    path = messages("text,intent\nhello,gitf\n")
+    words = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
+    assert "Did you mean 'gift'" in flashsale(*words, "--out", tmp_path / "out").complaint
+    assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.messages import read_messages
+from experiments.messages import read_labelled, read_messages
 
 
 def test_messages_come_in_the_order_of_the_file_and_untouched(messages):
@@ -61,3 +61,23 @@ def test_a_missing_file_a_folder_and_an_unknown_encoding_are_told_apart(messages
         read_messages(tmp_path, "text")
     with pytest.raises(ValueError, match="unknown encoding 'utf-9'"):
         read_messages(messages("text\nhello\n"), "text", encoding="utf-9")
+
+
+def test_labels_come_beside_their_texts_and_may_be_missing(messages):
+    path = messages("text,intent\nhow much,bargain_hunting\n,gift\nhello,\n")
+    texts, labels = read_labelled(path, "text", "intent", skip_empty=True)
+    assert texts == ["how much", "hello"]
+    assert labels == ["bargain_hunting", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,intent\na,gift\nb,gitf\n", r"row 2 below the header: unknown intent 'gitf'. Did you mean 'gift'"),
+        ("text,intents\na,gift\n", "Did you mean 'intents'"),
+        ("text,intent\na,\nb,\n", "empty in all rows; label some with bargain_hunting"),
+    ],
+)
+def test_labels_that_say_nothing_are_refused(messages, content, message):
+    with pytest.raises(ValueError, match=message):
+        read_labelled(messages(content), "text", "intent")
