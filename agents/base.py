@@ -74,6 +74,16 @@ class Agent:
         """Why the agent cannot play this scenario, or None where it can."""
         return None
 
+    def require_applies(self) -> None:
+        """For agents that cannot even be built where they do not apply.
+
+        Raises:
+            ValueError: the agent does not apply to its scenario; the message says why.
+        """
+        reason = self.applies(self.scenario)
+        if reason is not None:
+            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:

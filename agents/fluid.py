@@ -46,9 +46,7 @@ class Formula(Agent):
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
-        reason = self.applies(self.scenario)
-        if reason is not None:
-            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+        self.require_applies()
         self._read = TickReader(self)
 
     @classmethod
@@ -235,9 +233,7 @@ class BaseStock(Agent):
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
-        reason = self.applies(self.scenario)
-        if reason is not None:
-            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+        self.require_applies()
         self._read = TickReader(self)
         self._rule = base_stock_rule(lost_sales_problem(self.scenario), int(self.params["level"]))
 

@@ -109,9 +109,7 @@ class DynamicProgramming(Agent):
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
-        reason = self.applies(self.scenario)
-        if reason is not None:
-            raise ValueError(f"agent {self.name!r} does not apply to scenario {self.scenario.name!r}: {reason}.")
+        self.require_applies()
         self.expected_profit: float | None = None
         self.average_cost: float | None = None
         self._read = TickReader(self)

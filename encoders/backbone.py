@@ -28,7 +28,16 @@ from transformers.utils import logging as hf_logging
 
 from encoders.multilingual import multilingual_folder
 
-__all__ = ["BACKBONES", "MAX_TOKENS", "Backbone", "BackboneEntry", "load_backbone", "mean_pool", "sha256_of"]
+__all__ = [
+    "BACKBONES",
+    "MAX_TOKENS",
+    "Backbone",
+    "BackboneEntry",
+    "has_bf16_units",
+    "load_backbone",
+    "mean_pool",
+    "sha256_of",
+]
 
 # Customers' messages rarely pass 40 tokens; sentence-transformers trained MiniLM-L6 with 128.
 MAX_TOKENS = 128
@@ -112,6 +121,13 @@ def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the real tokens: hidden (n, t, w), mask (n, t) -> (n, w), float32."""
     weight = mask.unsqueeze(-1).float()
     return (hidden.float() * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+
+
+def has_bf16_units(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 matrices itself: AMX on a CPU, or a GPU that has it."""
+    if device.type == "cpu":
+        return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def sha256_of(path: Path) -> str:

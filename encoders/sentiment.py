@@ -43,7 +43,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from encoders.backbone import Backbone, load_backbone
+from encoders.backbone import Backbone, has_bf16_units, load_backbone
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -113,7 +113,7 @@ def embeddings(texts: Sequence[str], backbone: Backbone, *, cache: str | Path | 
         return load_file(path)["embeddings"]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*only their beginning is read")  # reviews are, on purpose
-        vectors = backbone.embed(texts, bf16=_has_bf16_units(backbone.model.device)).numpy()
+        vectors = backbone.embed(texts, bf16=has_bf16_units(backbone.model.device)).numpy()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save({"embeddings": vectors}))
@@ -216,7 +216,7 @@ def adapt(
         )
         net.train()
         for rows in track(batches, "adapting", console=Console(stderr=True), disable=not progress):
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_has_bf16_units(device)):
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16_units(device)):
                 pooled = adapted.pool([tokens[i] for i in rows])
             odds = head(pooled.float()).squeeze(1)
             loss = F.binary_cross_entropy_with_logits(odds, wanted[rows].to(device))
@@ -262,12 +262,6 @@ def _linear(classifier: Pipeline) -> torch.nn.Linear:
 
 def _regression(penalties: np.ndarray) -> GridSearchCV:
     return GridSearchCV(LogisticRegression(max_iter=2000), {"C": penalties}, cv=FOLDS)
-
-
-def _has_bf16_units(device: torch.device) -> bool:
-    if device.type == "cpu":
-        return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

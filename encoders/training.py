@@ -29,7 +29,7 @@ from safetensors.torch import save as to_safetensors
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 
-from encoders.backbone import Backbone
+from encoders.backbone import Backbone, has_bf16_units
 from encoders.corpus import SENTIMENTS, Message
 from encoders.inference import pool_all
 from flashsale_env.errors import unknown_name
@@ -609,12 +609,8 @@ def cuda_devices(device: torch.device) -> list[torch.device]:
 
 def fast_matmul(device: torch.device, precision: str = "auto") -> torch.autocast:
     """bfloat16 matrix products: where the hardware has units for them, or as asked."""
-    fast = precision == "bf16"
-    if precision == "auto" and device.type == "cpu":
-        fast = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
-    elif precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
+    fast = precision == "bf16" or (precision == "auto" and has_bf16_units(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
 
 
 class progress_bar:

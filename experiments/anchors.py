@@ -220,6 +220,16 @@ def optimum(quantity: str, scenario: Scenario, sales: int, limit: float | None =
     return mean_of(quantity, agent.expected_profit, simulate(agent, scenario, sales)["profit"], limit=limit)
 
 
+def opening_prices(scenario: Scenario) -> list[tuple[float, float]]:
+    """For each product the optimal price of the full stock at the opening, and the one that the simulator shows."""
+    table = exact.solve_pricing(scenario).prices[0]
+    simulator = Simulator(scenario)
+    observation = simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
+    simulator.advance(agents.make("dp", scenario).predict(observation)[0])
+    full_stock = table.reshape(-1, table.shape[-1])[-1]
+    return list(zip(full_stock.tolist(), simulator.sales["price"][0].tolist(), strict=True))
+
+
 def constant_price(
     quantity: str, scenario: Scenario, price: float, sales: int, limit: float | None = None
 ) -> Measurement:
@@ -262,16 +272,9 @@ def gvr_optimal(sales: int, n: int, rho: float, ticks: int) -> list[Measurement]
     scenario = gvr_sale(n, rho, ticks)
     label = text(n=n, rho=rho, K=ticks)
     found = [optimum(f"optimal revenue, {label}", scenario, sales, exact.gvr_value(n, rho))]
-    simulator = Simulator(scenario)
-    agent = agents.make("dp", scenario)
-    observation = simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
-    simulator.advance(agent.predict(observation)[0])
-    price = float(simulator.sales["price"][0, 0])
-    table = float(exact.optimal_continuous_prices(
-        exact.pricing_problem(scenario), *scenario.products[0].price_levels[::-1]
-    ).prices[0, -1, 0])  # fmt: skip
+    ((optimal_price, shown),) = opening_prices(scenario)
     limit = exact.gvr_price(n, rho)
-    found.append(Measurement(f"opening price shown, {label}", table, price, limit=limit, tolerance=1e-5))
+    found.append(Measurement(f"opening price shown, {label}", optimal_price, shown, limit=limit, tolerance=1e-5))
     return found
 
 
@@ -287,8 +290,7 @@ def gvr_sales_law(sales: int, n: int, rho: float, ticks: int) -> list[Measuremen
     scenario = gvr_sale(n, rho, ticks)
     problem = exact.pricing_problem(scenario)
     agent = agents.make("dp", scenario)
-    low, high = scenario.products[0].price_levels[-1], scenario.products[0].price_levels[0]
-    law = exact.sales_law(problem, exact.optimal_continuous_prices(problem, low, high).prices[..., 0])
+    law = exact.sales_law(problem, exact.solve_pricing(scenario).prices[..., 0])
     sold = simulate(agent, scenario, sales)["units_sold"]
     label, blocked = text(n=n, rho=rho, K=ticks), exact.erlang_b(n, rho)
     return [
@@ -546,15 +548,10 @@ def mnl_stock(
         a, [(highest, highest / 1000.0)] * len(a), [int(n) for n in stock], arrival_probability * ticks, ticks,
         sensitivity=b, continuous=True, law="bernoulli",
     )  # fmt: skip
-    agent = agents.make("dp", scenario)
     label = text(stock=stock, T=ticks, **{"lambda": arrival_probability})
     found = [optimum(f"optimal revenue, {label}", scenario, sales)]
-    simulator = Simulator(scenario)
-    simulator.advance(agent.predict(simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64)))[0])
-    opening = exact.solve_mnl(exact.mnl_sale(scenario)).prices[0][tuple(-1 for _ in a)]
-    for j, price in enumerate(opening):
-        shown = float(simulator.sales["price"][0, j])
-        found.append(Measurement(f"opening price {j + 1} shown, {label}", float(price), shown, tolerance=1e-5))
+    for j, (price, shown) in enumerate(opening_prices(scenario)):
+        found.append(Measurement(f"opening price {j + 1} shown, {label}", price, shown, tolerance=1e-5))
     return found
 
 

@@ -682,9 +682,7 @@ def run_bench(
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), name)
-        for row in BENCHMARKS[name](QUICK if quick else FULL, repeats):
-            met = None if quick else row.met
-            rows.append({"benchmark": name, **asdict(row), "repeats": list(row.repeats), "met": met})
+        rows += as_rows(name, BENCHMARKS[name](QUICK if quick else FULL, repeats), quick=quick)
     return {
         "command": COMMAND,
         "quick": quick,
@@ -693,8 +691,21 @@ def run_bench(
         "machine": {**describe_machine(), "load_before": load, "load_after": system_load()},
         "versions": _versions(),
         "rows": rows,
-        "ratios": {row["name"]: row["value"] for row in rows if row["unit"] == "ratio"},
+        "ratios": ratios_of(rows),
     }
+
+
+def as_rows(benchmark: str, rows: Iterable[Row], *, quick: bool) -> list[dict[str, Any]]:
+    """Figures of one benchmark, ready for JSON; quick ones are not judged."""
+    return [
+        {"benchmark": benchmark, **asdict(row), "repeats": list(row.repeats), "met": None if quick else row.met}
+        for row in rows
+    ]
+
+
+def ratios_of(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Name -> value of the rows that are ratios."""
+    return {row["name"]: row["value"] for row in rows if row["unit"] == "ratio"}
 
 
 def describe_machine() -> dict[str, Any]:

@@ -14,7 +14,6 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,16 @@ from encoders.backbone import load_backbone
 from encoders.corpus import generate
 from encoders.inference import PRECISIONS, Reader, available_precisions, fastest_precision
 from encoders.intent import IntentEncoder
-from experiments.bench import Row, alternate, describe_machine, in_fresh_process, make_row, system_load
+from experiments.bench import (
+    Row,
+    alternate,
+    as_rows,
+    describe_machine,
+    in_fresh_process,
+    make_row,
+    ratios_of,
+    system_load,
+)
 
 COMMAND = "flashsale bench encoder"
 
@@ -100,9 +108,7 @@ def run_encoder_bench(
             found = measure()
             if name == "encoder-accuracy":
                 accurate |= {row.name.split()[-1] for row in found if row.unit == "points" and row.met is not False}
-            for row in found:
-                met = None if quick else row.met
-                rows.append({"benchmark": name, **asdict(row), "repeats": list(row.repeats), "met": met})
+            rows += as_rows(name, found, quick=quick)
     return {
         "command": COMMAND,
         "quick": quick,
@@ -117,7 +123,7 @@ def run_encoder_bench(
         },
         "versions": _versions(),
         "rows": rows,
-        "ratios": {row["name"]: row["value"] for row in rows if row["unit"] == "ratio"},
+        "ratios": ratios_of(rows),
     }
 
 
