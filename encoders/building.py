@@ -2,7 +2,10 @@
 
 Owns    the chain texts -> encoder -> demand model -> population, and the shipped populations.
 
-    python -m encoders.building     rebuilds `flashsale_env/data/{intent,reference,learned}` and the demand model
+    python -m encoders.building                     rebuilds the shipped populations of the default encoder
+    python -m encoders.building --encoder DIR       rebuilds those in the languages of a multilingual encoder
+
+The demand model is saved beside its encoder: `flashsale encode --encoder DIR` takes both.
 
 Everything that can be measured against the truth is measured in the reference world, on voices whose phrasing neither
 the encoder nor the demand model has seen.
@@ -10,6 +13,7 @@ the encoder nor the demand model has seen.
 
 import argparse
 import platform
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +23,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from encoders.corpus import Message, generate
-from encoders.demand import ChoiceData, DemandModel, Reading, Tastes, elasticity_at_list_price, likelihood_gap
+from encoders.corpus import LANGUAGES, Message, generate, language_for, noun_in
+from encoders.demand import (
+    ChoiceData,
+    DemandModel,
+    Reading,
+    Tastes,
+    elasticity_at_list_price,
+    likelihood_gap,
+    share_closed,
+)
 from encoders.intent import Encoding, IntentEncoder
 from encoders.reference import (
     TASTES,
@@ -54,9 +67,43 @@ class ReferenceStudy:
     figures: dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Customers of the reference world who wrote, what the encoder read, and what they did in the price experiment."""
+
+    messages: list[Message]
+    encoding: Encoding
+    population: Population
+    log: ChoiceData
+
+
+def hear(
+    encoder: IntentEncoder,
+    scenario: Scenario,
+    split: str,
+    voices: int,
+    *,
+    visits: int = VISITS,
+    seed: int = 0,
+    progress: bool = False,
+) -> Heard:
+    """Voices of one split of the corpus, in all languages that the encoder and the corpus share, and a choice log of at
+    least `visits` visits by them."""
+    products = scenario.products
+    nouns = tuple(product.noun for product in products)
+    messages = generate(split, voices, seed, goods=nouns, language=language_for(encoder.card["languages"]))
+    encoding = encoder.encode([message.text for message in messages], progress=progress)
+    population = reference_population(products, messages, encoding.probabilities, seed)
+    log = randomised_price_experiment(scenario, population, visits, seed)
+    return Heard(messages, encoding, population, ChoiceData.from_log(log))
+
+
 def product_vectors(encoder: IntentEncoder, products: Sequence[Product]) -> npt.NDArray[np.float32]:
-    """(M, w) embeddings of the products' own texts."""
-    return encoder.encode([product.noun or product.title for product in products]).embeddings
+    """(M, w) embeddings of the products' own texts, averaged over the languages of the corpus that it knows."""
+    nouns = [product.noun or product.title for product in products]
+    spoken = [code for code in LANGUAGES if code in encoder.card["languages"]]
+    in_each = [encoder.encode([noun_in(code, noun) for noun in nouns]).embeddings for code in spoken or ("en",)]
+    return np.asarray(np.mean(in_each, axis=0), np.float32)
 
 
 def read(encoding: Encoding, vectors: npt.NDArray[np.float32]) -> Reading:
@@ -139,48 +186,37 @@ def study_reference_world(
     of other templates.
     """
     products = scenario.products
-    nouns = tuple(product.noun for product in products)
     titles = [product.title for product in products]
     vectors = product_vectors(encoder, products)
-
-    def world(split: str, count: int) -> tuple[list[Message], Encoding, Population, ChoiceData]:
-        messages = generate(split, count, seed, goods=nouns)
-        encoding = encoder.encode([message.text for message in messages], progress=progress)
-        population = reference_population(products, messages, encoding.probabilities, seed)
-        log = randomised_price_experiment(scenario, population, visits, seed)
-        return messages, encoding, population, ChoiceData.from_log(log)
-
-    messages, encoding, population, data = world("demand", voices)
-    heldout_messages, heldout_encoding, heldout_population, heldout_data = world("evaluation", heldout_voices)
-
-    known = {
-        "encoder": (read(encoding, vectors), read(heldout_encoding, vectors)),
-        "true_intent": (_told(messages, products), _told(heldout_messages, products)),
-        "no_text": (_nothing(voices, len(products)), _nothing(heldout_voices, len(products))),
+    fit, heldout = (
+        hear(encoder, scenario, split, count, visits=visits, seed=seed, progress=progress)
+        for split, count in (("demand", voices), ("evaluation", heldout_voices))
+    )
+    readings = {
+        "encoder": lambda heard: read(heard.encoding, vectors),
+        "true_intent": lambda heard: told(heard.messages, products),
+        "no_text": lambda heard: nothing(len(heard.messages), len(products)),
     }
     models, nll = {}, {}
-    for name, (training, heldout) in known.items():
-        models[name] = DemandModel.fit(training, vectors, titles, data, seed=seed, progress=progress)
-        nll[name] = models[name].visit_nll(heldout, vectors, heldout_data)
+    for name, reading in readings.items():
+        models[name] = DemandModel.fit(reading(fit), vectors, titles, fit.log, seed=seed, progress=progress)
+        nll[name] = models[name].visit_nll(reading(heldout), vectors, heldout.log)
 
-    demand = models["encoder"]
-    heldout_tastes = demand.tastes(read(heldout_encoding, vectors), vectors)
-    truth = Tastes(
-        heldout_population.relevance, heldout_population.price_sensitivity, heldout_population.coupon_affinity
-    )
-    recovered = elasticity_at_list_price(heldout_tastes, heldout_population.latent_class, len(INTENTS))
-    true = elasticity_at_list_price(truth, heldout_population.latent_class, len(INTENTS))
-    text_gap = likelihood_gap(nll["no_text"], nll["encoder"], heldout_data.voice)
-    full_gap = likelihood_gap(nll["no_text"], nll["true_intent"], heldout_data.voice)
+    demand, bank = models["encoder"], heldout.population
+    truth = Tastes(bank.relevance, bank.price_sensitivity, bank.coupon_affinity)
+    estimate = demand.tastes(read(heldout.encoding, vectors), vectors)
+    recovered, true = (elasticity_at_list_price(t, bank.latent_class, len(INTENTS)) for t in (estimate, truth))
+    text_gap, full_gap = (likelihood_gap(nll["no_text"], nll[k], heldout.log.voice) for k in ("encoder", "true_intent"))
+    closed = share_closed(nll["no_text"], nll["encoder"], nll["true_intent"], heldout.log.voice)
     figures = {
-        "visits": len(data),
-        "heldout_visits": len(heldout_data),
+        "visits": len(fit.log),
+        "heldout_visits": len(heldout.log),
         "heldout_nll": float(nll["encoder"].mean()),
         "no_text_nll": float(nll["no_text"].mean()),
         "true_intent_nll": float(nll["true_intent"].mean()),
         "gap_no_text_minus_encoder": asdict(text_gap),
         "gap_no_text_minus_true_intent": asdict(full_gap),
-        "share_of_gap_closed": text_gap.mean / full_gap.mean,
+        "share_of_gap_closed": asdict(closed),
         "elasticity": {
             intent: {"true": float(true[i]), "recovered": float(recovered[i])} for i, intent in enumerate(INTENTS)
         },
@@ -196,17 +232,16 @@ def study_reference_world(
         "figures": figures,
         "versions": versions(),
     }
-    reference = Population(
-        **{**vars(population), "card": {"kind": "reference", **shared, "intent_mix": _true_mix(population)}}
-    )
+    card = {"kind": "reference", **shared, "intent_mix": _true_mix(fit.population)}
+    reference = Population(**{**vars(fit.population), "card": card})
     learned = learned_population(
         reference.utterances,
-        encoding,
-        demand.tastes(read(encoding, vectors), vectors),
+        fit.encoding,
+        demand.tastes(read(fit.encoding, vectors), vectors),
         products,
         weight=reference.weight,
         languages=reference.languages,
-        card={"kind": "learned", **shared, "intent_mix": _mix(encoding.probabilities, reference.weight)},
+        card={"kind": "learned", **shared, "intent_mix": _mix(fit.encoding.probabilities, reference.weight)},
     )
     return ReferenceStudy(demand, reference, learned, figures)
 
@@ -263,13 +298,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
-def _told(messages: Sequence[Message], products: Sequence[Product]) -> Reading:
+def told(messages: Sequence[Message], products: Sequence[Product]) -> Reading:
     """The truth that a text can carry: the intent, and the product named."""
     intent = np.eye(len(INTENTS), dtype=np.float32)[[INTENTS.index(message.intent) for message in messages]]
     return Reading(intent, named_products(messages, products).astype(np.float32))
 
 
-def _nothing(voices: int, products: int) -> Reading:
+def nothing(voices: int, products: int) -> Reading:
+    """A reading of texts that were never read."""
     return Reading(np.zeros((voices, 0), np.float32), np.zeros((voices, products), np.float32))
 
 
@@ -285,14 +321,25 @@ def _true_mix(population: Population) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild the shipped populations and the shipped demand model."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
+    parser.add_argument("--encoder", type=Path, metavar="DIR", help="as `python -m encoders.intent` saves it")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=POPULATION_FOLDER, help="of the populations")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    encoder = IntentEncoder.default()
-    intent_population(encoder, load_scenario("intent"), seed=options.seed).save(POPULATION_FOLDER / "intent")
-    study = study_reference_world(encoder, load_scenario("standard"), seed=options.seed, progress=True)
-    study.demand.save(DEMAND_FOLDER)
-    study.reference.save(POPULATION_FOLDER / "reference")
-    study.learned.save(POPULATION_FOLDER / "learned")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(given)
+    torch.set_num_threads(1)  # sums in one order: the files come out the same whatever the number of cores
+    command = shlex.join([*COMMAND.split(), *given])
+    encoder = IntentEncoder.default() if options.encoder is None else IntentEncoder.load(options.encoder)
+    spoken = [code for code in LANGUAGES if code in encoder.card["languages"]]
+    suffix = "" if spoken == ["en"] else "-" + "-".join(spoken)
+    study = study_reference_world(
+        encoder, load_scenario("standard"), seed=options.seed, command=command, progress=sys.stderr.isatty()
+    )
+    study.demand.save(options.encoder or DEMAND_FOLDER)
+    study.reference.save(options.out / f"reference{suffix}")
+    study.learned.save(options.out / f"learned{suffix}")
+    if not suffix:
+        pricing = intent_population(encoder, load_scenario("intent"), seed=options.seed, command=command)
+        pricing.save(options.out / "intent")
     for name, value in study.figures.items():
         print(f"{name}: {value}", file=sys.stdout)
 

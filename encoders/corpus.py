@@ -21,7 +21,18 @@ import numpy as np
 
 from flashsale_env.intents import INTENTS
 
-__all__ = ["DEFAULT_GOODS", "LANGUAGES", "MIXED", "SENTIMENTS", "SPLITS", "Message", "generate", "noun_in", "templates"]
+__all__ = [
+    "DEFAULT_GOODS",
+    "LANGUAGES",
+    "MIXED",
+    "SENTIMENTS",
+    "SPLITS",
+    "Message",
+    "generate",
+    "language_for",
+    "noun_in",
+    "templates",
+]
 
 SPLITS = ("train", "validation", "demand", "evaluation")
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -189,6 +200,11 @@ DEFAULT_GOODS = _language("en").goods
 def templates(language: str = "en") -> tuple[Template, ...]:
     """All templates of a language, in the order of the phrase file."""
     return _language(language).templates
+
+
+def language_for(known: Sequence[str]) -> str:
+    """The corpus for a reader that knows these languages: "mixed" where it knows all that phrases exist for."""
+    return MIXED if set(LANGUAGES) <= set(known) else "en"
 
 
 def noun_in(language: str, good: str) -> str:

@@ -20,6 +20,7 @@ that of clipping it.
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ Floats = npt.NDArray[np.float32]
 FORMAT = 1
 TASTE_RANK = 8
 HIDDEN = 32
+_Z_95 = 1.959963984540054
 RIDGE = 2e-5  # on the sum of squared weights, against the mean log-likelihood of a visit; intercepts are free
 LEARNING_RATE = 3e-2
 STEPS = 200
@@ -280,7 +282,7 @@ class DemandModel:
 
 @dataclass(frozen=True)
 class Gap:
-    """Mean difference of two models' negative log-likelihood a visit, with a 95 % interval, nats."""
+    """A comparison of models by their negative log-likelihood a visit, with a 95 % interval."""
 
     mean: float
     low: float
@@ -290,16 +292,36 @@ class Gap:
 def likelihood_gap(
     worse: npt.NDArray[np.float64], better: npt.NDArray[np.float64], voice: npt.NDArray[np.int64]
 ) -> Gap:
-    """Interval of mean(worse - better) that allows for visits of one voice being alike.
-
-    Standard error of a ratio estimator clustered by voice (Liang & Zeger 1986, doi 10.1093/biomet/73.1.13).
-    """
+    """Interval of mean(worse - better) that allows for visits of one voice being alike."""
     difference = worse - better
-    mean = float(difference.mean())
-    clusters, inverse = np.unique(voice, return_inverse=True)
-    residual = np.bincount(inverse, difference - mean)
-    error = math.sqrt(len(clusters) / (len(clusters) - 1) * float((residual**2).sum())) / len(difference)
-    return Gap(mean, mean - 1.959964 * error, mean + 1.959964 * error)
+    return _ratio(difference, np.ones_like(difference), voice)
+
+
+def share_closed(
+    none: npt.NDArray[np.float64],
+    some: npt.NDArray[np.float64],
+    full: npt.NDArray[np.float64],
+    cluster: npt.NDArray[np.int64],
+) -> Gap:
+    """mean(none - some) / mean(none - full) with a 95 % interval.
+
+    Args:
+        none: (n,) negative log-likelihood of each visit without information.
+        some: (n,) with the information to be valued.
+        full: (n,) with all of it.
+        cluster: (n,) visits of equal number may be alike.
+    """
+    return _ratio(none - some, none - full, cluster)
+
+
+def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]) -> Gap:
+    """Sum over sum, with the standard error of a ratio estimator clustered by visits that may be alike (Liang & Zeger
+    1986, doi 10.1093/biomet/73.1.13)."""
+    ratio = float(top.sum() / bottom.sum())
+    clusters, inverse = np.unique(cluster, return_inverse=True)
+    residual = np.bincount(inverse, top - ratio * bottom)
+    error = math.sqrt(len(clusters) / (len(clusters) - 1) * float((residual**2).sum())) / abs(float(bottom.sum()))
+    return Gap(ratio, ratio - _Z_95 * error, ratio + _Z_95 * error)
 
 
 def elasticity_at_list_price(tastes: Tastes, groups: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
@@ -344,3 +366,11 @@ def _check_identified(reading: Reading, product_vectors: Floats, products: Seque
                 )
     if float(np.ptp(data.price, axis=0).max()) == 0.0:
         raise ValueError("price sensitivity is not identified: no price varies in the log. Log some randomised prices.")
+    if not (data.coupon_offered.any() and (~data.coupon_offered.astype(bool)).any()):
+        offered = "every visit" if data.coupon_offered.any() else "no visit"
+        warnings.warn(
+            f"coupon affinity is not identified: a coupon was offered in {offered} of {len(data)}, so what the model "
+            f"says of coupons is where its network started. Log some visits with a coupon and some without.",
+            UserWarning,
+            stacklevel=3,
+        )

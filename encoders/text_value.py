@@ -18,7 +18,6 @@ than knowing the class, whoever reads it.
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,17 +28,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
-from encoders.building import HELDOUT_VOICES, VISITS, VOICES, product_vectors, read
-from encoders.corpus import Message, generate
-from encoders.demand import ChoiceData, DemandModel, Gap, Reading, likelihood_gap
+from encoders.building import HELDOUT_VOICES, VISITS, VOICES, hear, nothing, product_vectors, read, told
+from encoders.corpus import Message, generate, language_for
+from encoders.demand import DemandModel, Reading, likelihood_gap, share_closed
 from encoders.intent import DEFAULT_TRAIN, IntentEncoder, tfidf_model
-from encoders.reference import (
-    TASTES,
-    named_products,
-    randomised_price_experiment,
-    reference_population,
-    willingness_class,
-)
+from encoders.reference import TASTES, willingness_class
 from encoders.reference import WILLINGNESS_MEANS as MEANS
 from encoders.reference import WILLINGNESS_SHARES as SHARES
 from flashsale_env import INTENTS, Product, Scenario, load_scenario
@@ -49,7 +42,6 @@ from flashsale_env.signal import best_single_price, price_by_prediction, revenue
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 200
-_Z_95 = 1.959963984540054
 
 
 # -- prices ------------------------------------------------------------------------------------------------------------
@@ -115,28 +107,6 @@ def _class_confusion(true: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
 # -- prediction --------------------------------------------------------------------------------------------------------
 
 
-def share_closed(
-    none: npt.NDArray[np.float64],
-    some: npt.NDArray[np.float64],
-    full: npt.NDArray[np.float64],
-    cluster: npt.NDArray[np.int64],
-) -> Gap:
-    """mean(none - some) / mean(none - full) with a 95 % interval, by the delta method on sums of clusters.
-
-    Args:
-        none: (n,) negative log-likelihood of each visit without information.
-        some: (n,) with the information to be valued.
-        full: (n,) with all of it.
-        cluster: (n,) visits of equal number may be alike.
-    """
-    gap = float((none - full).mean())
-    share = float((none - some).mean()) / gap
-    clusters, inverse = np.unique(cluster, return_inverse=True)
-    residual = np.bincount(inverse, (none - some) - share * (none - full))
-    error = math.sqrt(len(clusters) / (len(clusters) - 1) * float((residual**2).sum())) / (len(none) * gap)
-    return Gap(share, share - _Z_95 * error, share + _Z_95 * error)
-
-
 def _tfidf_reading(model: Pipeline, messages: Sequence[Message], products: Sequence[Product]) -> Reading:
     """Intent probabilities by logistic regression on TF-IDF features, and the features' likeness to each product."""
     texts = [message.text for message in messages]
@@ -170,37 +140,33 @@ def text_value(
         voices, given the models as they were fitted.
     """
     products = scenario.products
-    nouns, titles = tuple(product.noun for product in products), [product.title for product in products]
+    titles = [product.title for product in products]
     vectors = product_vectors(encoder, products)
-    messages = {
-        "fit": generate("demand", voices, seed, goods=nouns),
-        "heldout": generate("evaluation", heldout_voices, seed, goods=nouns),
+    corpus = generate("train", DEFAULT_TRAIN, seed, language=language_for(encoder.card["languages"]))
+    tfidf = tfidf_model(corpus)
+    heard = {
+        part: hear(encoder, scenario, split, count, visits=visits, seed=seed, progress=progress)
+        for part, split, count in (("fit", "demand", voices), ("heldout", "evaluation", heldout_voices))
     }
-    tfidf = tfidf_model(generate("train", DEFAULT_TRAIN, seed))
-    encoding = {k: encoder.encode([m.text for m in v], progress=progress) for k, v in messages.items()}
-    data, readings = {}, {}
+    readings = {}
     rng = np.random.default_rng([0x5F1E, seed])
-    for part, written in messages.items():
-        bank = reference_population(products, written, encoding[part].probabilities, seed)
-        data[part] = ChoiceData.from_log(randomised_price_experiment(scenario, bank, visits, seed))
-        seen = read(encoding[part], vectors)
-        intent = np.eye(len(INTENTS), dtype=np.float32)[bank.latent_class]
-        named = named_products(written, products).astype(np.float32)
-        order = rng.permutation(len(written))
+    for part, them in heard.items():
+        seen, truth = read(them.encoding, vectors), told(them.messages, products)
+        order = rng.permutation(len(them.messages))
         readings[part] = {
-            "no_text": Reading(np.zeros((len(written), 0), np.float32), np.zeros_like(named)),
-            "tfidf": _tfidf_reading(tfidf, written, products),
+            "no_text": nothing(len(them.messages), len(products)),
+            "tfidf": _tfidf_reading(tfidf, them.messages, products),
             "encoder": seen,
-            "intent_only": Reading(intent, np.zeros_like(named)),
-            "true_intent": Reading(intent, named),
+            "intent_only": Reading(truth.about, np.zeros_like(truth.similarity)),
+            "true_intent": truth,
             "shuffled": Reading(seen.about[order], seen.similarity[order]),
         }
     nll = {}
     for name, reading in readings["fit"].items():
-        model = DemandModel.fit(reading, vectors, titles, data["fit"], seed=seed, progress=progress)
-        nll[name] = model.visit_nll(readings["heldout"][name], vectors, data["heldout"])
-    voice = data["heldout"].voice
-    template = np.unique([m.template for m in messages["heldout"]], return_inverse=True)[1]
+        model = DemandModel.fit(reading, vectors, titles, heard["fit"].log, seed=seed, progress=progress)
+        nll[name] = model.visit_nll(readings["heldout"][name], vectors, heard["heldout"].log)
+    voice = heard["heldout"].log.voice
+    template = np.unique([m.template for m in heard["heldout"].messages], return_inverse=True)[1]
     table = {}
     for name, each in nll.items():
         table[name] = {"nll": float(each.mean())}
@@ -210,7 +176,7 @@ def text_value(
                 for unit, cluster in (("voice", voice), ("template", template[voice]))
             }
             table[name] |= {"gap_to_no_text": asdict(likelihood_gap(nll["no_text"], each, voice))} | closed
-    true = {part: np.array([INTENTS.index(m.intent) for m in written]) for part, written in messages.items()}
+    true = {part: them.population.latent_class for part, them in heard.items()}
     pricing = {
         name: pricing_value(
             *((true[part], readings[part][name].about.argmax(axis=1)) for part in ("fit", "heldout")), template, seed
@@ -218,8 +184,8 @@ def text_value(
         for name in ("tfidf", "encoder", "shuffled")
     }
     return {
-        "visits": len(data["fit"]),
-        "heldout_visits": len(data["heldout"]),
+        "visits": len(heard["fit"].log),
+        "heldout_visits": len(heard["heldout"].log),
         "heldout_voices": heldout_voices,
         "heldout_templates": int(template.max()) + 1,
         "seed": seed,

@@ -23,7 +23,7 @@ from agents.sb3 import preset
 from agents.seeding import split_seeds
 from encoders.building import ReferenceStudy, study_reference_world
 from encoders.corpus import generate
-from encoders.intent import IntentEncoder, evaluate, tfidf_reference
+from encoders.intent import IntentEncoder, evaluate, rounded, tfidf_reference
 from experiments import pictures, report
 from experiments.display import notice, progress_bar
 from experiments.evaluate import POLICY, difference, figures, play_test_sales
@@ -122,8 +122,7 @@ def fine_tune(settings: DemoSettings, run: Run) -> tuple[IntentEncoder, dict[str
         command=run.command,
     )
     found, reference = evaluate(encoder, unseen), tfidf_reference(train, unseen)
-    encoder.card["figures"]["evaluation"] = {key: round(found[key], 4) for key in ("accuracy", "macro_f1")}
-    encoder.card["figures"]["tfidf_evaluation"] = {key: round(value, 4) for key, value in reference.items()}
+    encoder.card["figures"] |= {"evaluation": rounded({"en": found}), "tfidf_evaluation": rounded({"en": reference})}
     encoder.save(run.folder / "encoder")
     return encoder, found | {f"tfidf_{key}": value for key, value in reference.items()}
 

@@ -40,10 +40,13 @@ def encoders() -> Rows:
         if not path.is_file():
             continue
         card = json.loads(path.read_text(encoding="utf-8"))
-        score = card["figures"]["evaluation"]
         description = (
-            f"{card['method']} on {card['backbone']['source'].split(',')[0]}, {', '.join(card['languages'])}; "
-            f"accuracy {score['accuracy']:.3f}, macro-F1 {score['macro_f1']:.3f} on phrasings it never saw"
+            f"{card['method']} on {card['backbone']['source'].split(',')[0]}; "
+            + ", ".join(
+                f"{language} accuracy {score['accuracy']:.3f}, macro-F1 {score['macro_f1']:.3f}"
+                for language, score in card["figures"]["evaluation"].items()
+            )
+            + " on phrasings it never saw"
         )
         rows.append({"name": folder.name, "description": description})
     return rows

@@ -1,4 +1,8 @@
-"""One self-contained HTML page about a run: figures as tables, pictures inside the page, nothing fetched."""
+"""One self-contained HTML page about a run: figures as tables, pictures inside the page, nothing fetched.
+
+Owns    the parts of such a page, and the page of the demo.
+Leaves  the page of a benchmark or a training to `html_report`.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -45,7 +49,7 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         "<h1>From customers' sentences to a trained policy</h1>",
         f'<p class="verdict">{escape(verdict)}</p>',
         f"<h2>Agents on {result['test_sales']:,} test sales, the same customers for all</h2>",
-        _table(
+        table(
             ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales"),
             [
                 (
@@ -65,11 +69,14 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         f"({escape(bound['name'])}: an upper bound over {result['settings']['bound_sales']:,} of the sales, "
         f"not an optimum). {below} Profit is money only: revenue less costs. "
         f"Heuristics are tuned on validation customers, from which the learner's best checkpoint is chosen too.</p>",
-        _figure(folder / "learning_curve.png", "Learning, on validation customers. Dashed: the tuned heuristics."),
+        figure(
+            (folder / "learning_curve.png").read_bytes(),
+            "Learning, on validation customers. Dashed: the tuned heuristics.",
+        ),
         "<h2>One sale, played by PPO</h2>",
-        _figure(folder / "sale.png", "The first test sale, minute by minute."),
+        figure((folder / "sale.png").read_bytes(), "The first test sale, minute by minute."),
         "<h2>Reading messages</h2>",
-        _table(
+        table(
             ("encoder", "accuracy", "macro-F1"),
             [
                 ("fine-tuned BERT", f"{encoder['accuracy']:.3f}", f"{encoder['macro_f1']:.3f}"),
@@ -82,7 +89,7 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         ),
         '<p class="note">On messages from templates that neither of them was trained on.</p>',
         "<h2>What a text says about demand</h2>",
-        _table(
+        table(
             ("what is known of a customer", "held-out negative log-likelihood, nats a visit"),
             [
                 ("nothing", f"{demand['no_text_nll']:.4f}"),
@@ -92,28 +99,36 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         ),
         f'<p class="note">Over {demand["heldout_visits"]:,} visits of customers whose phrasing was never seen. Reading '
         f"the message gains {gap['mean']:.4f} nats a visit (95 % interval {gap['low']:.4f} to {gap['high']:.4f}), "
-        f"{demand['share_of_gap_closed']:.0%} of what the truth would gain.</p>",
+        f"{demand['share_of_gap_closed']['mean']:.0%} of what the truth would gain.</p>",
         '<div class="pair">',
-        _figure(folder / "confusion.png", "Share of each true intent's messages read as each intent."),
-        _figure(folder / "elasticity.png", "Mean price elasticity of each intent, recovered against true."),
+        figure((folder / "confusion.png").read_bytes(), "Share of each true intent's messages read as each intent."),
+        figure(
+            (folder / "elasticity.png").read_bytes(), "Mean price elasticity of each intent, recovered against true."
+        ),
         "</div>",
         "<h2>How it was made</h2>",
         f"<p><code>{escape(result['command'])}</code></p>",
-        _table(("stage", "seconds"), [(name, f"{value:,.1f}") for name, value in result["seconds"].items()]),
+        table(("stage", "seconds"), [(name, f"{value:,.1f}") for name, value in result["seconds"].items()]),
         f"<footer>{escape(', '.join(f'{name} {version}' for name, version in result['versions'].items()))}</footer>",
     ]
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Flash sale: {escape(result['settings']['scenario'])}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
-    write_atomically(folder / PAGE, page.encode())
+    write_atomically(folder / PAGE, document(f"Flash sale: {result['settings']['scenario']}", body))
     return folder / PAGE
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], best: int | None = None) -> str:
+def document(title: str, body: Sequence[str]) -> bytes:
+    """The whole page around these parts, each of them HTML."""
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+    return page.encode()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], best: int | None = None) -> str:
+    """A table of texts; the row with number `best` stands out."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = []
     for i, row in enumerate(rows):
@@ -122,7 +137,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], best: int | No
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _figure(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
+def figure(png: bytes, caption: str) -> str:
+    """A picture inside the page."""
+    data = base64.b64encode(png).decode()
     text = escape(caption)
     return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'

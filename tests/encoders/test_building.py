@@ -1,6 +1,7 @@
 """The reference world and the shipped populations."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,14 +9,15 @@ import pytest
 from encoders.building import (
     DEMAND_FOLDER,
     POPULATION_FOLDER,
+    hear,
     population_from_texts,
     product_vectors,
     read,
     study_reference_world,
 )
-from encoders.corpus import generate
+from encoders.corpus import generate, noun_in
 from encoders.demand import ChoiceData, DemandModel, Reading, likelihood_gap
-from encoders.intent import IntentEncoder
+from encoders.intent import Encoding, IntentEncoder
 from encoders.reference import TASTES, randomised_price_experiment, reference_population
 from flashsale_env import INTENTS, Population, Simulator, load_scenario
 
@@ -94,6 +96,33 @@ def test_shuffled_texts_are_worth_nothing(encoder, scenario):
     worth = likelihood_gap(nll["nothing"], nll["read"], heldout.voice).mean
     assert likelihood_gap(nll["nothing"], nll["shuffled"], heldout.voice).mean < 0.15 * worth
     assert worth > 0.01
+
+
+class Polyglot:
+    """Stands in for a multilingual encoder: it knows two languages and reads the length of a text."""
+
+    card: ClassVar = {"languages": ["en", "zh"]}
+
+    def encode(self, texts, progress=False):
+        vectors = np.zeros((len(texts), 4), np.float32)
+        vectors[np.arange(len(texts)), [len(text) % 4 for text in texts]] = 1.0
+        return Encoding(np.full((len(texts), 9), 1 / 9, np.float32), vectors)
+
+
+def test_a_multilingual_encoder_hears_customers_of_every_language_of_the_corpus(scenario):
+    heard = hear(Polyglot(), scenario, "demand", 90, visits=1_000)
+    assert sorted(set(heard.population.languages)) == ["en", "zh"]
+    assert heard.population.languages.count("zh") == 45
+    goods = {message.good for message in heard.messages if message.language == "zh" and message.good}
+    assert goods
+    assert goods <= {product.noun for product in scenario.products}
+
+
+def test_a_product_is_known_by_its_noun_in_each_language(scenario):
+    product = next(p for p in scenario.products if len(p.noun) % 4 != len(noun_in("zh", p.noun)) % 4)
+    assert noun_in("zh", product.noun) != product.noun
+    (vector,) = product_vectors(Polyglot(), [product])
+    assert sorted(vector) == [0.0, 0.0, 0.5, 0.5]
 
 
 def test_recovered_elasticities_rank_the_intents(study):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +136,13 @@ def test_what_cannot_be_estimated_is_named(change, message):
     data = ChoiceData(**{**vars(visits()), **change})
     with pytest.raises(ValueError, match=message):
         DemandModel.fit(told(), VECTORS, TITLES, data)
+
+
+@pytest.mark.parametrize(("offered", "said"), [(True, "in every visit"), (False, "in no visit")])
+def test_a_log_that_tells_nothing_of_coupons_is_fitted_with_a_warning(offered, said):
+    log = replace(visits(2_000), coupon_offered=np.full(2_000, offered), clipped=np.zeros(2_000, bool))
+    with pytest.warns(UserWarning, match=f"coupon affinity is not identified: a coupon was offered {said}"):
+        DemandModel.fit(told(), VECTORS, TITLES, log, steps=1)
 
 
 def test_a_fit_repeats_itself_and_leaves_the_global_generator_alone():

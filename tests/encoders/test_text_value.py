@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from encoders import text_value as module
 from encoders.corpus import generate
+from encoders.demand import share_closed
 from encoders.intent import Encoding, IntentEncoder
 from encoders.reference import willingness_class
-from encoders.text_value import main, pricing_value, share_closed, text_value
+from encoders.text_value import main, pricing_value, text_value
 from flashsale_env import INTENTS, load_scenario
 
 ONE_PRICE, PERFECT = 23.082777, 26.487320  # revenue per customer, computed independently of this code
@@ -48,6 +50,8 @@ def test_the_interval_of_a_share_is_that_of_a_ratio_of_sums_of_clusters():
 
 class Oracle:
     """An encoder that has been told the intent and the product of every message, and stands in for BERT here."""
+
+    card: ClassVar = {"languages": ["en"]}
 
     def __init__(self, scenario, voices):
         nouns = tuple(product.noun for product in scenario.products)
