@@ -56,8 +56,9 @@ class Entry:
 
     def applies(self, scenario: str | Path | Scenario) -> str | None:
         """Why the agent cannot play this scenario, or None where it can."""
-        if self.learns:
-            return None  # a learner takes whatever the environment shows
+        if self.module == "agents.sb3":  # asked where no torch has to be loaded for the answer
+            reason = importlib.import_module("agents.sb3_presets").why_not(self.name, load_scenario(scenario))
+            return reason  # type: ignore[no-any-return]
         return self.cls.applies(load_scenario(scenario))  # type: ignore[no-any-return]
 
 
@@ -73,11 +74,40 @@ AGENTS: dict[str, Entry] = {
             "SellThrough",
             "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
         ),
+        Entry("step_markdown", "agents.heuristics", "StepMarkdown", "prices that step down at two moments"),
+        Entry("clearance", "agents.heuristics", "Clearance", "holds the price, then clears what is left by its cover"),
+        Entry("proportional", "agents.heuristics", "Proportional", "a price proportional to mean willingness to pay"),
+        Entry("slump_coupon", "agents.heuristics", "SlumpCoupon", "fixed prices, and a coupon when trade slumps"),
+        Entry(
+            "estimated_myopic",
+            "agents.estimating",
+            "EstimatedMyopic",
+            "the prices that earn most with the next customer, by demand estimated in the sale",
+        ),
+        Entry(
+            "lp_resolve",
+            "agents.estimating",
+            "LpResolve",
+            "the deterministic problem of all products, by demand estimated in the sale, solved anew every tick",
+        ),
         Entry("fluid", "agents.fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
         Entry("fluid_resolve", "agents.fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
         Entry("gvr", "agents.fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
         Entry("myopic", "agents.fluid", "Myopic", "the prices that earn most with the next customer"),
         Entry("base_stock", "agents.fluid", "BaseStock", "orders up to one level of units on hand and coming"),
+        Entry("s_S", "agents.fluid", "ReorderPoint", "orders up to S when units on hand and coming fall to s"),
+        Entry("order_up_to", "agents.estimating", "OrderUpTo", "fixed prices, orders up to a forecast"),
+        Entry("ucb", "agents.bandits", "UpperConfidence", "learns demand in the sale: upper confidence bounds"),
+        Entry("thompson", "agents.bandits", "Thompson", "learns demand in the sale: Thompson sampling"),
+        Entry("thompson_lp", "agents.bandits", "ThompsonLp", "Thompson sampling with a linear programme of the stock"),
+        Entry("exp3", "agents.bandits", "Exp3", "learns prices in the sale by exponential weights, without a model"),
+        Entry("contextual", "agents.demand_curves", "Contextual", "learns demand by intent mix and price (LinUCB)"),
+        Entry(
+            "certainty_equivalent",
+            "agents.demand_curves",
+            "CertaintyEquivalent",
+            "the fluid price of the demand curve estimated in the sale, with forced exploration",
+        ),
         Entry("dp", "agents.optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
         Entry(
             "ppo",
@@ -86,6 +116,16 @@ AGENTS: dict[str, Entry] = {
             "Stable-Baselines3 PPO that corrects a tuned heuristic by who comes",
             learns=True,
         ),
+        Entry("q_learning", "agents.tabular", "QLearning", "Q-learning on a grid of time and stock", learns=True),
+        Entry("sarsa", "agents.tabular", "Sarsa", "SARSA on a grid of time and stock", learns=True),
+        Entry("expected_sarsa", "agents.tabular", "ExpectedSarsa", "expected SARSA on that grid", learns=True),
+        Entry("a2c", "agents.sb3", "A2CAgent", "advantage actor-critic of Stable-Baselines3", learns=True),
+        Entry("maskable_ppo", "agents.sb3", "MaskablePPOAgent", "PPO on grids, useless levels masked", learns=True),
+        Entry("recurrent_ppo", "agents.sb3", "RecurrentPPOAgent", "PPO with a memory of the sale", learns=True),
+        Entry("dqn", "agents.sb3", "DQNAgent", "deep Q-network on the small discrete grid", learns=True),
+        Entry("sac", "agents.sb3", "SACAgent", "soft actor-critic", learns=True),
+        Entry("td3", "agents.sb3", "TD3Agent", "twin delayed deterministic policy gradient", learns=True),
+        Entry("tqc", "agents.sb3", "TQCAgent", "truncated quantile critics", learns=True),
     )
 }
 

@@ -90,6 +90,12 @@ class Agent:
         """Actions (N, C) for observations (N, D), and the state to hand to the next call."""
         raise NotImplementedError
 
+    def decide(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_], mode: bool
+    ) -> tuple[npt.NDArray[Any], Any]:
+        """`act`, for agents whose policy is a law: its `mode`, or a draw from it."""
+        return self.act(observations, state, episode_start)
+
     def predict(
         self,
         observation: npt.NDArray[np.float32],
@@ -103,7 +109,7 @@ class Agent:
             observation: what the environment returned.
             state: what the last call returned; None at the first.
             episode_start: (N,) whether a sale has just opened.
-            deterministic: heuristics have one answer, so it changes nothing.
+            deterministic: whether a stochastic policy gives its mode; heuristics have one answer.
 
         Returns:
             actions (C,) or (N, C), and the state for the next call.
@@ -114,7 +120,7 @@ class Agent:
         array = as_observation(self.name, self.scenario, self.layout.size, observation)
         batch = np.atleast_2d(array)
         start = np.zeros(len(batch), np.bool_) if episode_start is None else np.atleast_1d(episode_start)
-        actions, state = self.act(batch, state, start)
+        actions, state = self.decide(batch, state, start, deterministic)
         return (actions if array.ndim == 2 else actions[0]), state
 
     def save(self, folder: str | Path) -> Path:

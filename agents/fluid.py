@@ -1,6 +1,7 @@
 """Rules of the revenue and inventory textbooks, asymptotically optimal or optimal where their assumptions hold.
 
-Owns    fluid prices (set once, and set anew every tick), myopic prices, Gallego and van Ryzin's price, base stock.
+Owns    fluid prices (set once, and set anew every tick), myopic prices, Gallego and van Ryzin's price, base stock,
+        (s, S).
 Axes    N sales, T ticks, M products.
 Units   currency; theta is the mean willingness to pay.
 
@@ -22,10 +23,13 @@ from agents.exact import (
     base_stock_rule,
     best_base_stock,
     best_offer,
+    best_reorder_point,
+    clearing_worth,
     gvr_values,
     lost_sales_problem,
     mnl_sale,
     pricing_problem,
+    reorder_rule,
     why_no_lost_sales,
     why_no_pricing,
     why_too_large,
@@ -37,7 +41,8 @@ from flashsale_env import Scenario
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# States of a base-stock policy's Markov chain up to which the best level is found exactly: about a second a level.
+# States of a base-stock policy's Markov chain up to which the best level is found exactly, about a second a level; and
+# states of a sale of several products whose worths are kept.
 _MOST_STATES = 100_000
 
 
@@ -80,6 +85,24 @@ class OneProduct(Formula):
         return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
 
 
+class FluidFormula(Formula):
+    """The price of a fluid problem: of one product, or of several to multinomial logit customers."""
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        several = len(self.scenario.products) > 1
+        self._market = LogitFluidMarket(self.scenario) if several else FluidMarket(pricing_problem(self.scenario))
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        reason = super().applies(scenario)
+        if len(scenario.products) == 1:
+            return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+        if reason is None and scenario.choice.model != "mnl":
+            reason = "several products need multinomial logit"
+        return reason
+
+
 class FluidMarket:
     """A sale in which demand is its expectation: what is sold at which worth of a unit.
 
@@ -99,12 +122,12 @@ class FluidMarket:
         self.customers_left = np.cumsum(customers[::-1], axis=0)[::-1]  # (T, number of thetas), this tick's included
 
     def price(self, tick: Integers, worth: Floats) -> Floats:
-        """(N,) best price of a tick for units of this worth."""
-        return self._price(self._problem.mean_wtp[tick], worth)
+        """(N, 1) best price of a tick for units of this worth (N, 1)."""
+        return self._price(self._problem.mean_wtp[tick, None], worth)
 
     def worth(self, tick: Integers, stock: Integers) -> Floats:
-        """(N,) worth of a unit, with this stock at the beginning of this tick; an empty stock counts as one unit."""
-        left, units = self.customers_left[tick], np.maximum(stock, 1)
+        """(N, 1) worth of a unit, with this stock (N, 1) when this tick begins; an empty stock counts as one unit."""
+        left, units = self.customers_left[tick], np.maximum(stock[:, 0], 1)
         theta = float(self._theta.max())
         keenest = max(self._problem.quality, 0.0) + np.log(np.maximum(left.sum(axis=1) / units, 1.0))
         low = np.full(len(units), self._problem.salvage_value)
@@ -114,7 +137,7 @@ class FluidMarket:
             middle = 0.5 * (low + high)
             short = self._sold(left, middle) > units
             low, high = np.where(short, middle, low), np.where(short, high, middle)
-        return np.asarray(high)
+        return np.asarray(high)[:, None]
 
     def _price(self, theta: Floats, worth: Floats) -> Floats:
         if self._problem.choice == "exponential":
@@ -131,7 +154,55 @@ class FluidMarket:
         return np.asarray((customers * buys).sum(axis=1))
 
 
-class Fluid(OneProduct):
+class LogitFluidMarket:
+    """`FluidMarket` for several products and multinomial logit customers, within the range of the prices."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._sale = mnl_sale(scenario)
+        self._low, self._high = (np.array([end(p.price_levels) for p in scenario.products]) for end in (min, max))
+        # Ticks in which customers are alike are one phase.
+        self._sensitivity, phase = np.unique(self._sale.sensitivity, axis=0, return_inverse=True)
+        customers = np.zeros((len(phase), len(self._sensitivity)))
+        customers[np.arange(len(phase)), phase.ravel()] = self._sale.customers
+        self._customers_left = np.cumsum(customers[::-1], axis=0)[::-1]
+        # Small sales meet the same states over and over: each is solved once.
+        self._shape = (len(phase), *(units + 1 for units in self._sale.stock))
+        small = math.prod(self._shape) <= _MOST_STATES
+        self._solved = np.full((math.prod(self._shape), len(self._low)), np.nan) if small else None
+
+    def price(self, tick: Integers, worth: Floats) -> Floats:
+        """(N, M) best prices of a tick for units of these worths (N, M); what is worth infinity is not for sale."""
+        gone = np.isinf(worth)
+        quality = np.where(gone, -np.inf, self._sale.quality)
+        kept = np.where(gone, self._high, worth)
+        return best_offer(quality, self._sale.sensitivity[tick], kept, low=self._low, high=self._high)[1]
+
+    def worth(self, tick: Integers, stock: Integers) -> Floats:
+        """(N, M) worth of a unit of each product with this stock (N, M) when this tick begins; infinity if gone."""
+        if self._solved is None:
+            return self._solve(tick, stock)
+        state = np.ravel_multi_index((tick, *stock.T), self._shape)
+        new = np.unique(state[np.isnan(self._solved[state, 0])])
+        if len(new):
+            found = np.unravel_index(new, self._shape)
+            self._solved[new] = self._solve(found[0], np.column_stack(found[1:]))
+        return np.asarray(self._solved[state])
+
+    def _solve(self, tick: Integers, stock: Integers) -> Floats:
+        quality = np.where(stock > 0, self._sale.quality, -np.inf)[:, None]
+        worth = clearing_worth(
+            self._customers_left[tick][:, :, None],
+            quality,
+            self._sensitivity[None],
+            stock.astype(np.float64),
+            salvage=self._sale.salvage_value,
+            low=self._low,
+            high=self._high,
+        )
+        return np.where(stock > 0, worth, np.inf)
+
+
+class Fluid(FluidFormula):
     """The price of the fluid problem, solved once at the opening: max(theta, theta·ln(customers / stock)).
 
     Where willingness to pay drifts, the price follows it and the worth of a unit stays.
@@ -144,13 +215,14 @@ class Fluid(OneProduct):
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
-        self._worth = self._market.worth(np.zeros(1, np.int64), np.array([self._problem.stock]))[0]
+        opening = np.array([[product.initial_stock for product in self.scenario.products]])
+        self._worth = self._market.worth(np.zeros(1, np.int64), opening)
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
-        return self._market.price(tick, np.full(len(tick), self._worth))[:, None]
+        return self._market.price(tick, np.broadcast_to(self._worth, stock.shape))
 
 
-class FluidResolve(OneProduct):
+class FluidResolve(FluidFormula):
     """The price of the fluid problem of what is left, solved anew every tick.
 
     max(theta, theta·ln(customers left / units left)) where willingness to pay does not drift.
@@ -159,7 +231,7 @@ class FluidResolve(OneProduct):
     name = "fluid_resolve"
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
-        return self._market.price(tick, self._market.worth(tick, stock[:, 0]))[:, None]
+        return self._market.price(tick, self._market.worth(tick, stock))
 
 
 class GallegoVanRyzin(OneProduct):
@@ -253,6 +325,57 @@ class BaseStock(Agent):
         problem = lost_sales_problem(scenario)
         small = math.comb(problem.cover + problem.lead, problem.lead) <= _MOST_STATES
         return {"level": best_base_stock(problem)[0] if small else problem.cover}
+
+    def act(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[Any], Any]:
+        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        return order_actions(self.codec, self._rule(on_hand, in_transit)), state
+
+
+class ReorderPoint(Agent):
+    """(s, S): order up to `order_up_to` once the units on hand and on their way have fallen to `reorder_at`.
+
+    By default the best levels for orders of any size, see `best_reorder_point`. They are optimal where an order arrives
+    at once; with a lead time they are those of customers who wait, a common start for customers who do not.
+
+    Raises:
+        ValueError: `reorder_at` is not below `order_up_to`.
+    """
+
+    name = "s_S"
+
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self.require_applies()
+        low, high = int(self.params["reorder_at"]), int(self.params["order_up_to"])
+        if low >= high:
+            raise ValueError(f"s_S: reorder_at must lie below order_up_to, got {low} and {high}.")
+        self._read = TickReader(self)
+        self._rule = reorder_rule(lost_sales_problem(self.scenario), low, high)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        reason = BaseStock.applies(scenario)
+        if reason is None and lost_sales_problem(scenario).order_cost == 0:
+            reason = "an order costs nothing whatever its size, so it would be base_stock"
+        return reason
+
+    @classmethod
+    def space(cls, scenario: Scenario) -> Space:
+        if cls.applies(scenario) is not None:
+            return {}
+        storage = scenario.products[0].storage
+        return {"reorder_at": (-1, storage - 1), "order_up_to": (0, storage)}
+
+    @classmethod
+    def defaults(cls, scenario: Scenario) -> dict[str, float]:
+        if cls.applies(scenario) is not None:
+            return {}
+        problem = lost_sales_problem(scenario)
+        low, high, _ = best_reorder_point(problem)
+        high = min(high, problem.storage)
+        return {"reorder_at": min(max(low, -1), high - 1), "order_up_to": high}
 
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]

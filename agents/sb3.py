@@ -1,188 +1,94 @@
-"""Proximal policy optimisation by Stable-Baselines3 on wide batches of sales.
+"""The learners of Stable-Baselines3 on wide batches of sales.
 
-Owns    the presets, the training loop around Stable-Baselines3's own (checkpoints, validation, resuming), and saving.
-Axes    N sales at once, T ticks a sale, D numbers of an observation, C columns of an action.
+Owns    one class an algorithm; building, learning, saving and loading, once for all of them.
+Leaves  settings and presets to `sb3_presets`, networks to `sb3_policy`, masks to `sb3_masks`, and checkpoints,
+        validation and resuming to `sb3_training`.
+Axes    N sales at once, T ticks a sale, D numbers of an observation, C columns of a box action.
 Units   rewards reach the learner as a share of the opening stock's list value times ten, so that returns lie between
-        1 and 10 in every scenario; everything reported is in currency.
+        1 and 10 in most scenarios; everything reported is in currency.
 
-A rollout is N whole sales: the learner sees every sale from its opening to its close, nothing is bootstrapped, and a
-rollout always begins with new sales. The noise of a rollout is seeded by (seed, number of the rollout). Both together
-make an interrupted training, resumed, the same as an uninterrupted one.
-
-Source: Schulman et al. (2017), Proximal Policy Optimization Algorithms, arXiv:1707.06347.
+A new algorithm is a class here, its settings and presets in `sb3_presets`, and one line in `agents.AGENTS`.
 """
 
 import dataclasses
-import io
 import json
-import platform
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import stable_baselines3
 import torch
-from gymnasium import spaces
-from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.save_util import load_from_zip_file
-from stable_baselines3.common.utils import get_device, set_random_seed
-from stable_baselines3.common.vec_env import VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+from sb3_contrib import TQC, MaskablePPO, RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
+from stable_baselines3.common.utils import get_device
 
 import agents
-import flashsale_env
-from agents.base import CARD, FORMAT, as_observation, read_card
-from agents.play import play
-from agents.sb3_policy import CUSTOMERS, EVERYTHING, OF_CUSTOMERS, AdvisedPolicy, MerchantFeatures
+from agents.base import CARD, FORMAT, Agent, read_card
+from agents.merchant import Merchant
+from agents.sb3_masks import ActionMasks
+from agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
+from agents.sb3_policy import (
+    NETWORKS,
+    AdvisedMaskablePolicy,
+    AdvisedPolicy,
+    AdvisedRecurrentPolicy,
+    grid,
+)
+from agents.sb3_presets import (
+    DQNSettings,
+    OffPolicy,
+    OnPolicy,
+    PPOSettings,
+    RecurrentSettings,
+    SACSettings,
+    Settings,
+    TD3Settings,
+    TQCSettings,
+    preset,
+    why_not,
+)
+from agents.sb3_training import (
+    POLICY,
+    AdvisedSales,
+    Keeper,
+    Progress,
+    Row,
+    mixed_seed,
+    one_thread,
+    own_randomness,
+    read_training,
+    read_zip,
+    versions,
+    zipped,
+)
 from agents.sb3_vec_env import FlashSaleVecEnv
-from agents.seeding import split_seeds
 from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
 
-POLICY, TRAINING = "policy.zip", "training.json"
 
-Row = dict[str, float]
-Progress = Callable[[int, int, Row | None], None]
-
-# Advice lies within the cells of its levels, and those within the action's box.
-_ADVICE_BOUND = 1.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How PPO learns; `PRESETS` holds a set for each kind of scenario.
-
-    Args:
-        sales: sales played in the whole training.
-        num_envs: sales played at once; a rollout is one sale of each.
-        siblings: each sale is played this often side by side, by the same customers, and what the learner sees is how
-            much better than its siblings a sale did: the luck of the draw cancels out.
-        adviser: the heuristic from which the policy starts and which it goes on correcting; "" for none.
-        reacts_to: what the correction depends on: "everything", or "customers" and time alone. With persistent noise
-            it must not be the shop's own stock and sales: they tell how the noise was, and the correction would answer
-            to that.
-        persistence: correlation of the exploration from one tick to the next, see `AdvisedPolicy`.
-        pay_at_close: every tick is credited with the whole sale. With persistent noise, credit for what comes after a
-            tick is wrong: stock that earlier noise has saved would count as earned by later noise of the same sign.
-        log_std, log_std_orders: logarithm of its first standard deviation, of prices and coupon and of orders. Orders
-            begin at the far end of "nothing", so that noise seldom orders.
-        batch_size, n_epochs, gae_lambda, ent_coef: as in Stable-Baselines3.
-        learning_rate, final_learning_rate: falls linearly from the one to the other.
-        net_arch: widths of the hidden layers, of the actor and of the critic each.
-        validate_every: rollouts between two validations.
-        validation_sales: sales of the validation split played in each.
-    """
-
-    sales: int
-    num_envs: int = 1024
-    siblings: int = 1
-    adviser: str = ""
-    reacts_to: str = EVERYTHING
-    persistence: float = 0.0
-    pay_at_close: bool = False
-    log_std: float = -1.0
-    log_std_orders: float = -1.75
-    batch_size: int = 15_360
-    n_epochs: int = 4
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 4e-5
-    gae_lambda: float = 0.93
-    ent_coef: float = 0.0
-    net_arch: tuple[int, ...] = (64, 64)
-    validate_every: int = 5
-    validation_sales: int = 1024
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "net_arch", tuple(self.net_arch))
-        for name in ("sales", "num_envs", "siblings", "batch_size", "n_epochs", "validate_every", "validation_sales"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.persistence <= 1:
-            raise ValueError(f"persistence must lie in 0..1, got {self.persistence}.")
-        if self.reacts_to not in (EVERYTHING, CUSTOMERS):
-            raise ValueError(unknown_name("reacts_to", self.reacts_to, (EVERYTHING, CUSTOMERS)))
-
-
-PRESETS = {
-    # One product, no unobserved shocks: the stock says everything, and white noise learns it from many sales.
-    "one product": Settings(sales=200 * 1024, adviser="fixed_price", ent_coef=0.002),
-    # Many products and customers that differ from sale to sale: the chaser minds the stock, and what is to be learned
-    # is how to read the customers.
-    "many products": Settings(
-        sales=48 * 1024,
-        siblings=8,
-        adviser="sell_through",
-        reacts_to=CUSTOMERS,
-        persistence=1.0,
-        pay_at_close=True,
-        log_std=-1.5,
-        n_epochs=2,
-        learning_rate=6e-3,
-        gae_lambda=1.0,
-        net_arch=(32,),
-        validate_every=6,
-    ),
-}
-
-
-def preset(scenario: Scenario) -> Settings:
-    """The preset of a scenario; without advice where its heuristic does not apply."""
-    chosen = PRESETS["one product" if len(scenario.products) == 1 else "many products"]
-    if chosen.reacts_to == CUSTOMERS and not set(OF_CUSTOMERS) & set(scenario.features):
-        chosen = dataclasses.replace(chosen, reacts_to=EVERYTHING)
-    if agents.AGENTS[chosen.adviser].applies(scenario) is not None:
-        return dataclasses.replace(chosen, adviser="")
-    return chosen
-
-
-class _Advised(VecEnvWrapper):
-    """Sales with each observation followed by the advice."""
-
-    def __init__(
-        self, venv: FlashSaleVecEnv, advise: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-    ) -> None:
-        box, edge = venv.observation_space, np.full(venv.action_space.shape, _ADVICE_BOUND, np.float32)
-        low, high = np.append(box.low, -edge), np.append(box.high, edge)
-        super().__init__(venv, observation_space=spaces.Box(low, high, dtype=np.float32))
-        self._advise = advise
-
-    def reset(self) -> npt.NDArray[np.float32]:
-        return self._advise(self.venv.reset())
-
-    def step_wait(self) -> VecEnvStepReturn:
-        observations, rewards, dones, infos = self.venv.step_wait()
-        if dones[0]:
-            last = self._advise(np.stack([info["terminal_observation"] for info in infos]))
-            for info, observation in zip(infos, last, strict=True):
-                info["terminal_observation"] = observation
-        return self._advise(observations), rewards, dones, infos
-
-
-class PPOAgent:
-    """PPO over `FlashSaleVecEnv`.
+class SB3Agent(Agent):
+    """A learner over `FlashSaleVecEnv`; a subclass says which algorithm, and how its settings reach it.
 
     Args:
         scenario: name, path or object.
         device: "auto" (CUDA when there is one), "cpu" or "cuda".
         seed: number of the training run: of its block of training sales, its weights and its noise.
         adviser_params: parameters of the adviser, in place of its tuned ones.
-        settings: any field of `Settings`, in place of the preset's.
+        settings: any setting of the algorithm, in place of the preset's.
 
     Raises:
-        ValueError: an unknown setting, or one out of its range.
+        ValueError: an unknown setting, or one out of its range; the scenario leaves the algorithm nothing to decide.
     """
 
-    name: ClassVar[str] = "ppo"
-    encoding: ClassVar[str] = "box"
+    algorithm: ClassVar[type[BaseAlgorithm]]
+    settings: Settings
 
     def __init__(
         self,
@@ -195,49 +101,47 @@ class PPOAgent:
     ) -> None:
         self.scenario = load_scenario(scenario)
         self.seed = seed
-        known = {field.name for field in dataclasses.fields(Settings)}
+        self.require_applies()
+        chosen = preset(self.scenario, self.name)
+        known = {field.name for field in dataclasses.fields(chosen)}
         for name in settings:
             if name not in known:
-                raise ValueError(unknown_name("setting of 'ppo'", name, known))
-        self.settings = dataclasses.replace(preset(self.scenario), **settings)
+                raise ValueError(unknown_name(f"setting of {self.name!r}", name, known))
+        self.settings = dataclasses.replace(chosen, **settings)
+        self.encoding = self.settings.actions
         self.device = get_device(device)
-        self._size, self._codec = Layout(self.scenario).size, ActionCodec(self.scenario)
+        self.layout, self.codec = Layout(self.scenario), ActionCodec(self.scenario, self.encoding)
+        self._box = ActionCodec(self.scenario)
+        self._masks = ActionMasks(self.scenario, self.encoding) if self.algorithm is MaskablePPO else None
         self._adviser = None
         if self.settings.adviser:
             self._adviser = agents.make(self.settings.adviser, self.scenario, **(adviser_params or {}))
-        # Only the shapes matter here, so the customers do not.
-        self._model = self._build(_Advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=1), self._advise))
+        self._draws = 0
+        # Only the shapes matter here, so the customers do not; a learner asks for two transitions at least.
+        self._model = self._build(
+            self._advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding))
+        )
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return why_not(cls.name, scenario)
 
     @property
     def policy(self) -> Any:
         """Stable-Baselines3's policy."""
         return self._model.policy
 
-    def predict(
-        self,
-        observation: npt.NDArray[np.float32],
-        state: Any = None,
-        episode_start: npt.NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+    def decide(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_], mode: bool
     ) -> tuple[npt.NDArray[Any], Any]:
-        """Actions for one observation (D,) or a batch (N, D); the policy has no memory.
-
-        Raises:
-            ValueError: the observation has another length than the scenario's.
-        """
-        array = as_observation(self.name, self.scenario, self._size, observation)
-        with _one_thread():
-            actions, _ = self.policy.predict(self._advise(np.atleast_2d(array)), deterministic=deterministic)
-        return (actions if array.ndim == 2 else actions[0]), state
-
-    def _advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(N, D) -> (N, D + C)."""
-        if self._adviser is not None:
-            advice = self._adviser.advise(observations)
-        else:  # the middle of the prices, no orders, no coupon
-            advice = np.full((len(observations), len(self._codec.names)), -1.0, np.float32)
-            advice[:, self._codec.price_columns] = 0.0
-        return np.concatenate([observations, advice], axis=1)
+        more = {} if self._masks is None else {"action_masks": self._masks(observations)}
+        with one_thread(), torch.random.fork_rng(enabled=not mode):
+            if not mode:
+                torch.manual_seed(mixed_seed(self.seed, self._draws))
+                self._draws += 1
+            return self.policy.predict(  # type: ignore[no-any-return]
+                self._advise(observations), state, episode_start, deterministic=mode, **more
+            )
 
     def learn(
         self,
@@ -247,20 +151,22 @@ class PPOAgent:
         folder: str | Path | None = None,
         progress: Progress | None = None,
         threads: int | None = None,
+        tensorboard: str | Path | None = None,
     ) -> list[Row]:
         """Learn, and keep the policy that earned the most on the validation sales.
 
-        With a folder, the state is written after every rollout and the best policy whenever there is a better one. A
-        folder that holds an unfinished training of the same settings is continued: weights, optimiser, schedule,
-        sales, noise and curve go on as if nothing had happened (on the same machine bit for bit). Ctrl-C loses at
-        most the rollout under way.
+        With a folder, the state is written every `checkpoint_every` rounds and the best policy whenever there is a
+        better one. A folder that holds an unfinished training of the same settings is continued: weights, optimisers,
+        schedules, replayed transitions, sales, noise and curve go on as if nothing had happened (on the same machine
+        bit for bit). Ctrl-C loses at most the rounds since the last checkpoint.
 
         Args:
             population: the scenario's own by default.
             sales: to play in the whole training, in place of the settings'.
             folder: where checkpoints go, and the agent as `load` reads it.
-            progress: called after every rollout with sales played, sales in all, and the last row of the curve.
+            progress: called after every round with sales played, sales in all, and the last row of the curve.
             threads: of the simulator.
+            tensorboard: folder for the learner's figures and the validation's, as `tensorboard --logdir` reads them.
 
         Returns:
             The learning curve, one row a validation: "sales", "steps" (transitions), "seconds", "profit" (mean over
@@ -271,312 +177,441 @@ class PPOAgent:
         """
         if sales is not None:
             self.settings = dataclasses.replace(self.settings, sales=sales)
-        settings = self.settings
-        sales_played = FlashSaleVecEnv(
+        settings, folder = self.settings, None if folder is None else Path(folder)
+        played = FlashSaleVecEnv(
             self.scenario,
             population,
             num_envs=settings.num_envs,
+            actions=self.encoding,
             run=self.seed,
             reward_scale=reward_scale(self.scenario),
             threads=threads,
-            siblings=settings.siblings,
-            pay_at_close=settings.pay_at_close,
+            **self._shaping(),
         )
-        venv = _Advised(sales_played, self._advise)
-        with _own_randomness(self.seed), _one_thread():
-            state = None if folder is None else self._read_training(Path(folder))
+        venv = self._advised(played)
+        with own_randomness(mixed_seed(self.seed, 0)), one_thread():
+            state = None if folder is None else read_training(folder, self.identity())
             self._model = self._build(venv)
+            if tensorboard is not None:
+                self._model.set_logger(configure(str(tensorboard), ["tensorboard"]))
+            else:
+                self._model.set_logger(configure(None, []))
             if state is None:
                 self._measure_features(venv)
-            keeper = _Keeper(
-                self, sales_played, population, None if folder is None else Path(folder), progress, threads
-            )
+            keeper = Keeper(self, played, population, folder, progress, threads)
             if state is not None:
-                keeper.resume(state)
-            rollouts = -(-settings.sales // settings.num_envs)
-            left = rollouts - keeper.rollouts
+                keeper.resume(self._model, state)
+            left = keeper.all_rounds - keeper.rounds
             if left > 0:
-                steps = left * settings.num_envs * self.scenario.horizon_ticks
-                self._model.learn(steps, callback=keeper, reset_num_timesteps=False)
+                # One line of figures a round; an off-policy learner counts sales, the others updates.
+                self._model.learn(
+                    left * keeper.round_steps,
+                    callback=keeper,
+                    log_interval=settings.num_envs if isinstance(settings, OffPolicy) else 1,
+                    reset_num_timesteps=False,
+                )
             self.policy.load_state_dict(keeper.best)
         return keeper.curve
 
+    def begin_round(self, model: BaseAlgorithm, done: float) -> None:
+        """What changes from round to round; `done` is the share of the training that is over."""
+
     def save(self, folder: str | Path) -> Path:
-        """Write `policy.zip`, which `PPO.load` reads too, and `agent.json`."""
+        """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / POLICY, _zip(self._model))
+        write_atomically(folder / POLICY, zipped(self._model))
         card = {
             "format": FORMAT,
             "name": self.name,
-            "scenario": self.scenario.name,
-            "seed": self.seed,
+            **self.identity(),
             "encoding": self.encoding,
-            "settings": dataclasses.asdict(self.settings),
-            "adviser_params": self._adviser_params,
-            "versions": _versions(),
+            "versions": versions(),
         }
         write_atomically(folder / CARD, json.dumps(card, indent=2).encode())
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        scenario: str | Path | Scenario,
+        device: str = "auto",
+        adviser_params: Mapping[str, float] | None = None,
+    ) -> Self:
         """Read an agent that `save` wrote; only tensors are read from the zip, no pickled object.
+
+        Args:
+            folder: where it is.
+            scenario: what it is to play; one with other products where the policy takes any.
+            device: as for the class.
+            adviser_params: of the adviser. By default those it was saved with, or, where the scenario has other
+                products, the adviser's tuned or default values there.
 
         Raises:
             FileNotFoundError: a file is missing.
             ValueError: a file is broken, or the policy does not fit the scenario.
         """
-        card = read_card(folder)
-        tensors = _read_zip(Path(folder) / POLICY, get_device(device))
+        card, scenario = read_card(folder), load_scenario(scenario)
+        _, tensors, _ = read_zip(Path(folder) / POLICY, get_device(device))
+        saved, differing = tensors["policy"], ""
+        if adviser_params is None:
+            adviser_params = cls._adviser_params(card, scenario)
         try:
-            agent = cls(
-                scenario, device=device, seed=card["seed"], adviser_params=card["adviser_params"], **card["settings"]
-            )
-            agent.policy.load_state_dict(tensors["policy"])
+            agent = cls(scenario, device=device, seed=card["seed"], adviser_params=adviser_params, **card["settings"])
+            keys = sorted({_part_of_policy(key) for key in saved.keys() ^ agent.policy.state_dict().keys()})
+            differing = f" Only one of the two has {', '.join(keys)}." if keys else ""
+            agent.policy.load_state_dict(saved)
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"the policy in {folder} was trained on scenario {card['scenario']!r} and does not fit "
-                f"{load_scenario(scenario).name!r}: products, decisions or features differ."
+                f"{scenario.name!r}: products, decisions or features differ.{differing}"
             ) from error
         return agent
 
-    @property
-    def _adviser_params(self) -> dict[str, float]:
-        return {} if self._adviser is None else self._adviser.params
+    @classmethod
+    def _adviser_params(cls, card: dict[str, Any], scenario: Scenario) -> dict[str, float] | None:
+        """Those of the card; None, for the scenario's own, where they are about other products."""
+        adviser, network = card["settings"]["adviser"], NETWORKS.get(card["settings"].get("policy", ""))
+        if adviser and network is not None and network.any_products:
+            known = agents.AGENTS[adviser].cls.space(scenario)
+            if not card["adviser_params"].keys() <= known.keys():
+                return None
+        return card["adviser_params"]  # type: ignore[no-any-return]
 
-    def _build(self, venv: _Advised) -> PPO:
-        s = self.settings
-        first, last = s.learning_rate, s.final_learning_rate
-        log_stds = np.full(len(self._codec.names), s.log_std)
-        log_stds[self._codec.order_columns] = s.log_std_orders
-        with _own_randomness(self.seed):
-            return PPO(
-                AdvisedPolicy,
-                venv,
-                learning_rate=lambda left: last + (first - last) * left,
-                n_steps=self.scenario.horizon_ticks,
-                batch_size=min(s.batch_size, venv.num_envs * self.scenario.horizon_ticks),
-                n_epochs=s.n_epochs,
-                gamma=1.0,  # a sale is short and its profit is what counts
-                gae_lambda=s.gae_lambda,
-                ent_coef=s.ent_coef,
-                policy_kwargs={
-                    "net_arch": list(s.net_arch),
-                    "log_stds": log_stds.tolist(),
-                    "persistence": s.persistence,
-                    "features_extractor_class": MerchantFeatures,
-                    "features_extractor_kwargs": {
-                        **MerchantFeatures.of_scenario(self.scenario),
-                        "reacts_to": s.reacts_to,
-                    },
-                },
-                device=self.device,
-            )
-
-    def _measure_features(self, venv: _Advised) -> None:
-        """Play one batch of sales with the policy as it starts, to see what the observation's numbers are like."""
-        shown = venv.reset()
-        seen = [shown]
-        for _ in range(self.scenario.horizon_ticks - 1):
-            actions, _ = self.policy.predict(shown, deterministic=False)
-            shown = venv.step(actions)[0]
-            seen.append(shown)
-        venv.seed(self.seed)
-        self.policy.features_extractor.fit(torch.as_tensor(np.concatenate(seen), device=self.device))
-
-    def _read_training(self, folder: Path) -> dict[str, Any] | None:
-        path = folder / TRAINING
-        if not path.exists():
-            return None
-        try:
-            state = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON: {error}. Remove the folder to begin anew.") from error
-        for name, wanted in self._identity().items():
-            if state.get(name) != wanted:
-                raise ValueError(
-                    f"{folder} holds a training with another {name}: {state.get(name)}, want {wanted}. Give another "
-                    f"folder, or the same settings to continue it."
-                )
-        return state  # type: ignore[no-any-return]
-
-    def _identity(self) -> dict[str, Any]:
-        settings = json.loads(json.dumps(dataclasses.asdict(self.settings)))
+    def identity(self) -> dict[str, Any]:
+        """What makes two trainings the same one."""
         return {
             "scenario": self.scenario.name,
             "seed": self.seed,
-            "settings": settings,
-            "adviser_params": self._adviser_params,
+            "settings": json.loads(json.dumps(dataclasses.asdict(self.settings))),
+            "adviser_params": {} if self._adviser is None else self._adviser.params,
+        }
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        """The algorithm's own arguments for that many sales at once, its policy among them."""
+        raise NotImplementedError
+
+    def _shaping(self) -> dict[str, Any]:
+        """How the learner's sales differ from the scenario's."""
+        return {}
+
+    def _build(self, venv: AdvisedSales) -> Any:
+        first, last = self.settings.learning_rate, self.settings.final_learning_rate
+        with own_randomness(mixed_seed(self.seed, 0)):
+            return self.algorithm(
+                env=venv,
+                learning_rate=lambda left: last + (first - last) * left,
+                gamma=self.settings.gamma,
+                device=self.device,
+                **self._arguments(venv.num_envs),
+            )
+
+    def _advised(self, venv: FlashSaleVecEnv) -> AdvisedSales:
+        return AdvisedSales(venv, self._advise, len(self._box.names), self._masks)
+
+    def _advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(N, D) -> (N, D + C)."""
+        if isinstance(self._adviser, Merchant):
+            advice = self._adviser.advise(observations)
+        elif self._adviser is not None:
+            advice, _ = self._adviser.predict(observations)
+        else:  # the middle of the prices, no orders, no coupon
+            advice = np.full((len(observations), len(self._box.names)), -1.0, np.float32)
+            advice[:, self._box.price_columns] = 0.0
+        return np.concatenate([observations, advice], axis=1)
+
+    def _measure_features(self, venv: AdvisedSales) -> None:
+        """Play one batch of sales with the policy as it starts, to see what the observation's numbers are like."""
+        shown = venv.reset()
+        seen, state, start = [shown], None, np.ones(venv.num_envs, np.bool_)
+        for _ in range(min(self.scenario.horizon_ticks, _MEASURED_TICKS) - 1):
+            actions, state = self.policy.predict(shown, state, start, deterministic=False)
+            shown = venv.step(actions)[0]
+            seen.append(shown)
+            start = np.zeros(venv.num_envs, np.bool_)
+        venv.seed(self.seed)
+        numbers = torch.as_tensor(np.concatenate(seen), device=self.device)
+        for part in self.policy.modules():
+            if isinstance(part, AdvisedFeatures):
+                part.fit(numbers)
+
+
+# Ticks that show what observations are like; longer sales repeat themselves.
+_MEASURED_TICKS = 200
+
+
+class OnPolicyAgent(SB3Agent):
+    """What the learners that start from advice and correct it share."""
+
+    policy_class: ClassVar[type[Any]] = AdvisedPolicy
+    settings: OnPolicy
+
+    def decide(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_], mode: bool
+    ) -> tuple[npt.NDArray[Any], Any]:
+        if episode_start.any():
+            self.policy.begin_sales()
+        return super().decide(observations, state, episode_start, mode)
+
+    def begin_round(self, model: Any, done: float) -> None:
+        first, last = self.settings.ent_coef, self.settings.final_ent_coef
+        model.ent_coef = first + (last - first) * done
+        if self.settings.final_log_std is not None and self.encoding == "box":
+            fall = (self.settings.final_log_std - self.settings.log_std) * done
+            self.policy.fix_log_stds(self._log_stds + fall)
+        self.policy.begin_sales()
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        s = self.settings
+        if s.policy not in NETWORKS:
+            raise ValueError(unknown_name("policy", s.policy, NETWORKS))
+        network = NETWORKS[s.policy]
+        if self.encoding not in network.encodings:
+            raise ValueError(
+                f"policy {s.policy!r} is for {' and '.join(network.encodings)} actions, got {self.encoding!r}; choose "
+                f"other actions or policy 'merchant'."
+            )
+        return {
+            "policy": self.policy_class,
+            "n_steps": self._rollout_ticks,
+            "gae_lambda": s.gae_lambda,
+            "policy_kwargs": {
+                "net_arch": list(s.net_arch),
+                "network": s.policy,
+                "log_stds": self._log_stds.tolist(),
+                "kinds": network.noise_kinds(self._box),
+                "places": grid(self.scenario, self.encoding),
+                "features_extractor_class": network.reads,
+                "features_extractor_kwargs": {
+                    **network.reads.of_scenario(self.scenario),
+                    "reacts_to": s.reacts_to,
+                },
+                **self._policy_arguments(),
+            },
+        }
+
+    def _policy_arguments(self) -> dict[str, Any]:
+        return {"persistence": self.settings.persistence}
+
+    def _shaping(self) -> dict[str, Any]:
+        return {"siblings": self.settings.siblings, "pay_at_close": self.settings.pay_at_close}
+
+    @property
+    def _log_stds(self) -> npt.NDArray[np.float64]:
+        """(C,) of the first noise."""
+        log_stds = np.full(len(self._box.names), self.settings.log_std)
+        log_stds[self._box.order_columns] = self.settings.log_std_orders
+        return log_stds
+
+    @property
+    def _rollout_ticks(self) -> int:
+        ticks, horizon = self.settings.rollout_ticks, self.scenario.horizon_ticks
+        if ticks and horizon % ticks:
+            raise ValueError(
+                f"rollout_ticks must divide the horizon of {horizon} ticks, got {ticks}; 0 is a whole sale."
+            )
+        return ticks or horizon
+
+
+class A2CAgent(OnPolicyAgent):
+    """Advantage actor-critic, one gradient step a rollout.
+
+    Source: Mnih et al. (2016), Asynchronous Methods for Deep Reinforcement Learning, arXiv:1602.01783.
+    """
+
+    name = "a2c"
+    algorithm = A2C
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        return {**super()._arguments(sales), "normalize_advantage": True, "use_rms_prop": False}
+
+
+class PPOAgent(OnPolicyAgent):
+    """Proximal policy optimisation.
+
+    Source: Schulman et al. (2017), Proximal Policy Optimization Algorithms, arXiv:1707.06347.
+    """
+
+    name = "ppo"
+    algorithm = PPO
+    settings: PPOSettings
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        s = self.settings
+        return {
+            **super()._arguments(sales),
+            "batch_size": min(s.batch_size, sales * self._rollout_ticks),
+            "n_epochs": s.n_epochs,
+            "clip_range": s.clip_range,
         }
 
 
-class _Keeper(BaseCallback):
-    """Between two rollouts: validates, keeps the best policy and the curve, writes checkpoints."""
+class MaskablePPOAgent(PPOAgent):
+    """PPO that is kept from grid actions which change nothing.
 
-    def __init__(
-        self,
-        agent: PPOAgent,
-        venv: FlashSaleVecEnv,
-        population: Any,
-        folder: Path | None,
-        progress: Progress | None,
-        threads: int | None,
-    ) -> None:
-        super().__init__()
-        self.agent, self.venv, self.population, self.folder = agent, venv, population, folder
-        self.progress, self.threads = progress, threads
-        self.rollouts = 0
-        self.curve: list[Row] = []
-        self.best: dict[str, torch.Tensor] = {}
-        self._seconds = 0.0
-        self._since = time.perf_counter()
-        self._resumed = False
+    Source: Huang & Ontañón (2022), A Closer Look at Invalid Action Masking in Policy Gradient Algorithms,
+    arXiv:2006.14171.
+    """
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Put everything back to where `_write` left it."""
-        assert self.folder is not None
-        model = self.agent._model
-        tensors = _read_zip(self.folder / state["checkpoint"], self.agent.device)
-        model.policy.load_state_dict(tensors["policy"])
-        model.policy.optimizer.load_state_dict(tensors["policy.optimizer"])
-        self.best = _read_zip(self.folder / POLICY, self.agent.device)["policy"]
-        self.rollouts, self.curve, self._seconds = state["rollouts"], state["curve"], state["seconds"]
-        steps = self.rollouts * self.agent.settings.num_envs * self.agent.scenario.horizon_ticks
-        model.num_timesteps = steps
-        model._n_updates = self.rollouts * self.agent.settings.n_epochs
-        self.venv.sales_opened = self.rollouts * self.venv.different_sales
-        self._resumed = True
+    name = "maskable_ppo"
+    algorithm = MaskablePPO
+    policy_class = AdvisedMaskablePolicy
 
-    def _on_training_start(self) -> None:
-        if not self._resumed:
-            self._between_rollouts()
+    def _policy_arguments(self) -> dict[str, Any]:
+        return {}
 
-    def _on_rollout_start(self) -> None:
-        if self.model.num_timesteps > self._steps():
-            self.rollouts += 1
-            self._between_rollouts()
-        # The rollout and the update after it draw from a stream of their own: a resumed training draws the same.
-        set_random_seed(_mixed(self.agent.seed, self.rollouts))
-        self.agent.policy.begin_sales()
 
-    def _on_step(self) -> bool:
-        return True
+class RecurrentPPOAgent(PPOAgent):
+    """PPO with an LSTM, whose memory is in `state`: (hidden, cell), each of shape (1, N, `memory`).
 
-    def _on_training_end(self) -> None:
-        self.rollouts += 1
-        self._between_rollouts()
+    Source: Hausknecht & Stone (2015), Deep Recurrent Q-Learning for Partially Observable MDPs, arXiv:1507.06527, for
+    the memory; `PPOAgent` for the rest.
+    """
 
-    def _steps(self) -> int:
-        return self.rollouts * self.agent.settings.num_envs * self.agent.scenario.horizon_ticks
+    name = "recurrent_ppo"
+    algorithm = RecurrentPPO
+    policy_class = AdvisedRecurrentPolicy
+    settings: RecurrentSettings
 
-    def _between_rollouts(self) -> None:
-        settings = self.agent.settings
-        total = -(-settings.sales // settings.num_envs)
-        if self.rollouts % settings.validate_every == 0 or self.rollouts == total:
-            self._validate()
-        if self.folder is not None:
-            self._write()
-        if self.progress is not None:
-            done = self.rollouts * settings.num_envs
-            self.progress(done, total * settings.num_envs, self.curve[-1] if self.curve else None)
+    def _policy_arguments(self) -> dict[str, Any]:
+        return {**super()._policy_arguments(), "lstm_hidden_size": self.settings.memory}
 
-    def _validate(self) -> None:
-        agent = self.agent
-        seeds = split_seeds("validation", 0, agent.settings.validation_sales)
-        table = play(agent, agent.scenario, self.population, seeds=seeds, threads=self.threads)
-        row = {
-            "sales": self.rollouts * agent.settings.num_envs,
-            "steps": self._steps(),
-            "seconds": self._elapsed(),
-            "profit": float(table["profit"].mean()),
-            "ret": float(table["ret"].mean()),
+
+class OffPolicyAgent(SB3Agent):
+    """What the learners that replay transitions share: Stable-Baselines3's networks over the merchant's features."""
+
+    settings: OffPolicy
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        s = self.settings
+        # No larger than the training: an array that is never filled still costs its memory.
+        transitions = -(-s.sales // s.num_envs) * s.num_envs * self.scenario.horizon_ticks
+        return {
+            "policy": "MlpPolicy",
+            "batch_size": s.batch_size,
+            "train_freq": 1,
+            "gradient_steps": s.gradient_steps,
+            "buffer_size": min(s.buffer_size, transitions) if sales == s.num_envs else sales,
+            "learning_starts": s.learning_starts,
+            "tau": s.tau,
+            "policy_kwargs": {
+                "net_arch": list(s.net_arch),
+                "features_extractor_class": MerchantFeatures,
+                "features_extractor_kwargs": MerchantFeatures.of_scenario(self.scenario),
+            },
         }
-        if not self.curve or row["profit"] > max(earlier["profit"] for earlier in self.curve):
-            self.best = {name: value.clone() for name, value in agent.policy.state_dict().items()}
-            if self.folder is not None:
-                agent.save(self.folder)
-        self.curve.append(row)
 
-    def _write(self) -> None:
-        """The checkpoint first, then the file that names it: a kill in between leaves the old pair or the new one."""
-        assert self.folder is not None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"checkpoint-{self.rollouts:06d}.zip"
-        write_atomically(self.folder / name, _zip(self.agent._model))
-        state = {
-            **self.agent._identity(),
-            "rollouts": self.rollouts,
-            "seconds": self._elapsed(),
-            "checkpoint": name,
-            "curve": self.curve,
-            "versions": _versions(),
+
+class _WideDQN(DQN):
+    """Every sale of the batch explores on its own, where Stable-Baselines3 draws once for all of them."""
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Any, Any]:
+        actions, state = self.policy.predict(observation, state, episode_start, deterministic=True)
+        if not deterministic:
+            explores = torch.rand(actions.shape).numpy() < self.exploration_rate
+            others = torch.randint(int(self.action_space.n), actions.shape).numpy()  # type: ignore[attr-defined]
+            actions = np.where(explores, others, actions)
+        return actions, state
+
+
+class DQNAgent(OffPolicyAgent):
+    """Deep Q-network over the small grid of discrete actions.
+
+    Source: Mnih et al. (2015), Human-level control through deep reinforcement learning, Nature 518.
+    """
+
+    name = "dqn"
+    algorithm = _WideDQN
+    settings: DQNSettings
+
+    def begin_round(self, model: Any, done: float) -> None:
+        model.exploration_rate = model.exploration_schedule(1.0 - done)
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        s = self.settings
+        return {
+            **super()._arguments(sales),
+            "target_update_interval": sales,  # once a tick
+            "exploration_final_eps": s.exploration,
+            "exploration_fraction": s.exploration_share,
         }
-        write_atomically(self.folder / TRAINING, json.dumps(state, indent=2).encode())
-        for old in self.folder.glob("checkpoint-*.zip"):
-            if old.name != name:
-                old.unlink()
 
-    def _elapsed(self) -> float:
-        return self._seconds + time.perf_counter() - self._since
+
+class SACAgent(OffPolicyAgent):
+    """Soft actor-critic.
+
+    Source: Haarnoja et al. (2018), Soft Actor-Critic, arXiv:1801.01290.
+    """
+
+    name = "sac"
+    algorithm = SAC
+    settings: SACSettings
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        return {**super()._arguments(sales), "ent_coef": self.settings.ent_coef}
+
+
+class TQCAgent(SACAgent):
+    """Truncated quantile critics.
+
+    Source: Kuznetsov et al. (2020), Controlling Overestimation Bias with Truncated Mixture of Continuous
+    Distributional Quantile Critics, arXiv:2005.04269.
+    """
+
+    name = "tqc"
+    algorithm = TQC
+    settings: TQCSettings
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        arguments = super()._arguments(sales)
+        arguments["policy_kwargs"]["n_quantiles"] = self.settings.n_quantiles
+        return {**arguments, "top_quantiles_to_drop_per_net": self.settings.dropped_quantiles}
+
+
+class _WideNoise(VectorizedActionNoise):
+    """Independent normal noise of a whole batch in one draw; the sales have no noise of their own to reset."""
+
+    def __init__(self, deviation: float, shape: tuple[int, ...]) -> None:
+        ActionNoise.__init__(self)
+        self._deviation, self._shape = deviation, shape
+
+    def reset(self, indices: Any = None) -> None:
+        """Nothing lasts from one tick to the next."""
+
+    def __call__(self) -> npt.NDArray[np.float32]:
+        return self._deviation * torch.randn(self._shape).numpy()  # type: ignore[no-any-return]
+
+
+class TD3Agent(OffPolicyAgent):
+    """Twin delayed deep deterministic policy gradient.
+
+    Source: Fujimoto et al. (2018), Addressing Function Approximation Error in Actor-Critic Methods, arXiv:1802.09477.
+    """
+
+    name = "td3"
+    algorithm = TD3
+    settings: TD3Settings
+
+    def _arguments(self, sales: int) -> dict[str, Any]:
+        s = self.settings
+        return {
+            **super()._arguments(sales),
+            "action_noise": _WideNoise(s.noise, (sales, len(self._box.names))),
+            "target_policy_noise": s.target_noise,
+            "target_noise_clip": 2.5 * s.target_noise,
+        }
+
+
+def _part_of_policy(key: str) -> str:
+    """What a reader of an error knows a parameter by: the feature or the decision that it belongs to, or its name."""
+    parts = key.split(".")
+    return next((repr(part) for group, part in pairwise(parts) if group in ("standards", "common", "own")), parts[0])
 
 
 def reward_scale(scenario: Scenario) -> float:
     """Ten over the list value of the opening stock, 1 over currency."""
     value = sum(p.list_price * (p.initial_stock or p.reserve) for p in scenario.products)
     return 10.0 / value
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: networks this small gain nothing from a second, and lose much where cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Stable-Baselines3 draws from the global generators: seed them inside, give them back as they were."""
-    python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
-        set_random_seed(_mixed(seed, 0))
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy_state)  # noqa: NPY002
-
-
-def _mixed(seed: int, rollout: int) -> int:
-    """A 32-bit seed of one rollout of one run, unlike that of any neighbour."""
-    return int(np.random.SeedSequence([seed, rollout]).generate_state(1)[0])
-
-
-def _zip(model: PPO) -> bytes:
-    buffer = io.BytesIO()
-    model.save(buffer, exclude=["_last_obs", "_last_original_obs", "_last_episode_starts", "ep_info_buffer"])
-    return buffer.getvalue()
-
-
-def _read_zip(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        _, tensors, _ = load_from_zip_file(path, load_data=False, device=device)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing: the agent was not saved to its end.") from None
-    except Exception as error:  # a broken zip fails in many ways inside Stable-Baselines3
-        raise ValueError(f"{path} is truncated or not a policy of Stable-Baselines3: {error}.") from error
-    return tensors
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "flashsale_env": flashsale_env.__version__,
-        "stable_baselines3": stable_baselines3.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

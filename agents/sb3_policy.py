@@ -1,212 +1,219 @@
-"""The network of the learners: an observation read the way a merchant reads it, and a policy that starts from advice.
+"""The policy of the learners: it starts from advice, and a network corrects that.
 
-Owns    features, actor, critic, and the noise with which the actor explores.
-Axes    N sales, D numbers of an observation, C columns of an action, M products, F features.
+Owns    the table of networks, how advice and correction become an action, and the noise with which it explores.
+Leaves  what a network reads and is made of to `sb3_merchant` and `sb3_shared`.
+Axes    N sales, D numbers of an observation, C columns of a box action, F features, R width of a memory, O outputs
+        of the actor: one a column of a box action, one a level of every column of a multidiscrete one, one a discrete
+        action.
 
-What the network is shown is the observation followed by the action that a heuristic would take, the advice. The mean
-of its action is the advice plus a correction, which is zero before the first update: learning starts from the
+What the network is shown is the observation followed by the box action that a heuristic would take, the advice. The
+mean of its action is the advice plus a correction, which is zero before the first update: learning starts from the
 heuristic instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019,
-arXiv:1812.03201).
+arXiv:1812.03201). On a grid the same normal law is read at the grid's points and then corrected in its logits.
+
+A new network is one class like those and one line in `NETWORKS`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium import spaces
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from flashsale_env import ActionCodec, Layout, Scenario
+from agents.sb3_merchant import AdvisedFeatures, MerchantNetworks
+from agents.sb3_shared import SharedNetworks
+from flashsale_env import ActionCodec, Scenario
 
-EVERYTHING, CUSTOMERS = "everything", "customers"
-
-# What the shop's own decisions hardly change: time, who comes, and what they write.
-OF_CUSTOMERS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
-# Below this share of customers come, or left, a quotient by it is noise.
-_FEWEST = 0.05
-# Standardised features beyond this many spreads are cut: a rare stock-out must not throw the policy off.
-_WIDEST = 5.0
-# A number that hardly moved when it was measured is not blown up beyond this share of its range.
-_SMALLEST_SPREAD = 0.05
+NETWORKS: dict[str, type[MerchantNetworks] | type[SharedNetworks]] = {
+    "merchant": MerchantNetworks,
+    "per_product": SharedNetworks,
+}
 
 
-class MerchantFeatures(BaseFeaturesExtractor):
-    """The observation and, for every product, what a merchant computes from it, standardised; then the advice.
+def grid(scenario: Scenario, encoding: str) -> list[list[float]]:
+    """The box action at the middle of every output of a grid policy, (O, C); nan where an output leaves a column open.
 
-    | feature | of every product |
-    |---|---|
-    | gap | share of the owned units left, less the share of customers left |
-    | urgent gap | the same over the square root of the share of customers left |
-    | shortage | units that sales so far say will still be wanted, less the units there, as a share of all |
-    | expected shortage | the same by recent conversion and traffic, where the scenario shows them |
+    Empty for the box encoding.
+    """
+    codec, box = ActionCodec(scenario, encoding), ActionCodec(scenario)
+    if encoding == "discrete":
+        actions = np.arange(codec.space.n)  # type: ignore[union-attr]
+        return box.from_levels(codec.check(actions, len(actions)).astype(np.int64)).tolist()  # type: ignore[no-any-return]
+    rows = []
+    for column, levels in enumerate(codec.n_levels if encoding == "multidiscrete" else ()):
+        at = np.zeros((levels, len(codec.names)), np.int64)
+        at[:, column] = np.arange(levels)
+        places = np.full(at.shape, np.nan)
+        places[:, column] = box.from_levels(at)[:, column]
+        rows += places.tolist()
+    return rows
 
-    Mean and spread of every number are measured once, by `fit`, and saved with the weights.
+
+class _Heads(nn.Module):
+    """The networks as Stable-Baselines3 calls them, with the advice; its latent of the actor is the action itself.
 
     Args:
-        observation_space: observation and advice, (D + C,).
+        networks: actor and critic.
         advice: C.
-        columns: feature name -> (first, last + 1) of the observation.
-        low, high: bounds of the observation.
-        customers: expected customers of the sale over all units of each product, (M,).
-        reacts_to: what actor and critic see: "everything", or only time and "customers".
+        places: see `grid`.
+        log_stds: as in `AdvisedPolicy`.
     """
 
     def __init__(
         self,
-        observation_space: Any,
+        networks: MerchantNetworks | SharedNetworks,
         advice: int,
-        columns: dict[str, tuple[int, int]],
-        low: Sequence[float],
-        high: Sequence[float],
-        customers: Sequence[float],
-        reacts_to: str,
+        outputs: int,
+        places: Sequence[Sequence[float]],
+        log_stds: Sequence[float],
     ) -> None:
-        derived = 0
-        if {"time_left", "on_hand"} <= set(columns):
-            derived = 4 if {"conversion", "traffic"} <= set(columns) else 3
-        size = len(low) + derived * len(customers)
-        super().__init__(observation_space, features_dim=size + advice)
-        self.advice = advice
-        self.seen = list(range(size))
-        if reacts_to == CUSTOMERS:
-            self.seen = [i for name in OF_CUSTOMERS if name in columns for i in range(*columns[name])]
-        self._columns, self._derived = columns, derived
-        floor = torch.full((size,), _SMALLEST_SPREAD)
-        floor[: len(low)] *= torch.tensor(high) - torch.tensor(low)
-        self.register_buffer("floor", floor, persistent=False)
-        self.register_buffer("customers", torch.tensor(customers), persistent=False)
-        self.register_buffer("centre", torch.zeros(size))
-        self.register_buffer("spread", torch.ones(size))
-
-    @staticmethod
-    def of_scenario(scenario: Scenario) -> dict[str, Any]:
-        """The arguments that follow from the scenario: plain values, so that the policy can be saved."""
-        layout = Layout(scenario)
-        expected = scenario.arrivals.customers_per_minute * scenario.sale_minutes
-        return {
-            "advice": len(ActionCodec(scenario).names),
-            "columns": {name: (layout[name].start, layout[name].stop) for name in layout},
-            "low": layout.low.tolist(),
-            "high": layout.high.tolist(),
-            "customers": [expected / (p.initial_stock + p.reserve) for p in scenario.products],
-        }
-
-    def fit(self, shown: torch.Tensor) -> None:
-        """Take mean and spread from observations with advice, (N, D + C)."""
-        numbers = self._numbers(shown)
-        self.centre.copy_(numbers.mean(dim=0))
-        self.spread.copy_(torch.maximum(numbers.std(dim=0), self.floor))
-
-    def forward(self, shown: torch.Tensor) -> torch.Tensor:
-        """(N, D + C) -> (N, F)."""
-        standardised = (self._numbers(shown) - self.centre) / self.spread
-        return torch.cat([standardised.clamp(-_WIDEST, _WIDEST), shown[:, -self.advice :]], dim=1)
-
-    def _numbers(self, shown: torch.Tensor) -> torch.Tensor:
-        observations = shown[:, : -self.advice]
-        if not self._derived:
-            return observations
-        get = {name: observations[:, first:end] for name, (first, end) in self._columns.items()}
-        left = get.get("customers_left", get["time_left"])
-        stock = get["on_hand"] + get.get("in_transit", 0.0)
-        owned = 1.0 - get.get("reserve", torch.zeros_like(stock))
-        gap = stock / owned.clamp(min=_FEWEST) - left
-        shortage = (owned - stock) / (1.0 - left).clamp(min=_FEWEST) * left - stock
-        derived = [gap, gap / left.clamp(min=_FEWEST).sqrt(), shortage]
-        if self._derived == 4:
-            wanted = get["conversion"].square() * get["traffic"] * self.customers * left
-            derived.append((wanted - stock).clamp(-1.0, 1.0))
-        return torch.cat([observations, *derived], dim=1)
-
-
-class _Networks(nn.Module):
-    """Actor and critic as Stable-Baselines3 calls them; what it takes for the actor's latent is the action's mean.
-
-    Beside the hidden layers runs a linear shortcut, because good rules are nearly linear in these features.
-    """
-
-    def __init__(self, features: MerchantFeatures, widths: Sequence[int]) -> None:
         super().__init__()
-        self._seen, self._advice = features.seen, features.advice
-        self.actor = _layers(len(self._seen), widths)
-        self.correction = nn.Linear(widths[-1] + len(self._seen), features.advice)
-        self.critic = _layers(len(self._seen), widths)
-        self.latent_dim_pi = features.advice
-        self.latent_dim_vf = widths[-1] + len(self._seen)
+        self.networks = networks
+        self.advice = advice
+        self.latent_dim_pi, self.latent_dim_vf = outputs, networks.critic_width
+        # Logarithm of a normal density around the advice at the grid's points, but for a constant: the square
+        # multiplied out, so that no array of (N, O, C) is needed.
+        at = torch.tensor(places, dtype=torch.float32).reshape(-1, advice)
+        weight = (-0.5 * torch.exp(-2.0 * torch.tensor(log_stds))).expand(at.shape) * ~at.isnan()
+        at = at.nan_to_num()
+        self.is_grid = len(places) > 0
+        self.register_buffer("_square", weight.T.contiguous(), persistent=False)
+        self.register_buffer("_cross", (-2.0 * weight * at).T.contiguous(), persistent=False)
+        self.register_buffer("_constant", (weight * at.square()).sum(dim=1), persistent=False)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, F) -> mean of the action (N, C), and what the value is linear in."""
+        """(N, R + F) -> means or logits of the actions (N, O), and what the value is linear in."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F) -> (N, C)."""
-        seen = features[:, self._seen]
-        return features[:, -self._advice :] + self.correction(torch.cat([self.actor(seen), seen], dim=1))
+        """(N, R + F) -> (N, O)."""
+        start = features[:, -self.advice :]
+        if self.is_grid:
+            start = start.square() @ self._square + start @ self._cross + self._constant
+        return start + self.networks.correct(features)
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F) -> (N, hidden + F)."""
-        seen = features[:, self._seen]
-        return torch.cat([self.critic(seen), seen], dim=1)
+        """(N, R + F) -> (N, critic_width)."""
+        return self.networks.value(features)
 
 
-def _layers(size: int, widths: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Linear(size, width), nn.Tanh()]
-        size = width
-    return nn.Sequential(*layers)
-
-
-class AdvisedPolicy(ActorCriticPolicy):
-    """Stable-Baselines3's Gaussian actor and critic; before the first update its mode is the advice.
+class _PersistentGaussian(DiagGaussianDistribution):
+    """Independent normal columns whose noise lasts from one call to the next.
 
     Args:
-        log_stds: logarithm of the first standard deviation of each column of the action.
-        persistence: correlation of a column's exploration noise from one tick to the next. One tick's price hardly
+        kinds: (C,) number of the deviation of each column.
+        persistence: see `_Advised`.
+    """
+
+    def __init__(self, kinds: Sequence[int], persistence: float) -> None:
+        super().__init__(len(kinds))
+        self.kinds, self.persistence = list(kinds), persistence
+        self.noise: torch.Tensor | None = None
+
+    def proba_distribution(self, mean_actions: torch.Tensor, log_std: torch.Tensor) -> "_PersistentGaussian":
+        """Means (N, C) and one log deviation a kind."""
+        super().proba_distribution(mean_actions, log_std[self.kinds])
+        return self
+
+    def sample(self) -> torch.Tensor:
+        """(N, C)."""
+        mean = self.distribution.mean
+        fresh = torch.randn_like(mean)
+        if self.noise is not None and self.noise.shape == fresh.shape:
+            fresh = self.persistence * self.noise + (1.0 - self.persistence**2) ** 0.5 * fresh
+        self.noise = fresh
+        return mean + self.distribution.stddev * fresh
+
+
+class _Advised:
+    """What the policies below share: they start from the advice.
+
+    Args:
+        network: a key of `NETWORKS`.
+        log_stds: logarithm of the first standard deviation of each column of a box action.
+        kinds: (C,) columns with the same number here share their deviation.
+        places: see `grid`.
+        persistence: correlation of a box column's exploration noise from one tick to the next. One tick's price hardly
             shows in the profit of a sale; a price held for long does (coloured noise: Hollenstein et al. 2024,
             arXiv:2312.11091). Each tick's noise keeps the law that the policy states.
     """
 
-    def __init__(self, *args: Any, log_stds: Sequence[float], persistence: float, **kwargs: Any) -> None:
+    _memory = 0
+
+    def __init__(
+        self,
+        *args: Any,
+        network: str,
+        log_stds: Sequence[float],
+        kinds: Sequence[int],
+        places: Sequence[Sequence[float]],
+        persistence: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        self._network, self._log_stds, self._kinds, self._places = network, log_stds, kinds, places
         super().__init__(*args, **kwargs)
-        self._persistence = persistence
-        self._noise: torch.Tensor | None = None
+        if isinstance(self.action_space, spaces.Box):
+            self.action_dist = _PersistentGaussian(kinds, persistence)
+
+    def fix_log_stds(self, log_stds: Sequence[float]) -> None:
+        """Explore with these deviations, (C,) logarithms, and learn them no more; of a kind, the first one counts."""
         with torch.no_grad():
-            self.log_std.copy_(torch.tensor(log_stds))
+            self.log_std.requires_grad_(False).copy_(self._of_kinds(log_stds))
 
     def begin_sales(self) -> None:
         """Forget the last noise; the next one is drawn afresh."""
-        self._noise = None
-
-    def forward(
-        self, obs: torch.Tensor, deterministic: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions (N, C), values (N, 1) and log-probabilities (N,) while sales are played for learning."""
-        actor, critic = self.mlp_extractor(self.extract_features(obs))
-        distribution = self._get_action_dist_from_latent(actor)
-        actions = distribution.mode()
-        if not deterministic:
-            actions = actions + distribution.distribution.stddev * self._next_noise(actions)
-        return actions, self.value_net(critic), distribution.log_prob(actions)
-
-    def _next_noise(self, like: torch.Tensor) -> torch.Tensor:
-        fresh = torch.randn_like(like)
-        if self._noise is not None:
-            fresh = self._persistence * self._noise + (1.0 - self._persistence**2) ** 0.5 * fresh
-        self._noise = fresh
-        return fresh
+        if isinstance(self.action_dist, _PersistentGaussian):
+            self.action_dist.noise = None
 
     def _build_mlp_extractor(self) -> None:
-        assert isinstance(self.features_extractor, MerchantFeatures)
-        self.mlp_extractor = _Networks(self.features_extractor, self.net_arch).to(self.device)
+        assert isinstance(self.features_extractor, AdvisedFeatures)
+        advice = self.features_extractor.advice
+        outputs = len(self._places) or advice
+        networks = NETWORKS[self._network](self.features_extractor, self._memory, outputs, self.net_arch)
+        self.mlp_extractor = _Heads(networks, advice, outputs, self._places, self._log_stds).to(self.device)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
         with torch.no_grad():
-            for head in (self.mlp_extractor.correction, self.value_net):
-                head.weight.zero_()
-                head.bias.zero_()
+            self.mlp_extractor.networks.correct_nothing()
+            self.value_net.weight.zero_()
+            self.value_net.bias.zero_()
+        if isinstance(self.action_space, spaces.Box):
+            self.log_std = nn.Parameter(self._of_kinds(self._log_stds))
         # Without the layer that the identity replaced.
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+
+    def _of_kinds(self, log_stds: Sequence[float]) -> torch.Tensor:
+        first = [self._kinds.index(kind) for kind in range(max(self._kinds) + 1)]
+        return torch.tensor([float(log_stds[column]) for column in first])
+
+
+class AdvisedPolicy(_Advised, ActorCriticPolicy):
+    """Stable-Baselines3's actor and critic; before the first update its mode is the advice."""
+
+
+class AdvisedMaskablePolicy(_Advised, MaskableActorCriticPolicy):
+    """The same on a grid with masks."""
+
+
+class AdvisedRecurrentPolicy(_Advised, RecurrentActorCriticPolicy):
+    """The same with what an LSTM remembers beside the features."""
+
+    def __init__(self, *args: Any, lstm_hidden_size: int, **kwargs: Any) -> None:
+        self._memory = lstm_hidden_size
+        super().__init__(*args, lstm_hidden_size=lstm_hidden_size, **kwargs)
+
+    @staticmethod
+    def _process_sequence(
+        features: torch.Tensor, lstm_states: Any, episode_starts: torch.Tensor, lstm: nn.LSTM
+    ) -> tuple[torch.Tensor, Any]:
+        """The features stay in sight: the memory adds to them."""
+        remembered, states = RecurrentActorCriticPolicy._process_sequence(features, lstm_states, episode_starts, lstm)
+        return torch.cat([remembered, features], dim=1), states

@@ -78,7 +78,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Template:
-    """One phrase pattern. `parts` is its parsed form, see `_parse`."""
+    """One phrase pattern. `parts` is its parsed form, see `parse`."""
 
     name: str
     intent: str
@@ -110,7 +110,7 @@ def _phrase_folder():
 LANGUAGES = tuple(sorted(f.name.removesuffix(".toml") for f in _phrase_folder().iterdir()))
 
 
-def _parse(pattern: str, name: str) -> tuple:
+def parse(pattern: str, name: str) -> tuple:
     """Parse `text [a|b [c|]] {slot}` to a sequence of str, ("slot", name) and ("pick", alternatives)."""
 
     def sequence(at: int, nested: bool) -> tuple[tuple, int]:
@@ -156,7 +156,7 @@ def _slots(parts: tuple) -> Iterator[str]:
 
 
 @functools.cache
-def _language(code: str) -> _Language:
+def phrases(code: str) -> _Language:
     if code not in LANGUAGES:
         near = difflib.get_close_matches(code, LANGUAGES, n=1, cutoff=0.0)
         raise ValueError(
@@ -176,7 +176,7 @@ def _language(code: str) -> _Language:
         for i, (name, line, sentiment) in enumerate(patterns):
             if line[:2] in _MARKS:
                 line, sentiment = line[2:], _MARKS[line[:2]]
-            parts = _parse(line.replace(" ", table["writing"]["separator"]), name)
+            parts = parse(line.replace(" ", table["writing"]["separator"]), name)
             if unknown := set(_slots(parts)) - known:
                 raise ValueError(f"template {name} uses {sorted(unknown)}, but the slots are {sorted(known)}.")
             parsed.append(Template(name, intent, _ROTA[i % len(_ROTA)], parts, sentiment))
@@ -194,12 +194,12 @@ def _language(code: str) -> _Language:
     )
 
 
-DEFAULT_GOODS = _language("en").goods
+DEFAULT_GOODS = phrases("en").goods
 
 
 def templates(language: str = "en") -> tuple[Template, ...]:
     """All templates of a language, in the order of the phrase file."""
-    return _language(language).templates
+    return phrases(language).templates
 
 
 def language_for(known: Sequence[str]) -> str:
@@ -209,7 +209,7 @@ def language_for(known: Sequence[str]) -> str:
 
 def noun_in(language: str, good: str) -> str:
     """How messages of a language write a product: its noun there, or `good` itself where there is none."""
-    return _language(language).names.get(good, good)
+    return phrases(language).names.get(good, good)
 
 
 def generate(
@@ -245,8 +245,8 @@ def generate(
         ]
         together = [message for part in parts for message in part]
         return [together[i] for i in np.random.default_rng([seed, SPLITS.index(split)]).permutation(size)]
-    tongue = _language(language)
-    writer = _Writer(tongue, goods, np.random.default_rng([seed, SPLITS.index(split)]))
+    tongue = phrases(language)
+    writer = Writer(tongue, goods, np.random.default_rng([seed, SPLITS.index(split)]))
     pools = {intent: tongue.of(intent, split) for intent in INTENTS}
     seen: set[str] = set()
     messages = []
@@ -262,7 +262,7 @@ def generate(
     return [messages[i] for i in writer.rng.permutation(size)]
 
 
-class _Writer:
+class Writer:
     """Turns templates into messages with one generator."""
 
     def __init__(self, language: _Language, goods: tuple[str, ...], rng: np.random.Generator) -> None:

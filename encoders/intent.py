@@ -40,11 +40,12 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from encoders.backbone import Backbone, load_backbone, sha256_of
-from encoders.calibration import Scope, expected_calibration_error, fit_temperature, held_out_distance, softmax
+from encoders.calibration import Scope, expected_calibration_error, fit_temperature, softmax
 from encoders.corpus import LANGUAGES, MIXED, SENTIMENTS, Message, generate, language_for
 from encoders.embedding_cache import EmbeddingCache
 from encoders.inference import Reader, pool_all
 from encoders.language import warn_unknown_languages
+from encoders.outliers import OUTLIERS, outliers
 from encoders.training import (
     LORA,
     METHODS,
@@ -219,15 +220,19 @@ class IntentEncoder:
 
     def _calibrate(self, train: Sequence[Message], validation: Sequence[Message]) -> None:
         """Fit temperature and out-of-scope threshold; both and the figures go into the card."""
-        embeddings, held_out = (
-            pool_all(self.backbone, self.backbone.tokenize([m.text for m in messages])).cpu()
-            for messages in (train, validation)
+        languages, seed = {message.language for message in train}, self.card["training"]["seed"]
+        embeddings, held_out, exposed, unseen = (
+            pool_all(self.backbone, self.backbone.tokenize(texts)).cpu()
+            for texts in (
+                *([message.text for message in messages] for messages in (train, validation)),
+                *(outliers(split, size, seed, languages=languages) for split, size in OUTLIERS.items()),
+            )
         )
         self.set_temperature(self._logits(held_out).cpu().numpy(), targets(validation, "intent"))
         found = self.read(held_out)
         target = targets(train, "intent")
-        distance = held_out_distance(embeddings.numpy(), target, found.embeddings)
-        self.set_scope(Scope.fit(embeddings.numpy(), target, distance, found.probabilities.max(1)))
+        self.set_scope(Scope.fit(embeddings.numpy(), target, exposed.numpy(), found.embeddings))
+        self.card["out_of_scope"]["rejected"] = round(float(1 - self.read(unseen).in_scope.mean()), 4)
         figures = scores([m.intent for m in validation], found.intents)
         self.card["figures"] = {"validation": {key: round(value, 4) for key, value in figures.items()}}
 
@@ -296,7 +301,7 @@ class IntentEncoder:
             sentiment = _softmax(self._logits(embeddings, "sentiment"))
         vectors = embeddings.cpu().numpy()
         if self.scope is not None:
-            familiarity = self.scope.score(vectors, probabilities.max(1))
+            familiarity = self.scope.score(vectors)
             in_scope = familiarity >= self.scope.threshold
         return Encoding(probabilities, vectors, sentiment, familiarity, in_scope)
 
@@ -469,7 +474,7 @@ def _check_same_backbone(base: Backbone, card: Mapping[str, Any], what: str) -> 
 def _read_scope(folder: Path, card: Mapping[str, Any], figures: Mapping[str, Any], width: int) -> Scope:
     tensors = _read_tensors(folder, SCOPE_FILE, card)
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    if shapes != {"whitening": (width, width), "means": (len(INTENTS), width)}:
+    if shapes != {"weight": (len(INTENTS) + 1, width), "bias": (len(INTENTS) + 1,)}:
         raise ValueError(f"{folder / SCOPE_FILE} does not fit {len(INTENTS)} intents of width {width}: {shapes}.")
     return Scope.of(tensors, figures)
 

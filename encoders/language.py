@@ -8,7 +8,8 @@ languages of the Latin script, words that carry no subject (articles, pronouns, 
 English does not use. Shop messages are often a product name or two words; where nothing tells, the answer is
 `DEFAULT_LATIN`, so that a short text never warns without a reason. (A trained detector of 97 languages, py3langid
 0.4, took 5 % of the English corpus for Pidgin, Latin, French ..., and 6 % of the Chinese one for other codes: a warning
-on every shop. These rules took none of either, and in exchange pass over foreign fragments of one or two words.)
+on every shop. These rules took none of either, and in exchange pass over foreign fragments of one or two words, unless
+one of them is a word that every shop hears, such as "Lieferung" or "envío".)
 """
 
 from __future__ import annotations
@@ -55,6 +56,23 @@ _TELLING_WORDS = {
     "pl": "i jest nie to na się że kiedy gdzie mój moja czy jak dla proszę",
     "sv": "och är jag inte det en att när var min mitt på med hur för",
 }
+# What customers ask shops for, in words that no English message and no brand has: one of them is enough.
+_SHOP_WORDS = {
+    "de": "bestellung lieferung versand rücksendung kostenlos rabatt gutschein preis danke stornieren größe paket",
+    "fr": "commande livraison colis remboursement bonjour combien gratuite rembourser taille échange",
+    "es": "pedido envío envio precio descuento devolver devolución devolucion reembolso gracias hola talla",
+    "pt": "preço preco frete entrega desconto reembolso obrigado obrigada devolução trocar tamanho",
+    "it": "ordine spedizione prezzo sconto rimborso grazie consegna taglia buongiorno",
+    "nl": "bestelling levering verzending korting terugbetaling bedankt prijs pakket retourneren",
+    "id": "pesanan harga pengiriman diskon ongkir terima pembayaran barangnya",
+    "tr": "sipariş siparis kargo fiyat iade indirim teşekkürler",
+    "pl": "zamówienie dostawa zwrot rabat paczka dziękuję",
+    "sv": "beställning leverans frakt rabatt paket storlek",
+}
+# Of the frequent words above those that English has too: a text of nothing else tells nothing.
+_ALSO_ENGLISH = frozenset(
+    ("no", "o", "e", "y", "i", "me", "con", "per", "die", "van", "do", "is", "on", "met", "ma", "para")
+)
 _WORD = re.compile(r"[^\W\d_]+")
 # Chinese sentences hold Latin brand names, and Japanese ones Chinese characters: a share of the letters is enough.
 _SCRIPT_SHARE = 0.3
@@ -84,17 +102,21 @@ def detect(text: str) -> str:
         return told or _SCRIPTS[script]
     words = _WORD.findall(text)
     score = {code: sum(word in known for word in words) for code, known in _KNOWN_WORDS.items()}
+    for code, known in _HEARD_IN_SHOPS.items():
+        score[code] += 2 * sum(word in known for word in words)
     best = max(score, key=lambda code: (score[code], code == DEFAULT_LATIN))
     told = _told_by_letters(text, [code for code in _TELLING_LETTERS if code not in ("uk", "fa")])
     if told and score.get(told, 0) >= score[best] - 1:
         return told
     # One word alone may be a name ("la mer"): two must agree, or all there are.
-    if best != DEFAULT_LATIN and (score[best] >= 2 or score[best] == len(words)) and score[best] > score[DEFAULT_LATIN]:
+    agreed = score[best] >= 2 or score[best] == len(words)
+    if agreed and score[best] > score[DEFAULT_LATIN] and not _ALSO_ENGLISH.issuperset(words):
         return best
     return DEFAULT_LATIN
 
 
 _KNOWN_WORDS = {code: frozenset(words.split()) for code, words in _TELLING_WORDS.items()}
+_HEARD_IN_SHOPS = {code: frozenset(words.split()) for code, words in _SHOP_WORDS.items()}
 
 
 def _told_by_letters(text: str, codes: Sequence[str]) -> str | None:

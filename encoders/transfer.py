@@ -12,6 +12,9 @@ are out of scope and counted:
     PRICE = "bargain_hunting"
 
     python -m encoders.transfer shop.csv --mapping mapping.toml --text-column sentence --label-column label
+
+With two shops or more, `--across` also chooses the penalty of the head and the temperature on one shop and measures
+what was chosen on the others, each shop in turn.
 """
 
 from __future__ import annotations
@@ -26,14 +29,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from encoders.calibration import expected_calibration_error
-from encoders.corpus import generate
+from encoders.calibration import expected_calibration_error, fit_temperature, softmax
+from encoders.corpus import Message, generate
 from encoders.intent import DEFAULT_TRAIN, IntentEncoder, scores, tfidf_model
 from flashsale_env.intents import INTENTS
 
-__all__ = ["out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
+__all__ = ["across", "out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
+
+# scikit-learn's C of the heads that `across` chooses from; the corpus's own templates chose 3.
+INVERSE_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def read_mapping(path: str | Path) -> dict[str, str]:
@@ -130,11 +137,11 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
         shops: name -> (texts, intents).
 
     Returns:
-        {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "expected_calibration_error", "tfidf": {...}}}.
-        The reference is TF-IDF and logistic regression on the corpus of the encoder's own seed and size.
+        {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "expected_calibration_error", "tfidf": {...},
+        "confusion" (9, 9): rows true, columns predicted}}. The reference is TF-IDF and logistic regression on the
+        corpus of the encoder's own seed and size.
     """
-    corpus = encoder.card.get("corpus", {})
-    reference = tfidf_model(generate("train", corpus.get("train", DEFAULT_TRAIN), corpus.get("seed", 0)))
+    reference = tfidf_model(_corpus(encoder))
     rows = {}
     for name, (texts, intents) in shops.items():
         probabilities = encoder.encode(texts).probabilities
@@ -149,9 +156,83 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
                 probabilities, np.array([INTENTS.index(intent) for intent in truth])
             ),
             "tfidf": scores(truth, counted),
+            "confusion": confusion_matrix(
+                truth, np.array(INTENTS)[probabilities.argmax(axis=1)], labels=INTENTS
+            ).tolist(),
         }
         for name, (truth, probabilities, counted) in rows.items()
     }
+
+
+def across(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str]]]) -> dict[str, Any]:
+    """What is gained by tuning on one shop, measured on shops that chose nothing.
+
+    A shop chooses, by the log loss of its rows, among the encoder's own head and heads fitted to the encoder's corpus
+    with the penalties `INVERSE_PENALTIES`, each with the temperature that suits the shop.
+
+    Args:
+        encoder: whose embeddings are used.
+        shops: two or more, name -> (texts, intents).
+
+    Returns:
+        {name of the shop that chose: {"head": "as it is" or the inverse penalty, "temperature",
+        "others": {name: {"before" and "after": {"accuracy", "macro_f1", "expected_calibration_error"}}}}}.
+
+    Raises:
+        ValueError: fewer than two shops.
+    """
+    if len(shops) < 2:
+        raise ValueError(f"tuning on one shop and measuring on another takes two, got {', '.join(shops) or 'none'}.")
+    corpus = _corpus(encoder)
+    learned = encoder.encode([message.text for message in corpus]).embeddings
+    heads: dict[str | float, tuple[np.ndarray, np.ndarray]] = {
+        "as it is": (encoder.head["weight"].numpy(), encoder.head["bias"].numpy())
+    }
+    for penalty in INVERSE_PENALTIES:
+        model = LogisticRegression(C=penalty, max_iter=2000)
+        model.fit(learned, [INTENTS.index(message.intent) for message in corpus])
+        heads[penalty] = model.coef_, model.intercept_
+    logits, target = {}, {}
+    for name, (texts, intents) in shops.items():
+        embeddings = encoder.encode(texts).embeddings
+        logits[name] = {head: embeddings @ weight.T + bias for head, (weight, bias) in heads.items()}
+        target[name] = np.array([INTENTS.index(intent) for intent in intents])
+
+    def figures(name: str, head: str | float, temperature: float) -> dict[str, float]:
+        probabilities = softmax(logits[name][head], temperature)
+        truth, guess = (np.array(INTENTS)[number] for number in (target[name], probabilities.argmax(axis=1)))
+        error = expected_calibration_error(probabilities, target[name])
+        return scores(truth, guess) | {"expected_calibration_error": error}
+
+    found = {}
+    for chooser in shops:
+        suited = {head: fit_temperature(rows, target[chooser]) for head, rows in logits[chooser].items()}
+        loss = {
+            head: log_loss(target[chooser], softmax(logits[chooser][head], t), labels=range(len(INTENTS)))
+            for head, t in suited.items()
+        }
+        best = min(loss, key=lambda head: loss[head])
+        found[chooser] = {
+            "head": best,
+            "temperature": suited[best],
+            "others": {
+                name: {
+                    "before": figures(name, "as it is", encoder.temperature),
+                    "after": figures(name, best, suited[best]),
+                }
+                for name in shops
+                if name != chooser
+            },
+        }
+    return found
+
+
+def _corpus(encoder: IntentEncoder) -> list[Message]:
+    """The generated messages that the encoder learned from."""
+    drawn = encoder.card.get("corpus", {})
+    return generate(
+        "train", drawn.get("train", DEFAULT_TRAIN), drawn.get("seed", 0), language=drawn.get("language", "en")
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--text-column", required=True, help="column of the messages")
     parser.add_argument("--label-column", required=True, help="column of the shop's labels")
     parser.add_argument("--encoder", type=Path, metavar="DIR", help="a saved encoder (default: the shipped one)")
+    parser.add_argument("--across", action="store_true", help="also tune on each shop and measure on the others")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
@@ -179,10 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told = {}
         if encoder.scope is not None:
             told = {name: out_of_scope(encoder, shops[name][0], rows) for name, rows in others.items() if rows}
+        tuned = across(encoder, shops) if options.across else {}
     except ValueError as error:
         parser.error(str(error))
     if options.json:
-        print(json.dumps({"shops": result, "out_of_scope_rows": ignored, "out_of_scope": told}, indent=2))
+        print(
+            json.dumps({"shops": result, "out_of_scope_rows": ignored, "out_of_scope": told, "across": tuned}, indent=2)
+        )
         return
     print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}   {'encoder':>8}")
     print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}   {'ECE':>8}")
@@ -195,6 +280,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{name}: AUROC of in scope against out of scope {row['auroc']:.3f}; at the encoder's threshold "
             f"{row['rejected']:.0%} of {row['others']} rejected, {row['accepted']:.0%} of {row['rows']} accepted."
         )
+    for name, choice in tuned.items():
+        head = choice["head"] if choice["head"] == "as it is" else f"C = {choice['head']:g}"
+        for other, row in choice["others"].items():
+            shown = " -> ".join(
+                f"accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, "
+                f"ECE {figures['expected_calibration_error']:.3f}"
+                for figures in (row["before"], row["after"])
+            )
+            print(f"tuned on {name} (head {head}, temperature {choice['temperature']:.2f}), on {other}: {shown}")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,10 @@ def encode(
     ] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of the file.")] = "utf-8",
     skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", metavar="DIR", help="Keep what was read there: the same texts are read once."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -180,17 +184,22 @@ def encode(
     run.check(overwrite=overwrite)
 
     from encoders.building import population_from_texts
+    from encoders.embedding_cache import EmbeddingCache
     from experiments.encode import read_customers, save_encoder, summary, tune
 
     watched = sys.stderr.isatty()
+    known = None if cache is None else EmbeddingCache(cache)
     if labels is None:
-        population = read_customers(texts, sale, encoder, command=context.obj, progress=watched)
+        population = read_customers(texts, sale, encoder, cache=known, command=context.obj, progress=watched)
         run.begin(overwrite=overwrite)
     else:
-        reader, demand = tune(texts, intents, encoder, command=context.obj, progress=watched)
+        from experiments.pictures import confusion
+
+        reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
         population = population_from_texts(texts, reader, demand, sale, command=context.obj, progress=watched)
         run.begin(overwrite=overwrite)
         save_encoder(reader, demand, out / "encoder")
+        confusion(out / "confusion.png", reader.card["figures"]["cross_validation"]["confusion"])
     population.save(out)
     run.finish()
     found = summary(population)
@@ -222,6 +231,9 @@ def encode(
             ("encoder", "accuracy", "macro-F1"),
             [(name, f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}") for name, row in rows],
         )
+        notice(f"which intents are mistaken for which: {out / 'confusion.png'}")
+    if known is not None:
+        notice(f"{known.hits:,} of {known.hits + known.misses:,} texts were in {cache}")
     show_table(
         "examples, evenly spaced over the file",
         ("message", "intent", "probability"),
@@ -230,6 +242,55 @@ def encode(
     )
     following = f"flashsale train {scenario} --population {out} --out DIR"
     notice(f"population of {len(population):,} voices in {out}; next: {following}")
+
+
+@app.command()
+def explain(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What a customer wrote, in quotes.")],
+    intent: Annotated[str | None, typer.Option(help="Which intent to explain [default: the most probable].")] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Encoder with its demand model, e.g. runs/demo/encoder [default: shipped]."),
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="Whose products the tastes are about: name or file.")] = "standard",
+    population: PopulationOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write the coloured message.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that --out names.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say which words of a message moved its intent, and which tastes follow from it."""
+    from flashsale_env import load_population, load_scenario
+
+    sale = load_scenario(scenario)
+    customers = load_population(population or sale.population, [product.title for product in sale.products])
+    if out is not None and out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already: give another file, or pass --overwrite.")
+
+    from rich.console import Console
+
+    from encoders.explain import to_terminal
+    from experiments.explain import explain_message, strongest, write_html
+
+    found = explain_message(message, intent, encoder, sale, customers)
+    if out is not None:
+        write_html(out, found.explanation)
+    if as_json:
+        _print_json(found.as_json())
+        return
+    Console(highlight=False, soft_wrap=True).print(to_terminal(found.explanation))
+    if found.in_scope is False:
+        notice("the encoder takes this message for none of the nine intents.")
+    show_table(
+        f"tastes that follow, beside {len(customers):,} customers",
+        ("taste", "unit", "this message", "their mean", "share below it"),
+        [
+            (row.taste, row.unit, f"{row.value:.2f}", f"{row.average:.2f}", f"{row.above:.0%}")
+            for row in strongest(found.tastes)
+        ],
+        text_columns=2,
+    )
+    if out is not None:
+        notice(f"the coloured message is in {out}")
 
 
 @app.command()
@@ -455,6 +516,69 @@ def evaluate(
                 f"common customers leave {ratio:.2%} of the variance of the difference: {episodes:,} pairs tell as "
                 f"much as {episodes / ratio:,.0f} sales of each agent with different customers"
             )
+
+
+@app.command()
+@_stops_on_interrupt("{out} keeps what is finished: run the same command again to go on.")
+def benchmark(
+    context: typer.Context,
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="Name of a shipped benchmark, or a TOML file.")],
+    out: Out,
+    engine: Annotated[str, typer.Option(help="serial or ray.")] = "serial",
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side, engine serial.")] = 1,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train and compare agents on common sales; an interrupted benchmark goes on when the command is run again."""
+    from experiments.benchmark import check_engine, fingerprint, run_benchmark
+    from experiments.benchmark_settings import load_benchmark
+    from experiments.html_report import benchmark_table
+    from experiments.train import begin_or_continue
+
+    check_engine(engine, workers, device)
+    settings = load_benchmark(config)
+    named = [problem.scenario for problem in settings.problems] + [problem.population for problem in settings.problems]
+    run = Run(
+        out,
+        context.obj,
+        options={
+            "config": config,
+            "sha256": fingerprint(settings),
+            "settings": settings.as_json(),
+            "device": _device(device),
+        },
+        seeds={"training runs": list(settings.training_seeds), "validation split": 0, "test split": 0},
+        inputs=[path for path in (config, *named) if path and Path(path).exists()],
+    )
+    if begin_or_continue(run, overwrite=overwrite):
+        notice(f"{out} holds an unfinished benchmark: going on with it")
+    with progress_bar("benchmark") as advance:
+        result = run_benchmark(run, settings, device=device, engine=engine, workers=workers, progress=advance)
+    if as_json:
+        _print_json({"out": str(out), **result})
+        return
+    for problem in result["problems"]:
+        table = benchmark_table(problem)
+        show_table(table.title, table.columns, table.rows)
+        print("\n".join(table.notes))
+    notice(f"results in {out}; next: flashsale report {out}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a benchmark or of a training.")],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables of a benchmark as Markdown, and write nothing.")
+    ] = False,
+) -> None:
+    """Make one self-contained HTML page of a benchmark or a training."""
+    from experiments.html_report import as_markdown, write_report
+
+    if markdown:
+        print(as_markdown(folder))
+    else:
+        print(write_report(folder))
 
 
 @app.command()

@@ -30,7 +30,7 @@ from experiments.evaluate import POLICY, difference, figures, play_test_sales
 from experiments.runs import Run, versions, write_json
 from experiments.settings import DemoSettings
 from experiments.statistics import paired_difference
-from experiments.train import heuristics_on_validation, write_curve
+from experiments.train import heuristics_on_validation, opponents, write_curve
 from experiments.tuning import tune
 from flashsale_env import Population, Scenario, load_scenario
 from flashsale_env.bounds import Bound, lagrangian_dual_bound
@@ -71,7 +71,7 @@ def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, 
     with clock.stage("training", f"training {LEARNER}"):
         learner, curve = learn(settings, run, scenario, customers, params)
     with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
-        players = {name: agents.make(name, scenario, **params.get(name, {})) for name in heuristics(scenario)}
+        players = {name: agents.make(name, scenario, **params.get(name, {})) for name in opponents(scenario)}
         players[LEARNER] = learner
         tables = play_all(players, scenario, customers, settings.evaluation_sales)
     with clock.stage("bound", "an upper bound on any policy"):
@@ -145,15 +145,10 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
     return study
 
 
-def heuristics(scenario: Scenario) -> list[str]:
-    """Names of the agents that play this scenario without learning."""
-    return [name for name, e in agents.AGENTS.items() if not e.learns and e.applies(scenario) is None]
-
-
 def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> dict[str, dict[str, float]]:
     """Name -> parameters of every heuristic that has some, from its shipped ones on."""
     params = {}
-    for name in heuristics(scenario):
+    for name in opponents(scenario):
         if not agents.AGENTS[name].cls.space(scenario):
             continue
         with progress_bar(f"tuning {name}") as advance:

@@ -12,7 +12,8 @@ import numpy as np
 
 from encoders.building import DEMAND_FOLDER, population_from_texts
 from encoders.demand import DemandModel
-from encoders.intent import IntentEncoder
+from encoders.embedding_cache import EmbeddingCache
+from encoders.intent import Encoding, IntentEncoder
 from encoders.labelled import fine_tune_on
 from flashsale_env import INTENTS, Population, Scenario
 
@@ -28,35 +29,64 @@ class Example:
     probability: float
 
 
+class CachedEncoder(IntentEncoder):
+    """An encoder that looks every text up in its cache, if it has one, before reading it."""
+
+    cache: EmbeddingCache | None = None
+
+    def encode(self, texts: Sequence[str], *, cache: EmbeddingCache | None = None, **options: Any) -> Encoding:
+        return super().encode(texts, cache=cache or self.cache, **options)
+
+
+def open_encoder(folder: Path | None, cache: EmbeddingCache | None) -> CachedEncoder:
+    """The encoder of a folder, or the shipped one."""
+    encoder = CachedEncoder.default() if folder is None else CachedEncoder.load(folder)
+    encoder.cache = cache
+    return encoder
+
+
 def read_customers(
-    texts: Sequence[str], scenario: Scenario, encoder: Path | None, *, command: str, progress: bool
+    texts: Sequence[str],
+    scenario: Scenario,
+    encoder: Path | None,
+    *,
+    cache: EmbeddingCache | None = None,
+    command: str,
+    progress: bool,
 ) -> Population:
     """A population from messages.
 
     Args:
         encoder: folder with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves
             in DIR/encoder; None for the shipped pair.
+        cache: where embeddings are looked up and kept.
 
     Raises:
         ValueError, FileNotFoundError: the folder does not hold both, or the demand model knows other products.
     """
-    reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
+    reader = open_encoder(encoder, cache)
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
     return population_from_texts(texts, reader, demand, scenario, command=command, progress=progress)
 
 
 def tune(
-    texts: Sequence[str], labels: Sequence[str], encoder: Path | None, *, command: str, progress: bool
+    texts: Sequence[str],
+    labels: Sequence[str],
+    encoder: Path | None,
+    *,
+    cache: EmbeddingCache | None = None,
+    command: str,
+    progress: bool,
 ) -> tuple[IntentEncoder, DemandModel]:
     """An encoder whose head learned the labelled rows, and the demand model that reads beside it.
 
     Args:
         texts: all messages.
         labels: their intents, "" for the rows that have none and teach nothing.
-        encoder: where both start from, as for `read_customers`.
+        encoder, cache: where both start from, as for `read_customers`.
     """
     rows = [row for row, label in enumerate(labels) if label]
-    start = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
+    start = open_encoder(encoder, cache)
     tuned = fine_tune_on(
         [texts[row] for row in rows], [labels[row] for row in rows], start=start, command=command, progress=progress
     )

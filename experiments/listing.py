@@ -2,10 +2,13 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from agents import AGENTS
+from experiments.benchmark_settings import BENCHMARKS
 from experiments.settings import CONFIGS
 from flashsale_env import SCENARIOS, environment_id, load_scenario
 
@@ -18,11 +21,17 @@ def everything() -> dict[str, Rows]:
         "scenarios": scenarios(),
         "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
         "encoders": encoders(),
-        "experiments": [
-            {"name": name, "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"]}
-            for name, path in CONFIGS.items()
-        ],
+        "experiments": described(CONFIGS),
+        "benchmarks": described(BENCHMARKS),
     }
+
+
+def described(files: Mapping[str, Traversable]) -> Rows:
+    """Shipped TOML files by the description in each."""
+    return [
+        {"name": name, "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"]}
+        for name, path in files.items()
+    ]
 
 
 def scenarios() -> Rows:

@@ -70,11 +70,11 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         f"not an optimum). {below} Profit is money only: revenue less costs. "
         f"Heuristics are tuned on validation customers, from which the learner's best checkpoint is chosen too.</p>",
         figure(
-            (folder / "learning_curve.png").read_bytes(),
+            folder / "learning_curve.png",
             "Learning, on validation customers. Dashed: the tuned heuristics.",
         ),
         "<h2>One sale, played by PPO</h2>",
-        figure((folder / "sale.png").read_bytes(), "The first test sale, minute by minute."),
+        figure(folder / "sale.png", "The first test sale, minute by minute."),
         "<h2>Reading messages</h2>",
         table(
             ("encoder", "accuracy", "macro-F1"),
@@ -101,10 +101,8 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         f"the message gains {gap['mean']:.4f} nats a visit (95 % interval {gap['low']:.4f} to {gap['high']:.4f}), "
         f"{demand['share_of_gap_closed']['mean']:.0%} of what the truth would gain.</p>",
         '<div class="pair">',
-        figure((folder / "confusion.png").read_bytes(), "Share of each true intent's messages read as each intent."),
-        figure(
-            (folder / "elasticity.png").read_bytes(), "Mean price elasticity of each intent, recovered against true."
-        ),
+        figure(folder / "confusion.png", "Share of each true intent's messages read as each intent."),
+        figure(folder / "elasticity.png", "Mean price elasticity of each intent, recovered against true."),
         "</div>",
         "<h2>How it was made</h2>",
         f"<p><code>{escape(result['command'])}</code></p>",
@@ -137,8 +135,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], best: int | Non
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def figure(png: bytes, caption: str) -> str:
-    """A picture inside the page."""
-    data = base64.b64encode(png).decode()
+def figure(picture: Path | bytes, caption: str) -> str:
+    """A PNG picture inside the page."""
+    data = base64.b64encode(picture if isinstance(picture, bytes) else picture.read_bytes()).decode()
     text = escape(caption)
     return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'

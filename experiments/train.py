@@ -28,6 +28,8 @@ from flashsale_env.files import write_atomically
 CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"
 # Options that may differ between a training and its continuation.
 _FREE = ("device",)
+# What a learning curve is drawn beside, where it applies: chance, rules that a shop would use, the optimum.
+OPPONENTS = ("random", "fixed_price", "linear_markdown", "sell_through", "lp_resolve", "base_stock", "dp")
 
 Curve = list[dict[str, float]]
 Progress = Callable[[int, int, dict[str, float] | None], None]
@@ -113,22 +115,25 @@ def write_curve(folder: Path, curve: Curve, heuristics: dict[str, float]) -> Non
     )
 
 
+def opponents(scenario: Scenario) -> list[str]:
+    """Those of `OPPONENTS` that play this scenario."""
+    return [name for name in OPPONENTS if agents.AGENTS[name].applies(scenario) is None]
+
+
 def heuristics_on_validation(
     scenario: Scenario,
     population: Population,
     params: dict[str, dict[str, float]] | None = None,
     sales: int = 1024,
 ) -> dict[str, float]:
-    """Mean profit of every heuristic that plays this scenario, on the validation customers.
+    """Mean profit of each of `opponents` on the validation customers.
 
     Args:
         params: name -> parameters; their tuned or default values for the others.
     """
     seeds = split_seeds("validation", 0, sales)
     means = {}
-    for name, entry in agents.AGENTS.items():
-        if entry.learns or entry.applies(scenario) is not None:
-            continue
+    for name in opponents(scenario):
         player = agents.make(name, scenario, **(params or {}).get(name, {}))
         means[name] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
     return means

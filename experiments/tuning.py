@@ -1,6 +1,7 @@
 """Tuning the heuristics, so that a learner is compared with opponents at their best.
 
     python -m experiments.tuning standard fixed_price --trials 300
+    python -m experiments.tuning standard fixed_price --trials 100 --refine      from the committed values on
 
 Owns    the search over an agent's declared parameters on validation sales, and the committed results in
         agents/tuned/SCENARIO.json, which `agents.make` uses.
@@ -8,6 +9,7 @@ Owns    the search over an agent's declared parameters on validation sales, and 
 Half the trials go to a tree-structured Parzen estimator (Bergstra et al. 2011, by optuna), which finds the region; the
 other half to a pattern search from its best point (Hooke & Jeeves 1961), one parameter at a time, which is the better
 tool where products hardly depend on each other. Every trial meets the same sales, so differences are paired.
+Where tick and stock are the whole state, a rule's value is computed exactly instead.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import optuna
 import agents
 from agents import AGENTS, play, split_seeds
 from agents.base import Space
+from agents.optimal import evaluate_exactly
 from flashsale_env import Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
@@ -31,7 +34,9 @@ from flashsale_env.files import write_atomically
 TUNED_FOLDER = Path(agents.__file__).parent / "tuned"
 
 # First step of the pattern search, as a share of a parameter's range; it is halved where no parameter improves.
-_FIRST_STEP, _LAST_STEP = 0.25, 0.02
+_FIRST_STEP, _REFINING_STEP, _LAST_STEP = 0.25, 0.06, 0.004
+
+_FRESH_SALES = 4096  # on which the committed figures are measured
 
 _DONE = (optuna.trial.TrialState.COMPLETE,)
 
@@ -45,6 +50,7 @@ def tune(
     sales: int = 1024,
     seed: int = 0,
     start: dict[str, float] | None = None,
+    refine: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> dict[str, float]:
     """The parameters of a heuristic with the highest mean profit on validation sales.
@@ -55,7 +61,9 @@ def tune(
         trials: parameter sets tried in all.
         sales: validation sales each of them plays.
         seed: of the search.
-        start: tried first, beside the committed values and the defaults.
+        start: tried first, beside the committed values, the defaults, and the defaults with orders and promotions as
+            they are committed for `fixed_price`.
+        refine: whether all other trials go to the pattern search, with small steps: for parameters near their best.
         progress: called after each trial with trials done, trials in all, and the best mean profit so far.
 
     Raises:
@@ -74,6 +82,7 @@ def tune(
     if not space:
         return {}
     seeds = split_seeds("validation", 0, sales)
+    exact = population is None and has_exact_value(name, scenario)
 
     def profit(trial: optuna.Trial) -> float:
         params = {
@@ -82,7 +91,10 @@ def tune(
             else trial.suggest_float(key, low, high)
             for key, (low, high) in space.items()
         }
-        return float(play(entry.cls(scenario, **params), scenario, population, seeds=seeds)["profit"].mean())
+        agent = entry.cls(scenario, **params)
+        if exact:
+            return evaluate_exactly(agent, scenario)
+        return float(play(agent, scenario, population, seeds=seeds)["profit"].mean())
 
     def report(study: optuna.Study, _: Any) -> None:
         if progress is not None:
@@ -93,12 +105,15 @@ def tune(
     try:
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=max(5, trials // 20))
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        known = [start, agents.tuned(name, scenario), entry.cls.defaults(scenario)]
+        defaults = entry.cls.defaults(scenario)
+        shared = {key: value for key, value in agents.tuned("fixed_price", scenario).items() if key in space}
+        known = [start, agents.tuned(name, scenario), defaults | shared, defaults]
         first = [params for i, params in enumerate(known) if params and params not in known[:i]][:trials]
         for params in first:
             study.enqueue_trial(params)
-        study.optimize(profit, n_trials=max(len(first), trials // 2), callbacks=[report])
-        _pattern_search(study, space, profit, trials, np.random.default_rng(seed), report)
+        study.optimize(profit, n_trials=len(first) if refine else max(len(first), trials // 2), callbacks=[report])
+        step = _REFINING_STEP if refine else _FIRST_STEP
+        _pattern_search(study, space, profit, trials, step, np.random.default_rng(seed), report)
         if progress is not None:  # the pattern search stops early where no step improves
             progress(trials, trials, study.best_value)
     finally:
@@ -106,16 +121,27 @@ def tune(
     return dict(study.best_params)
 
 
+def has_exact_value(name: str, scenario: Scenario) -> bool:
+    """Whether a rule's profit is computed exactly: it has no memory, and stock neither costs nor salvages anything."""
+    if any(product.unit_cost or product.salvage_value or product.holding_cost for product in scenario.products):
+        return False
+    try:
+        evaluate_exactly(AGENTS[name].cls(scenario), scenario)
+    except ValueError:  # several products, unobserved shocks, a rule that remembers: it says so
+        return False
+    return True
+
+
 def _pattern_search(
     study: optuna.Study,
     space: Space,
     objective: Callable[[optuna.Trial], float],
     trials: int,
+    step: float,
     rng: np.random.Generator,
     report: Callable[[optuna.Study, Any], None],
 ) -> None:
     """Step every parameter down and up from the best point, the steps halving, until the trials are spent."""
-    step = _FIRST_STEP
     tried = {tuple(t.params[key] for key in space) for t in study.trials}
     while step >= _LAST_STEP:
         improved = False
@@ -159,28 +185,46 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--sales", type=int, default=1024)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--refine", action="store_true", help="small steps from the committed values")
     options = parser.parse_args(arguments)
     scenario = load_scenario(options.scenario)
     command = shlex.join(["python", "-m", "experiments.tuning", *(sys.argv[1:] if arguments is None else arguments)])
-    names = options.agents or [name for name, entry in AGENTS.items() if not entry.learns and entry.cls.space(scenario)]
+    names = options.agents or [
+        name
+        for name, entry in AGENTS.items()
+        if not entry.learns and entry.applies(scenario) is None and entry.cls.space(scenario)
+    ]
     for name in names:
 
         def show(done: int, total: int, best: float, name: str = name) -> None:
             print(f"\r{scenario.name} {name}: {done}/{total} trials, best {best:,.6g}", end="", file=sys.stderr)
 
-        params = tune(name, scenario, trials=options.trials, sales=options.sales, seed=options.seed, progress=show)
+        params = tune(
+            name,
+            scenario,
+            trials=options.trials,
+            sales=options.sales,
+            seed=options.seed,
+            refine=options.refine,
+            progress=show,
+        )
         print(file=sys.stderr)
-        # On sales the search did not see, so that the committed figure is no maximum over trials.
-        fresh = split_seeds("validation", 0, 4096, start=options.sales)
-        table = play(AGENTS[name].cls(scenario, **params), scenario, seeds=fresh)
-        figures = {
-            "profit": round(float(table["profit"].mean()), 4),
-            "standard_error": round(float(table["profit"].std(ddof=1) / len(fresh) ** 0.5), 4),
-            "sales": len(fresh),
-            "command": command,
-        }
+        figures = {**_figures(name, scenario, params, options.sales), "command": command}
         path = commit(name, scenario, params, figures)
-        print(f"{scenario.name} {name}: mean profit {figures['profit']:,} on {len(fresh)} fresh sales -> {path}")
+        print(f"{scenario.name} {name}: mean profit {figures['profit']:,} ({figures['evaluated']}) -> {path}")
+
+
+def _figures(name: str, scenario: Scenario, params: dict[str, float], seen: int) -> dict[str, Any]:
+    """Mean profit, exactly or on sales that the search did not see, so that it is no maximum over trials."""
+    agent = AGENTS[name].cls(scenario, **params)
+    if has_exact_value(name, scenario):
+        return {"profit": round(evaluate_exactly(agent, scenario), 6), "evaluated": "exactly"}
+    profit = play(agent, scenario, seeds=split_seeds("validation", 0, _FRESH_SALES, start=seen))["profit"]
+    return {
+        "profit": round(float(profit.mean()), 4),
+        "standard_error": round(float(profit.std(ddof=1) / len(profit) ** 0.5), 4),
+        "evaluated": f"on {len(profit)} sales that the search did not see",
+    }
 
 
 if __name__ == "__main__":

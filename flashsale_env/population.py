@@ -28,7 +28,7 @@ from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
 
 FORMAT = 1
-SHIPPED = ("learned", "reference", "intent")
+SHIPPED = ("learned", "reference", "learned-en-zh", "reference-en-zh", "intent")
 HOMOGENEOUS = "homogeneous"
 
 _TASTES, _VOICES, _CARD = "tastes.safetensors", "voices.json", "card.json"

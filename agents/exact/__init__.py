@@ -18,7 +18,7 @@ from agents.exact.formulas import (
     revenue_ordered_assortment,
     single_price_value,
 )
-from agents.exact.logit import MnlSale, best_offer, solve_mnl, substitution_law
+from agents.exact.logit import MnlSale, best_offer, clearing_worth, solve_mnl, substitution_law
 from agents.exact.pricing import (
     PriceTable,
     PricingProblem,
@@ -48,6 +48,8 @@ from agents.exact.replenishment import (
     average_cost,
     base_stock_rule,
     best_base_stock,
+    best_reorder_point,
+    reorder_rule,
     solve_lost_sales,
 )
 
@@ -61,7 +63,9 @@ __all__ = [
     "base_stock_rule",
     "best_base_stock",
     "best_offer",
+    "best_reorder_point",
     "best_single_price",
+    "clearing_worth",
     "erlang_b",
     "fluid_price",
     "fluid_value",
@@ -78,6 +82,7 @@ __all__ = [
     "optimal_prices",
     "policy_value",
     "pricing_problem",
+    "reorder_rule",
     "revenue_ordered_assortment",
     "sales_law",
     "single_order_profits",

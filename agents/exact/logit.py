@@ -275,3 +275,65 @@ def substitution_law(
             generator[here, np.ravel_multi_index(less, shape)] = odds[j] / (no_purchase + odds.sum())
         generator[here, here] = -generator[here].sum()
     return np.asarray(expm(customers * generator)[-1].reshape(shape))
+
+
+def clearing_worth(
+    customers: Floats,
+    quality: Floats,
+    sensitivity: Floats,
+    stock: Floats,
+    *,
+    salvage: npt.ArrayLike,
+    low: npt.ArrayLike,
+    high: npt.ArrayLike,
+    start: Floats | None = None,
+    tolerance: float = 1e-10,
+    rounds: int = 2000,
+) -> Floats:
+    """Worth of a unit of each product at which expected customers, shown the best prices, buy just the stock.
+
+    The multipliers w >= salvage of the deterministic problem, max over prices of expected revenue subject to the stock,
+    in any number of cases at once. w_j rises by the logarithm of what is bought over what is there, in units of 1/b_j:
+    a contraction, since raising one worth by that turns no more demand to the others than it takes away.
+
+    Args:
+        customers: (N, K, 1) expected customers of each of K phases.
+        quality: (N, K, M) utility at price 0, logits; -inf for what cannot be bought.
+        sensitivity: (N, K, M) logits lost per unit of currency (b).
+        stock: (N, M) units.
+        salvage: (M,) least worth.
+        low, high: (M,) bounds of prices.
+        start: (N, M) where to begin; the salvage value by default.
+        tolerance: largest error of what is bought, as a share of the stock.
+        rounds: it ends after so many in any case. The error falls by 1 - (share who buy nothing)^2 a round.
+
+    Returns:
+        (N, M) currency; above `high` nothing changes any more, so there it ends.
+
+    Source:
+        Gallego & van Ryzin (1997), Operations Research 45(1), the deterministic problem; Li & Huh (2011),
+        Manufacturing & Service Operations Management 13(4), its concavity in sales under multinomial logit.
+    """
+    floor = np.broadcast_to(np.asarray(salvage, np.float64), stock.shape)
+    ceiling = np.maximum(np.broadcast_to(np.asarray(high, np.float64), stock.shape), floor)
+    worth = floor.copy() if start is None else np.clip(start, floor, ceiling)
+    # A step in logits is the same length for all phases: that of the most sensitive one never goes too far.
+    unit = 1.0 / np.broadcast_to(sensitivity, np.broadcast_shapes(sensitivity.shape, quality.shape)).max(axis=1)
+    sought = np.maximum(stock, 1e-9)
+    open_cases = np.arange(len(stock))
+    for _ in range(rounds):
+        case = worth[open_cases]
+        shown = [np.broadcast_to(x, (len(stock), *x.shape[1:]))[open_cases] for x in (customers, quality, sensitivity)]
+        price = best_offer(shown[1], shown[2], case[:, None], low=low, high=high)[1]
+        utility = shown[1] - shown[2] * price
+        peak = np.maximum(utility.max(axis=-1, keepdims=True), 0.0)
+        odds = np.exp(utility - peak)
+        bought = (shown[0] * odds / (np.exp(-peak) + odds.sum(axis=-1, keepdims=True))).sum(axis=1)
+        gap = np.log(np.maximum(bought, 1e-300) / sought[open_cases])
+        new = np.clip(case + gap * unit[open_cases], floor[open_cases], ceiling[open_cases])
+        worth[open_cases] = new
+        moved = np.abs(new - case) / unit[open_cases] > tolerance
+        open_cases = open_cases[moved.any(axis=1)]
+        if not len(open_cases):
+            break
+    return worth

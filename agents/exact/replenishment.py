@@ -247,6 +247,77 @@ def base_stock_rule(problem: LostSales, level: int) -> _Rule:
     return order
 
 
+def reorder_rule(problem: LostSales, reorder_at: int, order_up_to: int) -> _Rule:
+    """(s, S): order up to S once the units on hand and on their way have fallen to s or below."""
+    fill = base_stock_rule(problem, order_up_to)
+
+    def order(available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        due = available + pipeline.sum(axis=1) <= reorder_at
+        return np.where(due, fill(available, pipeline), 0)
+
+    return order
+
+
+@lru_cache(maxsize=16)
+def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
+    """The best (s, S) policy with orders of any size, and its average cost.
+
+    Exact where an order arrives at once and s is at least 0, for then the stock is the same whether what is not there
+    is lost or backlogged at `lost_sale_cost` a tick. With a lead time it is the optimum of the backlogged system.
+
+        cost(s, S) = (K + sum_{j < S - s} m(j)·G(S - j)) / sum_{j < S - s} m(j)
+
+    with G(y) the expected cost of a tick that meets the demand of L + 1 ticks with y units, and m the renewal density
+    of a tick's demand.
+
+    Returns:
+        s, S, and the average cost of a tick.
+
+    Source:
+        Zheng & Federgruen (1991), Operations Research 39(4), doi 10.1287/opre.39.4.654.
+    """
+    law = poisson((problem.lead + 1) * problem.mean_demand)
+    # G is convex with its minimum here; beyond the search's end G exceeds the cost of the best policy so far.
+    centre = int(law.ppf(problem.lost_sale_cost / (problem.lost_sale_cost + problem.holding_cost)))
+    demand = poisson.pmf(np.arange(1 + int(poisson.isf(TAIL, problem.mean_demand))), problem.mean_demand)
+    renewal = [1.0 / (1.0 - demand[0])]
+
+    def expected_cost(units: int) -> float:
+        # E(y - D)^+ = y·F(y) - E[D; D <= y], with D·pmf(D) = mean·pmf(D - 1)
+        left = units * law.cdf(units) - law.mean() * law.cdf(units - 1)
+        return float(problem.holding_cost * left + problem.lost_sale_cost * (law.mean() - units + left))
+
+    costs: dict[int, float] = {}
+
+    def of_tick(units: int) -> float:
+        if units not in costs:
+            costs[units] = expected_cost(units)
+        return costs[units]
+
+    def average(low: int, high: int) -> float:
+        for j in range(len(renewal), high - low):
+            reach = min(j, len(demand) - 1)
+            past = sum(demand[i] * renewal[j - i] for i in range(1, reach + 1))
+            renewal.append(past / (1.0 - demand[0]))
+        weights = renewal[: high - low]
+        paid = sum(weight * of_tick(high - j) for j, weight in enumerate(weights))
+        return float((problem.order_cost + paid) / sum(weights))
+
+    low, best_high = centre - 1, centre
+    while average(low, best_high) > of_tick(low):
+        low -= 1
+    best = average(low, best_high)
+    high = best_high + 1
+    while of_tick(high) <= best:
+        if average(low, high) < best:
+            best_high = high
+            while average(low, best_high) <= of_tick(low + 1):
+                low += 1
+            best = average(low, best_high)
+        high += 1
+    return low, best_high, best
+
+
 @lru_cache(maxsize=16)
 def best_base_stock(problem: LostSales) -> tuple[int, float]:
     """The best base-stock level and its average cost, exactly.

@@ -64,9 +64,22 @@ def redeem(rules, sale, j, paid):
 
 
 @scalar
+def is_honoured(rules, sale):
+    """Whether what is left of the budget covers the discount on some product that is offered."""
+    for j in range(rules.n_products):
+        if sale.price[j] > 0.0 and sale.price[j] * sale.coupon_depth <= sale.coupon_budget:
+            return True
+    return False
+
+
+@scalar
 def traffic_share(rules, sale):
-    """Share of the dominating stream of customers that comes, given the promotion shown now."""
-    if rules.coupon_max_depth <= 0.0 or sale.coupon_budget <= 0.0:
+    """Share of the dominating stream of customers that comes, given the promotion shown now.
+
+    A coupon that its budget cannot honour on any product draws nobody: else a budget kept just short of one redemption
+    would lift traffic for nothing.
+    """
+    if rules.coupon_max_depth <= 0.0 or not is_honoured(rules, sale):
         return 1.0 / (1.0 + rules.coupon_traffic_lift)
     lift = rules.coupon_traffic_lift * sale.coupon_depth / rules.coupon_max_depth
     return (1.0 + lift) / (1.0 + rules.coupon_traffic_lift)

@@ -9,7 +9,9 @@ import pytest
 import agents
 import experiments.tuning
 from agents import AGENTS, play, split_seeds
-from experiments.tuning import commit, main, tune
+from agents.heuristics import SellThrough
+from agents.optimal import evaluate_exactly
+from experiments.tuning import commit, has_exact_value, main, tune
 from flashsale_env import load_scenario
 
 SALES = 2000
@@ -30,6 +32,30 @@ def test_the_result_is_never_worse_than_where_the_search_began():
     found = tune("linear_markdown", "gvr-periodic", trials=12, sales=SALES, start=start)
     known = [start, agents.tuned("linear_markdown", load_scenario("gvr-periodic"))]
     assert value("linear_markdown", found) >= max(value("linear_markdown", params) for params in known)
+
+
+def test_a_refinement_starts_from_what_is_committed_and_never_ends_below():
+    committed = agents.tuned("sell_through", load_scenario("gvr-periodic"))
+    found = tune("sell_through", "gvr-periodic", trials=30, refine=True)
+    before, after = (evaluate_exactly(SellThrough("gvr-periodic", **p), "gvr-periodic") for p in (committed, found))
+    assert after >= before
+    steps = {name: abs(found[name] - value) for name, value in committed.items()}
+    for name, (low, high) in SellThrough.space(load_scenario("gvr-periodic")).items():
+        assert steps[name] <= 30 * 0.06 * (high - low) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "exact"),
+    [
+        ("sell_through", "gvr-two-phase", True),
+        ("estimated_myopic", "gvr-periodic", False),  # it remembers
+        ("fixed_price", "mnl-stock", False),  # two products
+        ("fixed_price", "intent", False),  # customers differ
+        ("fixed_price", "mnl-price", False),  # stock costs
+    ],
+)
+def test_a_rule_is_valued_exactly_where_tick_and_stock_are_the_whole_state(name, scenario, exact):
+    assert has_exact_value(name, load_scenario(scenario)) is exact
 
 
 def test_the_search_is_reproducible_and_leaves_the_global_generators_alone():

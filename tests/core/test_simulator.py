@@ -1,6 +1,7 @@
 """Identities that hold exactly in every sale."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,6 +202,18 @@ def test_a_coupon_brings_customers_and_keeps_the_others(standard, play):
     with_coupon = play(standard, constant(*levels_of(codec, coupon=1)))
     lift = with_coupon.sales["customers"].sum() / without.sales["customers"].sum() - 1
     assert 0 < lift <= standard.coupon.traffic_lift * 1.1
+
+
+def test_a_coupon_that_cannot_be_honoured_draws_nobody(standard, play):
+    """Else a budget kept just short of one redemption would lift traffic to the close for nothing."""
+    codec = fs.ActionCodec(standard, "multidiscrete")
+    cheapest = min(product.list_price for product in standard.products)
+    budget = 0.99 * cheapest * standard.coupon.depths[1]
+    short = standard.replace(coupon=replace(standard.coupon, budget=budget))
+    shown = play(short, constant(*levels_of(codec, coupon=1)))
+    assert np.array_equal(shown.sales["customers"], play(short, constant(*levels_of(codec))).sales["customers"])
+    enough = standard.replace(coupon=replace(standard.coupon, budget=1.02 * budget))
+    assert (play(enough, constant(*levels_of(codec, coupon=1))).sales["customers"] > shown.sales["customers"]).any()
 
 
 def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):

@@ -8,7 +8,6 @@ from encoders.calibration import (
     Scope,
     expected_calibration_error,
     fit_temperature,
-    held_out_distance,
     softmax,
 )
 
@@ -70,38 +69,47 @@ def cluster(n, seed):
     return (CENTRES[target] + rng.normal(size=(n, 4)) @ STRETCH).astype(np.float32), target
 
 
-def test_the_distance_to_the_own_class_is_chi_squared():
-    """With the true covariance the squared distance has mean w; to the nearest of far classes it is that to the own."""
-    train, target = cluster(20_000, 0)
-    distance = held_out_distance(train, target, cluster(20_000, 1)[0])
-    assert distance.mean() == pytest.approx(4.0, rel=0.05)
-    assert distance.var() == pytest.approx(8.0, rel=0.15)
-
-
 @pytest.fixture(scope="module")
 def scope():
+    """Three classes, and outliers on the far side of the origin."""
     train, target = cluster(2000, 0)
-    held_out, _ = cluster(2000, 1)
-    confidence = np.random.default_rng(2).uniform(0.5, 1, 2000)
-    return Scope.fit(train, target, held_out_distance(train, target, held_out), confidence)
+    outside = -cluster(600, 6)[0]
+    return Scope.fit(train, target, outside, cluster(2000, 1)[0])
 
 
 def test_the_threshold_accepts_its_share_of_messages_that_it_was_not_fitted_on(scope):
     """2,000 messages: three standard errors are 0.015, and the threshold itself has as much."""
-    fresh, confidence = cluster(2000, 3)[0], np.random.default_rng(4).uniform(0.5, 1, 2000)
-    assert (scope.score(fresh, confidence) >= scope.threshold).mean() == pytest.approx(ACCEPTANCE, abs=0.025)
+    assert (scope.score(cluster(2000, 3)[0]) >= scope.threshold).mean() == pytest.approx(ACCEPTANCE, abs=0.025)
 
 
-def test_far_away_messages_and_undecided_ones_look_less_familiar(scope):
-    near, sure = CENTRES.astype(np.float32), np.ones(3)
-    far = near + np.array([0, 0, 0, 20], np.float32)
-    assert (scope.score(far, sure) < scope.threshold).all()
-    assert (scope.score(near, sure) >= scope.threshold).all()
-    assert (scope.score(near, 0.3 * sure) < scope.score(near, sure)).all()
+def test_messages_like_the_outliers_are_turned_away(scope):
+    assert (scope.score(-cluster(500, 7)[0]) < scope.threshold).all()
+    assert (scope.score(CENTRES.astype(np.float32)) >= scope.threshold).all()
+
+
+def test_the_score_is_the_log_odds_of_having_an_intent(scope):
+    rows = cluster(50, 5)[0]
+    probability = softmax(rows @ scope.weight.T + scope.bias)
+    odds = probability[:, :-1].sum(axis=1) / probability[:, -1]
+    assert scope.score(rows) == pytest.approx(np.log(odds), rel=1e-3, abs=1e-3)
+
+
+def test_another_threshold_leaves_the_score_alone(scope):
+    rows = cluster(1000, 8)[0]
+    stricter = scope.accepting(np.arange(100.0))
+    assert stricter.threshold == pytest.approx(99 * (1 - ACCEPTANCE))
+    assert np.array_equal(stricter.score(rows), scope.score(rows))
+
+
+def test_outliers_of_less_weight_look_less_foreign(scope):
+    train, target = cluster(2000, 0)
+    outside, weight = -cluster(600, 6)[0], np.r_[np.ones(2000), np.full(600, 1e-6)]
+    lenient = Scope.fit(train, target, outside, cluster(2000, 1)[0], sample_weight=weight)
+    assert lenient.score(outside).mean() > scope.score(outside).mean() + 1
 
 
 def test_a_scope_survives_its_tensors_and_figures(scope):
     other = Scope.of(scope.tensors(), scope.figures())
-    rows, confidence = cluster(50, 5)[0], np.linspace(0.2, 1, 50)
-    assert np.array_equal(other.score(rows, confidence), scope.score(rows, confidence))
+    rows = cluster(50, 5)[0]
+    assert np.array_equal(other.score(rows), scope.score(rows))
     assert other.threshold == scope.threshold

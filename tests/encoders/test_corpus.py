@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from encoders.corpus import DEFAULT_GOODS, LANGUAGES, MIXED, SENTIMENTS, SPLITS, _parse, generate, noun_in, templates
+from encoders.corpus import DEFAULT_GOODS, LANGUAGES, MIXED, SENTIMENTS, SPLITS, generate, noun_in, parse, templates
 from flashsale_env import load_scenario
 from flashsale_env.intents import INTENTS
 
@@ -186,7 +186,7 @@ def test_goods_that_are_not_noun_phrases_are_refused(goods):
 @pytest.mark.parametrize("pattern", ["a [b|c", "a ]", "a | b"])
 def test_a_malformed_template_is_named(pattern):
     with pytest.raises(ValueError, match="template mine"):
-        _parse(pattern, "mine")
+        parse(pattern, "mine")
 
 
 def test_the_corpus_leaves_the_global_generator_alone():

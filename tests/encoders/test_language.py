@@ -10,7 +10,10 @@ from encoders.corpus import LANGUAGES, generate
 from encoders.language import detect, warn_unknown_languages
 
 MESSAGES = {
-    "en": ["Where is my order?", "price", "ok", "la mer cream price", "does the café chair fit", "iPhone 15 pro max"],
+    "en": [
+        "Where is my order?", "price", "ok", "la mer cream price", "does the café chair fit", "iPhone 15 pro max",
+        "no", "No.", "me", "die hard", "merci chocolate box", "is the gratis offer still on",
+    ],
     "zh": ["我的快递到哪了", "iPhone15怎么卖", "包邮吗?", "退货", "這個多少錢", "OK的，发货吧"],
     "ja": ["注文はどこですか", "返品したい", "送料無料ですか", "カメラ"],
     "ko": ["배송 언제 와요", "환불해 주세요"],
@@ -19,14 +22,17 @@ MESSAGES = {
     "ar": ["اين طلبي"],
     "th": ["ส่งเมื่อไหร่"],
     "hi": ["मेरा ऑर्डर कहाँ है"],
-    "de": ["wo bleibt mein Paket", "Wann kommt die Lieferung?", "Ich möchte das Geld zurück"],
-    "fr": ["où est mon colis", "je veux un remboursement"],
-    "es": ["¿dónde está mi pedido?", "quiero devolver el producto", "cuanto cuesta"],
-    "pt": ["onde está o meu pedido", "não funciona"],
+    "de": [
+        "Lieferung?", "Bestellung stornieren", "wo bleibt mein Paket", "Wann kommt die Lieferung?",
+        "Ich möchte das Geld zurück",
+    ],
+    "fr": ["remboursement", "livraison gratuite", "où est mon colis", "je veux un remboursement"],
+    "es": ["¿dónde está mi pedido?", "quiero devolver el producto", "cuanto cuesta", "precio", "no me gusta el envío"],
+    "pt": ["onde está o meu pedido", "não funciona", "frete para o Rio"],
     "vi": ["đơn hàng của tôi ở đâu"],
     "tr": ["siparişim nerede"],
     "id": ["barang saya belum sampai kak"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in MESSAGES.items() for text in texts])

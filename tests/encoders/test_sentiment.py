@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encoders.backbone import load_backbone
-from encoders.sentiment import adapt, compare, embeddings, frozen_classifier, main, read_reviews
+from encoders.sentiment import Polarity, compare, embeddings, frozen_classifier, main, read_reviews
 
 PRAISE = ["price is best", "best gift", "loyal and original", "want same again", "best offer always"]
 BLAME = ["broken and late", "return it broken", "damaged fake", "where is my refund", "late and damaged order"]
@@ -68,41 +68,63 @@ def test_vectors_are_computed_once_and_belong_to_their_texts(tiny, tmp_path, mon
 
 
 def test_both_classifiers_tell_praise_from_blame_where_words_do(folder, tiny):
-    figures = compare(read_reviews(folder), tiny, method="frozen")
+    figures, polarity = compare(read_reviews(folder), tiny, method="frozen")
+    assert polarity is None
     assert figures["train"] + figures["test"] == 200
-    assert figures["accuracy"].keys() == {"tfidf", "frozen"}
-    assert min(figures["accuracy"].values()) > 0.9
-    gap = figures["accuracy"]["frozen"] - figures["accuracy"]["tfidf"]
-    assert figures["frozen_minus_tfidf"]["mean"] == pytest.approx(gap, abs=2e-4)
+    accuracy = {name: row["mean"] for name, row in figures["accuracy"].items()}
+    assert accuracy.keys() == {"tfidf", "frozen"}
+    assert min(accuracy.values()) > 0.9
+    gap = accuracy["frozen"] - accuracy["tfidf"]
+    assert figures["minus_tfidf"]["frozen"]["mean"] == pytest.approx(gap, abs=2e-4)
 
 
-def test_adapting_learns_polarity_repeats_itself_and_leaves_the_backbone_alone(tiny):
+def learned(tiny, **settings):
     texts, positive = BLAME + PRAISE, np.repeat([0, 1], 5)
-    before = tiny.embed(texts)
-    frozen = frozen_classifier(before.numpy(), positive)
-    odds = [adapt(tiny, frozen, texts, positive, epochs=20, batch_size=5)(texts) for _ in range(2)]
-    assert ((odds[0] > 0) == positive).all()
-    assert np.array_equal(odds[0], odds[1])
+    frozen = frozen_classifier(tiny.embed(texts).numpy(), positive)
+    return texts, positive, frozen, Polarity.fit(tiny, frozen, texts, positive, **settings)
+
+
+def test_fine_tuning_learns_polarity_repeats_itself_and_leaves_the_backbone_alone(tiny):
+    before = tiny.embed(BLAME + PRAISE)
+    (texts, positive, _, first), (*_, second) = (learned(tiny, epochs=20, batch_size=5) for _ in range(2))
+    odds = first.log_odds(texts)
+    assert ((odds > 0) == positive).all()
+    assert np.array_equal(odds, second.log_odds(texts))
     assert (tiny.embed(texts) == before).all()
 
 
-def test_adapting_starts_where_the_frozen_classifier_stands(tiny, monkeypatch):
-    texts, positive = BLAME + PRAISE, np.repeat([0, 1], 5)
-    vectors = tiny.embed(texts).numpy()
-    frozen = frozen_classifier(vectors, positive)
+def test_fine_tuning_starts_where_the_frozen_classifier_stands(tiny, monkeypatch):
     monkeypatch.setattr("encoders.sentiment.LEARNING_RATE", 0.0)
-    odds = adapt(tiny, frozen, texts, positive)(texts)
-    np.testing.assert_allclose(1 / (1 + np.exp(-odds)), frozen.predict_proba(vectors)[:, 1], atol=2e-3)
+    monkeypatch.setattr("encoders.sentiment.HEAD_RATE", 0.0)
+    texts, _, frozen, polarity = learned(tiny)
+    probability = 1 / (1 + np.exp(-polarity.log_odds(texts)))
+    np.testing.assert_allclose(probability, frozen.predict_proba(tiny.embed(texts).numpy())[:, 1], atol=2e-3)
+
+
+def test_what_was_learned_survives_its_file_and_a_changed_file_is_refused(tiny, tmp_path):
+    texts, *_, polarity = learned(tiny, epochs=2)
+    polarity.save(tmp_path / "own", {"seed": 0})
+    assert np.array_equal(Polarity.load(tmp_path / "own").log_odds(texts), polarity.log_odds(texts))
+    with pytest.raises(FileExistsError, match="already holds something"):
+        polarity.save(tmp_path / "own", {})
+    weights = tmp_path / "own" / "polarity.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(ValueError, match="its hash is not the one on its card"):
+        Polarity.load(tmp_path / "own")
 
 
 def test_an_unknown_method_offers_the_known_ones(folder, tiny):
-    with pytest.raises(ValueError, match=r"unknown method 'lore'\. Did you mean 'lora'"):
-        compare(read_reviews(folder), tiny, method="lore")
+    with pytest.raises(ValueError, match=r"unknown method 'layer'\. Did you mean 'layers'"):
+        compare(read_reviews(folder), tiny, method="layer")
 
 
 def test_the_command_prints_json_and_names_a_bad_folder(folder, tmp_path, capsys):
     main([str(folder), "--backbone", "tiny", "--method", "frozen", "--cache", str(tmp_path / "cache")])
-    assert json.loads(capsys.readouterr().out)["accuracy"]["frozen"] > 0.9
+    assert json.loads(capsys.readouterr().out)["accuracy"]["frozen"]["mean"] > 0.9
+    main([str(folder), "--backbone", "tiny", "--out", str(tmp_path / "own")])
+    found = json.loads(capsys.readouterr().out)["accuracy"]
+    assert found.keys() == {"tfidf", "frozen", "layers", "together"}
+    assert json.loads((tmp_path / "own" / "card.json").read_text())["figures"]["accuracy"] == found
     with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path / "nowhere"), "--backbone", "tiny"])
     assert stopped.value.code == 2

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from encoders import training
-from encoders.backbone import load_backbone
+from encoders import labelled, training
+from encoders.backbone import _TINY_WORDS, load_backbone
 from encoders.corpus import generate
 from encoders.intent import IntentEncoder
-from encoders.labelled import cross_validate, fine_tune_on
+from encoders.labelled import cross_validate, fine_tune_on, near_duplicates
 from encoders.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
 from flashsale_env.intents import INTENTS
 
@@ -246,8 +246,8 @@ def test_a_sentiment_without_messages_is_refused():
 
 KILLED = """
 import os, signal, sys
-from encoders import training
-from encoders.backbone import load_backbone
+from encoders import labelled, training
+from encoders.backbone import _TINY_WORDS, load_backbone
 from encoders.corpus import generate
 import torch
 torch.set_num_threads(int(sys.argv[2]))
@@ -356,9 +356,13 @@ def test_one_method_cannot_go_on_from_another(encoder):
 
 @pytest.fixture(scope="module")
 def shop():
-    """Rows whose labels only the shop can know: a word of its own decides two intents."""
+    """Rows whose labels only the shop can know: a word of its own decides two intents. No row repeats another one."""
     words = {"size": "bulk", "price": "gift"}
-    return [f"{word} {i} please" for word in words for i in range(30)], [x for x in words.values() for _ in range(30)]
+    others = [other for other in _TINY_WORDS.split() if other not in words][:30]
+    return (
+        [f"{word} {word} {other}" for word in words for other in others],
+        [intent for intent in words.values() for _ in others],
+    )
 
 
 def test_a_shops_own_labels_are_learned_and_cross_validated(encoder, shop):
@@ -393,6 +397,7 @@ def test_an_encoder_of_a_shop_survives_its_file_and_leaves_its_start_alone(encod
         (["price", "size"], ["gift", "gifts"], "row 1: unknown intent 'gifts'. Did you mean 'gift'"),
         (["price", "size"], ["gift", "bulk"], "at least 2 folds and a row a fold, got 5 for 2"),
         (["price", " "] * 5, ["gift", "bulk"] * 5, "row 1 is empty"),
+        (["price", "size?", "Size"] * 5, ["gift", "bulk", "bulk"] * 5, "5 folds needs .*, got 2 among 15 rows"),
     ],
 )
 def test_rows_that_cannot_be_used_are_named(encoder, texts, labels, message):
@@ -404,3 +409,26 @@ def test_rows_without_an_intent_need_generated_messages_with_it(encoder, shop):
     with pytest.raises(ValueError, match="each intent needs some"):
         fine_tune_on(*shop, start=encoder, generated=[])
     assert set(INTENTS) - set(shop[1])
+
+
+def test_near_duplicates_are_the_same_text_but_for_case_signs_and_a_few_letters():
+    texts = [
+        "Where is my order?",
+        "where is my orders",
+        "where is my parcel",
+        "cancel order 123456",
+        "Cancel order 123457!",
+    ]
+    assert near_duplicates(texts).tolist() == [0, 0, 1, 2, 2]
+    assert near_duplicates(["?", "??!", "?"]).tolist() == [0, 1, 0]
+    assert near_duplicates(["多少钱", "多少钱？", "怎么卖"]).tolist() == [0, 0, 1]
+
+
+def test_near_duplicates_are_never_trained_on_and_tested_at_once(encoder, shop):
+    texts, labels = shop
+    rows = labelled._Rows(texts + [f"{t}!" for t in texts], labels * 2, encoder, TRAIN, 5, 0, False)
+    assert len(rows.folds) == 5
+    for train, test in rows.folds:
+        assert not set(rows.group[train]) & set(rows.group[test])
+    found = cross_validate(texts + [f"{t}!" for t in texts], labels * 2, start=encoder, generated=TRAIN)
+    assert found["near_duplicates"] == len(texts)

@@ -52,6 +52,16 @@ def quick_demo(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def quick_benchmark(tmp_path_factory):
+    """A folder with the results and the page of the quick benchmark, and what the command printed."""
+    folder = tmp_path_factory.mktemp("benchmark") / "out"
+    answer = ask("benchmark", "quick", "--out", folder, "--json")
+    assert answer.code == 0, answer.err
+    assert ask("report", folder).code == 0
+    return folder, answer
+
+
+@pytest.fixture(scope="session")
 def small_policy(tmp_path_factory):
     """A policy trained for a moment on the smallest scenario."""
     folder = tmp_path_factory.mktemp("train") / "out"

@@ -109,10 +109,17 @@ def test_a_population_is_not_overwritten_unasked(flashsale, messages, encoder, t
     assert flashsale(*words, "--overwrite").code == 0
 
 
+# Sentences so different that none counts as a repetition of another.
+FRAMES = (
+    "zorp", "do you sell a zorp here", "my zorp came", "I want the zorp now", "zorp for tomorrow please",
+    "tell me about zorp", "how many zorp are left", "zorp???", "is this zorp ok for kids", "another zorp",
+)  # fmt: skip
+
+
 def test_labelled_rows_teach_the_encoder_which_can_be_used_again(flashsale, messages, encoder, tmp_path):
     """Words that no encoder knows get their meaning from the labels; cross-validated figures stand beside."""
-    made_up = {"gift": "zorp", "bulk": "quib", "comparison": "flern"}
-    rows = [f"{word} {word} please {i},{intent}" for intent, word in made_up.items() for i in range(8)]
+    made_up = {"gift": "zorp", "bulk": "quibblet", "comparison": "flernhy"}
+    rows = [f"{frame.replace('zorp', word)},{intent}" for intent, word in made_up.items() for frame in FRAMES]
     path = messages("text,intent\n" + "\n".join(rows) + "\nzorp zorp please 99,\n")
     out = tmp_path / "out"
     words = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
@@ -120,9 +127,24 @@ def test_labelled_rows_teach_the_encoder_which_can_be_used_again(flashsale, mess
     scored = found["cross_validation"]
     assert scored["accuracy"] > scored["zero_shot"]["accuracy"]
     assert fs.Population.load(out).latent_class[-1] == fs.INTENTS.index("gift")
+    assert (out / "confusion.png").read_bytes().startswith(b"\x89PNG")
     again = ("encode", path, "--text-column", "text", "--encoder", out / "encoder", "--out", tmp_path / "again")
     assert flashsale(*again, "--json").json["intents"] == found["intents"]
+    assert not (tmp_path / "again" / "confusion.png").exists()
     assert "cross-validated" in flashsale(*words, "--out", tmp_path / "table").out
+
+
+def test_a_cache_reads_each_text_once_and_changes_nothing(flashsale, messages, encoder, tmp_path):
+    path, cache = messages("text\n" + "\n".join(TEXTS) + "\n"), tmp_path / "cache"
+    words = ("encode", path, "--text-column", "text", "--encoder", encoder)
+    plain = flashsale(*words, "--out", tmp_path / "plain", "--json").json
+    first = flashsale(*words, "--cache", cache, "--out", tmp_path / "first")
+    second = flashsale(*words, "--cache", cache, "--out", tmp_path / "second")
+    products = len(fs.load_scenario("standard").products)
+    assert f"0 of {len(TEXTS) + products} texts were in" in first.err
+    assert f"{len(TEXTS) + products} of {len(TEXTS) + products} texts were in" in second.err
+    cached = flashsale(*words, "--cache", cache, "--out", tmp_path / "third", "--json").json
+    assert cached["intents"] == plain["intents"]
 
 
 def test_a_label_that_is_no_intent_is_refused(flashsale, messages, encoder, tmp_path):

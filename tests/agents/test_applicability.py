@@ -1,0 +1,39 @@
+"""Which agent plays which shipped scenario, and with which parameters."""
+
+import re
+
+import numpy as np
+import pytest
+
+import agents
+from agents import AGENTS, play, split_seeds
+from flashsale_env import SCENARIOS, load_scenario
+
+PAIRS = [(name, scenario) for name in AGENTS for scenario in SCENARIOS]
+RULES = [name for name, entry in AGENTS.items() if entry.module in ("agents.heuristics", "agents.estimating")]
+
+
+@pytest.mark.parametrize(("name", "scenario"), PAIRS)
+def test_every_agent_plays_a_shipped_scenario_or_says_why_not(name, scenario):
+    """Two sales to the close, learners excepted, which are played where they are trained; or the end of a sentence."""
+    reason = AGENTS[name].applies(scenario)
+    if reason is not None:
+        assert re.fullmatch(r"[a-z][^\n]*[^.\s]", reason)
+        with pytest.raises(ValueError, match=f"agent '{name}' does not apply to scenario '{scenario}': "):
+            agents.make(name, scenario)
+    elif not AGENTS[name].learns:
+        table = play(agents.make(name, scenario), scenario, seeds=split_seeds("validation", 2, 2))
+        assert np.isfinite(table["profit"]).all()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_shipped_scenario_has_a_rule_beside_the_random_agent(scenario):
+    assert [name for name in RULES if name != "random" and AGENTS[name].applies(scenario) is None]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("name", RULES)
+def test_the_parameters_of_a_rule_are_tuned_for_every_shipped_scenario(name, scenario):
+    scenario = load_scenario(scenario)
+    if AGENTS[name].applies(scenario) is None and AGENTS[name].cls.space(scenario):
+        assert agents.tuned(name, scenario), f"run: python -m experiments.tuning {scenario.name} {name}"

@@ -1,0 +1,44 @@
+"""Generated messages without an intent: reproducible, apart by split, and apart from the corpus."""
+
+import pytest
+
+from encoders.corpus import LANGUAGES, generate
+from encoders.language import detect
+from encoders.outliers import OUTLIERS, SPLITS, outliers, templates
+
+
+def test_the_same_arguments_give_the_same_texts():
+    assert outliers("train", 200, 3) == outliers("train", 200, 3)
+    assert outliers("train", 200, 3) != outliers("train", 200, 4)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_topic_is_met_by_every_split_and_no_template_by_two(language):
+    found = templates(language)
+    assert len({template.name for template in found}) == len(found)
+    topics = {template.name.rsplit("/", 1)[0] for template in found}
+    for split in SPLITS:
+        assert {t.name.rsplit("/", 1)[0] for t in found if t.split == split} == topics
+
+
+def test_no_text_of_one_split_is_drawn_by_the_other():
+    train, validation = (set(outliers(split, OUTLIERS[split], 0)) for split in SPLITS)
+    assert not {text.lower().strip(" ?!.") for text in train} & {text.lower().strip(" ?!.") for text in validation}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_without_an_intent_is_a_message_of_the_corpus(language):
+    messages = {message.text.lower() for message in generate("train", 4500, 0, language=language)}
+    assert not messages & {text.lower() for text in outliers("train", 1800, 0, languages=(language,))}
+
+
+def test_languages_come_in_equal_shares_and_unknown_ones_are_passed_over():
+    texts = outliers("validation", 301, 0, languages=("en", "zh", "eo"))
+    assert len(texts) == 301
+    assert sum(detect(text) == "zh" for text in texts) == pytest.approx(150, abs=15)  # "123" is of no language
+    assert outliers("train", 50, 0, languages=("eo",)) == outliers("train", 50, 0)
+
+
+def test_an_unknown_split_offers_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'validation'"):
+        outliers("valid", 10, 0)

@@ -1,0 +1,59 @@
+"""Tuning on one shop and measuring on another."""
+
+import pytest
+
+from encoders.corpus import generate
+from encoders.intent import IntentEncoder
+from encoders.transfer import INVERSE_PENALTIES, across, transfer
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return IntentEncoder.fine_tune(
+        generate("train", 540, 0),
+        generate("validation", 180, 0),
+        method="frozen",
+        backbone="tiny",
+        device="cpu",
+        progress=False,
+        corpus={"language": "en", "seed": 0, "train": 540},
+    )
+
+
+@pytest.fixture(scope="module")
+def shops():
+    """Two shops that write as the corpus does, one of them with the labels of two intents exchanged."""
+    rows = generate("demand", 360, 0)
+    exchanged = {"gift": "bulk", "bulk": "gift"}
+    texts = [message.text for message in rows]
+    return {
+        "plain": (texts[:180], [message.intent for message in rows[:180]]),
+        "odd": (texts[180:], [exchanged.get(message.intent, message.intent) for message in rows[180:]]),
+    }
+
+
+def test_the_shop_that_chooses_is_not_the_one_that_is_measured(encoder, shops):
+    found = across(encoder, shops)
+    assert {name: list(choice["others"]) for name, choice in found.items()} == {"plain": ["odd"], "odd": ["plain"]}
+    assert all(choice["head"] in ("as it is", *INVERSE_PENALTIES) for choice in found.values())
+    # A shop whose labels contradict the encoder wants it less sure than one whose labels agree.
+    assert found["odd"]["temperature"] > found["plain"]["temperature"]
+
+
+def test_before_tuning_a_shop_scores_what_transfer_says(encoder, shops):
+    plain, measured = transfer(encoder, shops)["plain"], across(encoder, shops)["odd"]["others"]["plain"]["before"]
+    assert measured["accuracy"] == plain["encoder"]["accuracy"]
+    assert measured["macro_f1"] == plain["encoder"]["macro_f1"]
+    assert measured["expected_calibration_error"] == pytest.approx(plain["expected_calibration_error"], abs=1e-4)
+
+
+def test_the_confusion_counts_every_row_once(encoder, shops):
+    found = transfer(encoder, shops)
+    assert sum(map(sum, found["all"]["confusion"])) == 360
+    right = sum(found["all"]["confusion"][i][i] for i in range(9))
+    assert right / 360 == pytest.approx(found["all"]["encoder"]["accuracy"])
+
+
+def test_one_shop_alone_is_refused(encoder, shops):
+    with pytest.raises(ValueError, match="takes two, got plain"):
+        across(encoder, {"plain": shops["plain"]})
