@@ -179,15 +179,17 @@ class _Trunk(nn.Module):
         super().__init__()
         # One layer of both, in two parts: the sale's numbers are multiplied once and not for every product.
         self.of_product = nn.Linear(of_product, widths[0])
-        self.of_sale = nn.Linear(of_sale, widths[0], bias=False)
+        self.of_sale = nn.Linear(of_sale, widths[0], bias=False) if of_sale else None
         self.deeper = layers(widths[0], widths[1:])
         self.own = widths[-1] + of_product
         self.common = self.own + of_sale
 
     def forward(self, sale: torch.Tensor, products: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, G) and (N, M, P) -> every product's own part (N, M, H + P), and the sale's (N, H + P + G)."""
-        hidden = torch.tanh(self.of_product(products) + self.of_sale(sale).unsqueeze(1))
-        own = torch.cat([self.deeper(hidden), products], dim=2)
+        hidden = self.of_product(products)
+        if self.of_sale is not None:
+            hidden = hidden + self.of_sale(sale).unsqueeze(1)
+        own = torch.cat([self.deeper(torch.tanh(hidden)), products], dim=2)
         return own, torch.cat([own.mean(dim=1), sale], dim=1)
 
 

@@ -40,7 +40,7 @@ from flashsale_env.files import write_atomically
 
 COMMAND = "flashsale bench --out benchmarks --overwrite"
 PAGE, FIGURES = "README.md", "results.json"
-ENCODER = "encoder"  # measured on request, by `bench_encoder`
+ENCODER, DEVICE = "encoder", "device"  # measured on request, by `bench_encoder` and `bench_device`
 
 Progress = Callable[[int, int, str], None]
 
@@ -674,7 +674,7 @@ def run_bench(
     names = list(BENCHMARKS) if select is None else list(select)
     for name in names:
         if name not in BENCHMARKS:
-            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER]))
+            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER, DEVICE]))
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}.")
     begin, load = time.perf_counter(), system_load()

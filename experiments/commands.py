@@ -696,7 +696,7 @@ def verify(
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: all of the simulator's]; or: encoder."),
+        typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: the simulator's]; or: encoder, device."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements of which a figure is the median.")] = 5,
     out: Annotated[
@@ -706,7 +706,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from experiments.bench import ENCODER, check_folder, run_bench, shown, write
+    from experiments.bench import DEVICE, ENCODER, check_folder, run_bench, shown, write
 
     if out is not None:
         check_folder(out, overwrite=overwrite)
@@ -715,6 +715,10 @@ def bench(
             from experiments.bench_encoder import run_encoder_bench
 
             result = run_encoder_bench(repeats=repeats, progress=advance)
+        elif names == [DEVICE]:
+            from experiments.bench_device import run_device_bench
+
+            result = run_device_bench(repeats, advance)
         else:
             result = run_bench(names or None, repeats, advance)
     if out is not None:

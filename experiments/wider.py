@@ -18,7 +18,7 @@ import itertools
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Study:
         sales: budgets of a training, in sales played.
         episodes: test sales, the same for every policy of a sale.
         variant_seed: of the variants.
-        settings: of the learner, in place of the preset's.
+        settings: of the learners, in place of the preset's.
     """
 
     copies: int = 4
@@ -58,7 +58,7 @@ class Study:
     sales: tuple[int, ...] = (12_288, 49_152)
     episodes: int = 4096
     variant_seed: int = 0
-    settings: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.seeds or not self.sales or min(self.sales) < 1:
@@ -109,7 +109,7 @@ def inherited(params: Mapping[str, float], parents: Mapping[str, str]) -> dict[s
 
 def places(scenario: Scenario, population: Population, study: Study) -> tuple[Place, Place]:
     """The narrow and the wide sale, each with its adviser."""
-    adviser = preset(scenario).adviser
+    adviser = study.settings.get("adviser", preset(scenario).adviser)
     if not adviser:
         raise ValueError(f"no adviser applies to scenario {scenario.name!r}; this study compares corrections of one.")
     params = agents.make(adviser, scenario).params
@@ -128,7 +128,6 @@ def run_study(
         second with "ci_low" and "ci_high", paired on the same customers, and "by_seed", the gain of each run.
     """
     narrow, wide = places(scenario, population, study)
-    settings = dict(study.settings or {})
     adviser = {
         place.scenario.name: place.profit(agents.make(place.adviser, place.scenario, **place.params), study.episodes)
         for place in (narrow, wide)
@@ -141,7 +140,7 @@ def run_study(
     profits: dict[tuple[int, str, str], list[np.ndarray]] = {}
     for done, (sales, (place, policy), seed) in enumerate(todo):
         advance(done, len(todo), f"{policy}, {place.scenario.name}, {sales:,} sales, run {seed}")
-        learner = place.train(policy, seed, sales, settings)
+        learner = place.train(policy, seed, sales, study.settings)
         of = profits.setdefault((sales, place.scenario.name, policy), [])
         of.append(place.profit(learner, study.episodes))
         if place is narrow:

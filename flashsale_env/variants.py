@@ -94,9 +94,8 @@ def variants(
 
 def _variant(product: Product, number: int, copies: int, factor: float) -> Product:
     """Variant `number` (from 0) of a product, its money scaled and its units divided."""
-    units: dict[str, Any] = {
-        name: _part(getattr(product, name), number, copies) for name in ("initial_stock", "reserve", "storage")
-    }
+    counts = ("initial_stock", "reserve", "storage")
+    units: dict[str, Any] = {name: _part(getattr(product, name), number, copies) for name in counts}
     if not any(units.values()):
         raise ValueError(
             f"product {product.title!r} has too few units for {copies} variants: {product.initial_stock} at the "
