@@ -608,7 +608,9 @@ class TD3Agent(OffPolicyAgent):
 def _part_of_policy(key: str) -> str:
     """What a reader of an error knows a parameter by: the feature or the decision that it belongs to, or its name."""
     parts = key.split(".")
-    return next((repr(part) for group, part in pairwise(parts) if group in ("standards", "common", "own")), parts[0])
+    return next(
+        (repr(part) for group, part in pairwise(parts) if group in ("standards", "common", "own", "reaction")), parts[0]
+    )
 
 
 def reward_scale(scenario: Scenario) -> float:

@@ -72,7 +72,7 @@ def test_before_the_first_update_it_plays_the_advice(wide):
 def test_if_products_change_places_so_do_their_corrections(wide, reacts_to):
     """Exactly the same numbers but for the order of sums; the coupon stays as it was."""
     scenario, _ = wide
-    order = np.array([2, 0, 3, 1])
+    order = np.array([2, 0, 1, 3])
     moved_scenario = scenario.replace(products=tuple(scenario.products[j] for j in order))
     agent = scramble(learner(scenario, adviser="", reacts_to=reacts_to))
     moved = learner(moved_scenario, adviser="", reacts_to=reacts_to)
