@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGENTS",
+    "REFERENCES",
     "SPLITS",
     "Entry",
     "FlashSaleVecEnv",
@@ -37,6 +38,11 @@ __all__ = [
 ]
 
 _TUNED = Path(__file__).parent / "tuned"
+
+# Trained policies that are shipped: folders as `save` writes them, each with a card of its command and its figures.
+REFERENCES_FOLDER = Path(__file__).parent / "trained"
+REFERENCE_CARD = "card.json"
+REFERENCES: dict[str, Path] = {path.parent.name: path.parent for path in REFERENCES_FOLDER.glob(f"*/{REFERENCE_CARD}")}
 
 
 @dataclass(frozen=True)
@@ -159,10 +165,16 @@ def make(name: str, scenario: str | Path | Scenario, *, device: str = "auto", se
 def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Any:
     """An agent that `save` wrote.
 
+    Args:
+        folder: where it is, or a name of `REFERENCES`, the trained policies that are shipped.
+        scenario: what it is to play.
+        device: as for `make`.
+
     Raises:
         FileNotFoundError: the folder holds no agent.
         ValueError: the file is broken, names an unknown agent, or does not fit the scenario.
     """
+    folder = REFERENCES.get(str(folder), Path(folder))
     name = read_card(folder)["name"]
     if name not in AGENTS:
         raise ValueError(unknown_name(f"agent in {folder}", name, AGENTS))

@@ -24,19 +24,20 @@ REPORTED = ("revenue", "units_sold", "sell_through", "fill_rate", "conversion", 
 
 
 def find_agent(name: str, scenario: Scenario, *, device: str = "auto", seed: int = 0) -> Plays:
-    """An agent by name, or by folder of a trained one or of the run that trained it.
+    """An agent by name, a shipped trained policy by name, or by folder of a trained one or of the run that trained it.
 
     Raises:
         ValueError: unknown name; an agent that has to be trained first, or that does not fit the scenario.
         FileNotFoundError: the folder holds no agent.
     """
     folder = Path(name)
+    if name in agents.REFERENCES:
+        return agents.load(name, scenario, device=device)
     if folder.is_dir():
         return agents.load(policy_folder(folder), scenario, device=device)
     if name not in agents.AGENTS:
-        raise ValueError(
-            unknown_name("agent", name, agents.AGENTS) + " Or give the folder that `flashsale train` wrote."
-        )
+        known = [*agents.AGENTS, *agents.REFERENCES]
+        raise ValueError(unknown_name("agent", name, known) + " Or give the folder that `flashsale train` wrote.")
     if agents.AGENTS[name].learns:
         raise ValueError(
             f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."

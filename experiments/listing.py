@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from agents import AGENTS
+from agents import AGENTS, REFERENCE_CARD, REFERENCES
 from experiments.benchmark_settings import BENCHMARKS
 from experiments.settings import CONFIGS
 from flashsale_env import SCENARIOS, environment_id, load_scenario
@@ -20,6 +20,7 @@ def everything() -> dict[str, Rows]:
     return {
         "scenarios": scenarios(),
         "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
+        "trained agents": trained(),
         "encoders": encoders(),
         "experiments": described(CONFIGS),
         "benchmarks": described(BENCHMARKS),
@@ -39,6 +40,17 @@ def scenarios() -> Rows:
     return [
         {"name": name, "id": environment_id(name), "description": load_scenario(name).description} for name in SCENARIOS
     ]
+
+
+def trained() -> Rows:
+    """The shipped trained policies, described by their cards."""
+    rows = []
+    for name, folder in sorted(REFERENCES.items()):
+        card = json.loads((folder / REFERENCE_CARD).read_text(encoding="utf-8"))
+        gains = ", ".join(f"{row['diff']:+,.0f} over {opponent}" for opponent, row in card["minus"].items())
+        description = f"{card['agent']} for {card['scenario']}; {gains} a sale on {card['test_sales']:,} test sales"
+        rows.append({"name": name, "description": description})
+    return rows
 
 
 def encoders() -> Rows:

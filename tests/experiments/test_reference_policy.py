@@ -1,0 +1,43 @@
+"""The shipped trained policy: how it is made, and how it is found by name."""
+
+import json
+
+import numpy as np
+import pytest
+
+import agents
+from agents import play, split_seeds
+from experiments import reference_policy
+from experiments.evaluate import find_agent
+from flashsale_env import load_scenario
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    learner = agents.make("ppo", "standard", seed=3, device="cpu", sales=16, num_envs=16, validation_sales=8)
+    learner.learn()
+    learner.save(folder / "run")
+    reference_policy.main(["--run", str(folder / "run"), "--out", str(folder / "mine"), "--sales", "32"])
+    return learner, folder / "mine"
+
+
+def test_a_published_policy_is_loaded_by_name_and_plays_what_was_trained(published, monkeypatch):
+    learner, folder = published
+    monkeypatch.setitem(agents.REFERENCES, "mine", folder)
+    seeds = split_seeds("test", 0, 8)
+    for found in (agents.load("mine", "standard"), find_agent("mine", load_scenario("standard"))):
+        again = play(found, "standard", seeds=seeds)["profit"]
+        assert np.array_equal(again, play(learner, "standard", seeds=seeds)["profit"])
+
+
+def test_its_card_tells_command_customers_and_figures(published):
+    card = json.loads((published[1] / agents.REFERENCE_CARD).read_text())
+    assert card["command"].startswith("python -m experiments.reference_policy --run")
+    assert card["training_run"] == 3
+    assert card["test_sales"] == 32
+    assert set(card["figures"]) == {"ppo", *reference_policy.OPPONENTS}
+    for name, row in card["minus"].items():
+        gap = card["figures"]["ppo"]["mean_profit"] - card["figures"][name]["mean_profit"]
+        assert row["diff"] == pytest.approx(gap)
+        assert row["ci_low"] <= row["diff"] <= row["ci_high"]
