@@ -162,13 +162,14 @@ def make(name: str, scenario: str | Path | Scenario, *, device: str = "auto", se
     return entry.cls(scenario, seed=seed, **{**tuned(name, scenario), **settings})
 
 
-def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Any:
+def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "auto", **options: Any) -> Any:
     """An agent that `save` wrote.
 
     Args:
         folder: where it is, or a name of `REFERENCES`, the trained policies that are shipped.
         scenario: what it is to play.
         device: as for `make`.
+        options: of the agent's own `load`: `adviser_params` of a learner that plays other products than it learned on.
 
     Raises:
         FileNotFoundError: the folder holds no agent.
@@ -178,7 +179,7 @@ def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "aut
     name = read_card(folder)["name"]
     if name not in AGENTS:
         raise ValueError(unknown_name(f"agent in {folder}", name, AGENTS))
-    return AGENTS[name].cls.load(folder, load_scenario(scenario), device)
+    return AGENTS[name].cls.load(folder, load_scenario(scenario), device, **options)
 
 
 def tuned(name: str, scenario: Scenario) -> dict[str, float]:

@@ -608,9 +608,8 @@ class TD3Agent(OffPolicyAgent):
 def _part_of_policy(key: str) -> str:
     """What a reader of an error knows a parameter by: the feature or the decision that it belongs to, or its name."""
     parts = key.split(".")
-    return next(
-        (repr(part) for group, part in pairwise(parts) if group in ("standards", "common", "own", "reaction")), parts[0]
-    )
+    named = ("standards", "common", "own")
+    return next((repr(part) for group, part in pairwise(parts) if group in named), parts[0])
 
 
 def reward_scale(scenario: Scenario) -> float:

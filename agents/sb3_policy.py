@@ -11,7 +11,7 @@ mean of its action is the advice plus a correction, which is zero before the fir
 heuristic instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019,
 arXiv:1812.03201). On a grid the same normal law is read at the grid's points and then corrected in its logits.
 
-A new network is one class like those and one line in `NETWORKS`.
+A new network is one class like `MerchantNetworks` and one line in `NETWORKS`.
 """
 
 from collections.abc import Sequence

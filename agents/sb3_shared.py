@@ -197,7 +197,7 @@ class SharedNetworks(nn.Module):
     """Actor and critic whose weights all products share; beside the hidden layers they read the features themselves.
 
     A product's corrections of price and order follow from its own part and the mean of all; those of coupon and
-    targeted offers, and the value, from the mean.
+    targeted offers, and the value, from the mean. All are zero before the first update.
 
     Args:
         features: what is read.
@@ -237,37 +237,25 @@ class SharedNetworks(nn.Module):
         self.own = nn.ModuleDict(
             {kind: nn.Linear(self.actor.own, 1, bias=False) for kind, of in self._columns_of.items() if of}
         )
-        # A shortcut that is linear in both: what sets a product apart says how it reacts to each number of the sale.
-        # Hidden layers alone take longer to tell products apart.
-        self.reaction = nn.ModuleDict(
-            {
-                kind: nn.Linear(features.of_product, features.of_sale, bias=False)
-                for kind in self.own
-                if features.of_sale
-            }
-        )
         self.common = nn.ModuleDict(
             {kind: nn.Linear(self.actor.common, len(INTENTS) if kind == "targeted" else 1) for kind in self._columns_of}
         )
+        columns = sum(len(of) or self.common[kind].out_features for kind, of in self._columns_of.items())
+        assert columns == outputs, f"{columns} corrections for {outputs} columns"
 
     def correct_nothing(self) -> None:
         """Make the corrections zero, whatever the features."""
-        for part in (*self.own.values(), *self.reaction.values(), *self.common.values()):
+        for part in (*self.own.values(), *self.common.values()):
             for parameter in part.parameters():
                 parameter.zero_()
 
     def correct(self, features: torch.Tensor) -> torch.Tensor:
         """(N, G + M·P + C) -> correction of the advice (N, C)."""
-        sale, products = self._split(features)
-        own, common = self.actor(sale, products)
+        own, common = self.actor(*self._split(features))
         corrections = []
-        for kind, of in self._columns_of.items():
-            correction = self.common[kind](common)
-            if of:
-                correction = correction + self.own[kind](own).squeeze(2)[:, of]
-            if kind in self.reaction:
-                correction = correction + torch.einsum("nmg,ng->nm", self.reaction[kind](products), sale)[:, of]
-            corrections.append(correction)
+        for kind, products in self._columns_of.items():
+            of_all = self.common[kind](common)
+            corrections.append(of_all + self.own[kind](own).squeeze(2)[:, products] if products else of_all)
         return torch.cat(corrections, dim=1)
 
     def value(self, features: torch.Tensor) -> torch.Tensor:
