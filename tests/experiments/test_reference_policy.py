@@ -9,7 +9,7 @@ import agents
 from agents import play, split_seeds
 from experiments import reference_policy
 from experiments.evaluate import find_agent
-from flashsale_env import load_scenario
+from flashsale_env import load_population, load_scenario
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +41,16 @@ def test_its_card_tells_command_customers_and_figures(published):
         gap = card["figures"]["ppo"]["mean_profit"] - card["figures"][name]["mean_profit"]
         assert row["diff"] == pytest.approx(gap)
         assert row["ci_low"] <= row["diff"] <= row["ci_high"]
+
+
+def test_the_shipped_policy_beats_the_rules_among_the_customers_of_its_card():
+    """On 512 of the card's test sales, by four standard errors; a population rebuilt without the policy is seen too."""
+    (name,) = agents.REFERENCES
+    card = json.loads((agents.REFERENCES[name] / agents.REFERENCE_CARD).read_text())
+    customers = load_population(card["population"]["name"], [p.title for p in load_scenario(card["scenario"]).products])
+    assert card["population"]["sha256"] == customers.card.get("sha256")
+    seeds = split_seeds("test", 0, 512)
+    earned = play(agents.load(name, card["scenario"]), card["scenario"], seeds=seeds)["profit"]
+    for rule in reference_policy.OPPONENTS:
+        gain = earned - play(agents.make(rule, card["scenario"]), card["scenario"], seeds=seeds)["profit"]
+        assert gain.mean() > 4 * gain.std() / len(gain) ** 0.5
