@@ -153,6 +153,16 @@ def test_the_two_shipped_populations_share_their_voices():
     assert np.array_equal(a.latent_class, a.intent_probabilities.argmax(axis=1))
 
 
+def test_the_bilingual_populations_are_half_chinese_and_measured():
+    learned, reference = (Population.load(POPULATION_FOLDER / f"{name}-en-zh") for name in ("learned", "reference"))
+    assert learned.utterances == reference.utterances
+    assert learned.languages.count("zh") == learned.languages.count("en") == len(learned) / 2
+    chinese = learned.utterances[learned.languages.index("zh")]
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in chinese)
+    assert learned.card["command"] == "python -m encoders.building --encoder runs/multilingual"
+    assert learned.card["figures"]["share_of_gap_closed"]["low"] > 0.6
+
+
 def test_the_shipped_artefacts_belong_together(encoder, scenario):
     """The learned population is what the shipped encoder and demand model make of its sentences."""
     bank = Population.load(POPULATION_FOLDER / "learned")
