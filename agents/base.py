@@ -172,7 +172,9 @@ def read_card(folder: str | Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise FileNotFoundError(f"no agent at {folder}: want a folder with {CARD}, as `save` writes it.") from None
+        raise FileNotFoundError(
+            f"no agent at {folder}: want a folder with {CARD}, as `save` writes it, or a name of `agents.REFERENCES`."
+        ) from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT or "name" not in card:

@@ -142,13 +142,20 @@ def population_from_texts(
     demand: DemandModel,
     scenario: Scenario,
     *,
+    in_scope_only: bool = False,
     command: str = "",
     progress: bool = False,
 ) -> Population:
     """A population from a shop's own messages: intents by the encoder, tastes by the demand model.
 
+    The card says how many messages the encoder took for none of the nine intents, where it can tell.
+
+    Args:
+        in_scope_only: leave those messages out. Otherwise they count with the intent they are most like.
+
     Raises:
-        ValueError: the scenario's products are not those the demand model was fitted on.
+        ValueError: the scenario's products are not those the demand model was fitted on; no message is left, or the
+            encoder cannot tell.
     """
     titles = tuple(product.title for product in scenario.products)
     if demand.products != titles:
@@ -156,12 +163,22 @@ def population_from_texts(
             f"the demand model knows the products {list(demand.products)}, the scenario sells {list(titles)}."
         )
     encoding = encoder.encode(texts, progress=progress)
+    outside = None if encoding.in_scope is None else int((~encoding.in_scope).sum())
+    if in_scope_only:
+        if encoding.in_scope is None:
+            raise ValueError("this encoder has no threshold of what is out of scope: fine-tune it again.")
+        rows = np.flatnonzero(encoding.in_scope)
+        if not len(rows):
+            raise ValueError(f"none of the {len(texts)} messages has one of the nine intents: nobody is left.")
+        texts = [texts[row] for row in rows]
+        encoding = Encoding(encoding.probabilities[rows], encoding.embeddings[rows])
     vectors = product_vectors(encoder, scenario.products)
     tastes = demand.tastes(read(encoding, vectors), vectors)
     card = {
         "kind": "learned",
         "command": command,
         "encoder": encoder.card,
+        "out_of_scope": outside,
         "intent_mix": _mix(encoding.probabilities),
         "versions": versions(),
     }

@@ -149,6 +149,9 @@ def encode(
     ] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of the file.")] = "utf-8",
     skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")] = False,
+    in_scope_only: Annotated[
+        bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")
+    ] = False,
     cache: Annotated[
         Path | None,
         typer.Option("--cache", metavar="DIR", help="Keep what was read there: the same texts are read once."),
@@ -178,6 +181,7 @@ def encode(
             "encoder": str(encoder) if encoder else "default",
             "encoding": encoding,
             "skip_empty": skip_empty,
+            "in_scope_only": in_scope_only,
         },
         inputs=(messages, *([encoder] if encoder else [])),
     )
@@ -190,13 +194,17 @@ def encode(
     watched = sys.stderr.isatty()
     known = None if cache is None else EmbeddingCache(cache)
     if labels is None:
-        population = read_customers(texts, sale, encoder, cache=known, command=context.obj, progress=watched)
+        population = read_customers(
+            texts, sale, encoder, cache=known, in_scope_only=in_scope_only, command=context.obj, progress=watched
+        )
         run.begin(overwrite=overwrite)
     else:
         from experiments.pictures import confusion
 
         reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
-        population = population_from_texts(texts, reader, demand, sale, command=context.obj, progress=watched)
+        population = population_from_texts(
+            texts, reader, demand, sale, in_scope_only=in_scope_only, command=context.obj, progress=watched
+        )
         run.begin(overwrite=overwrite)
         save_encoder(reader, demand, out / "encoder")
         confusion(out / "confusion.png", reader.card["figures"]["cross_validation"]["confusion"])
@@ -210,13 +218,13 @@ def encode(
         _print_json({"out": str(out), **found, "examples": examples})
         return
     show_table(
-        f"intents of {len(texts):,} messages",
+        f"intents of {len(population):,} messages",
         ("intent", "messages", "share", "mean probability", "price sensitivity"),
         [
             (
                 intent,
                 f"{row['messages']:,}",
-                f"{row['messages'] / len(texts):.1%}",
+                f"{row['messages'] / len(population):.1%}",
                 f"{row['mean_probability']:.3f}",
                 "-" if row["mean_price_sensitivity"] is None else f"{row['mean_price_sensitivity']:.2f}",
             )
@@ -232,6 +240,10 @@ def encode(
             [(name, f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}") for name, row in rows],
         )
         notice(f"which intents are mistaken for which: {out / 'confusion.png'}")
+    outside = population.card["out_of_scope"]
+    if outside:
+        fate = "they were left out" if in_scope_only else "they count with the nearest; --in-scope-only leaves them out"
+        notice(f"{outside:,} of {len(texts):,} messages have none of the nine intents: {fate}")
     if known is not None:
         notice(f"{known.hits:,} of {known.hits + known.misses:,} texts were in {cache}")
     show_table(
@@ -479,12 +491,19 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
-    from experiments.evaluate import difference, figures, find_agent, play_test_sales
+    from experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_population
     from flashsale_env import load_population, load_scenario
 
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
     names = [agent] if against is None else [agent, against]
+    for name in names:
+        learned_on = trained_population(name)
+        if learned_on not in (None, population or sale.population):
+            notice(
+                f"{name} was trained among the customers of {learned_on} and now meets those of "
+                f"{population or sale.population}: --population {learned_on} evaluates it among its own"
+            )
     players = [find_agent(name, sale, device=_device(device), seed=seed) for name in names]
     tables = []
     for name, player in zip(names, players, strict=True):
@@ -502,7 +521,9 @@ def evaluate(
     if as_json:
         _print_json(result)
         return
-    show_agents(f"{episodes:,} test sales of {scenario}", dict(zip(names, rows, strict=True)))
+    show_agents(
+        f"{episodes:,} test sales of {scenario}, customers {result['population']}", dict(zip(names, rows, strict=True))
+    )
     if against is not None:
         found, scale = result["difference"], rows[0]["mean_profit"]
         show_table(

@@ -51,6 +51,7 @@ def read_customers(
     encoder: Path | None,
     *,
     cache: EmbeddingCache | None = None,
+    in_scope_only: bool = False,
     command: str,
     progress: bool,
 ) -> Population:
@@ -60,13 +61,16 @@ def read_customers(
         encoder: folder with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves
             in DIR/encoder; None for the shipped pair.
         cache: where embeddings are looked up and kept.
+        in_scope_only: leave out messages with none of the nine intents.
 
     Raises:
         ValueError, FileNotFoundError: the folder does not hold both, or the demand model knows other products.
     """
     reader = open_encoder(encoder, cache)
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
-    return population_from_texts(texts, reader, demand, scenario, command=command, progress=progress)
+    return population_from_texts(
+        texts, reader, demand, scenario, in_scope_only=in_scope_only, command=command, progress=progress
+    )
 
 
 def tune(

@@ -14,6 +14,7 @@ import agents
 from agents.base import CARD
 from agents.play import Plays, SaleTable, play
 from agents.seeding import split_seeds
+from experiments.runs import read_config
 from experiments.statistics import mean_interval, paired_difference, variance_ratio
 from flashsale_env import Population, Scenario
 from flashsale_env.errors import unknown_name
@@ -43,6 +44,12 @@ def find_agent(name: str, scenario: Scenario, *, device: str = "auto", seed: int
             f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."
         )
     return agents.make(name, scenario, device=device, seed=seed)
+
+
+def trained_population(name: str) -> str | None:
+    """Name or folder of the customers among whom a run of `flashsale train` was trained; None for anything else."""
+    config = read_config(Path(name)) if Path(name).is_dir() else None
+    return None if config is None else config.get("options", {}).get("population")
 
 
 def policy_folder(folder: Path) -> Path:

@@ -23,6 +23,11 @@ def home(name):
     return load_scenario("standard" if name == "contextual" else "gvr-periodic")
 
 
+def untuned(name, scenario, **settings):
+    """An agent at its defaults: committed values are for the shipped sale, and change when it is tuned again."""
+    return agents.make(name, scenario, **(agents.AGENTS[name].cls.defaults(load_scenario(scenario)) | settings))
+
+
 def long_sale(ticks):
     """A stationary sale whose stock hardly binds: five customers a tick, exponential willingness to pay of mean 1."""
     scenario = load_scenario("gvr-periodic")
@@ -62,7 +67,7 @@ def test_regret_grows_more_slowly_than_time(name):
     From 400 ticks to 1,600 it becomes less than 2.7 times as large: the square root of time would be 2, time itself 4.
     """
     scenario = long_sale(1600)
-    prices, _, _ = prices_shown(agents.make(name, scenario), scenario, 24)
+    prices, _, _ = prices_shown(untuned(name, scenario), scenario, 24)
     regret = 5.0 * np.cumsum(np.exp(-1.0) - prices * np.exp(-prices), axis=0).mean(axis=1)
     ladder = np.array(scenario.products[0].price_levels)
     even = 5.0 * (np.exp(-1.0) - ladder * np.exp(-ladder)).mean()  # a tick, of prices drawn evenly
@@ -74,7 +79,7 @@ def test_exponential_weights_shift_to_the_better_prices():
     """Exp3 assumes nothing and learns slowly: late it regrets a quarter less than prices drawn evenly."""
     scenario = long_sale(1600)
     prices, _, _ = prices_shown(
-        agents.make("exp3", scenario, exploration=0.2, learning_rate=0.1, reward_scale=1.5), scenario, 24
+        untuned("exp3", scenario, exploration=0.2, learning_rate=0.1, reward_scale=1.5), scenario, 24
     )
     ladder = np.array(scenario.products[0].price_levels)
     regret = np.exp(-1.0) - (prices * np.exp(-prices)).mean(axis=1)
@@ -91,7 +96,7 @@ def test_forced_exploration_prevents_incomplete_learning():
     scenario = long_sale(400)
     error = {}
     for exploration in (0.0, 0.4):
-        agent = agents.make("certainty_equivalent", scenario, exploration=exploration, prior_units=0.2)
+        agent = untuned("certainty_equivalent", scenario, exploration=exploration, prior_units=0.2)
         _, state, _ = prices_shown(agent, scenario, 24)
         decline = agent.fit(state.belief)[1]
         error[exploration] = np.sqrt(((decline - 1.0) ** 2).mean())
@@ -102,7 +107,7 @@ def test_forced_exploration_prevents_incomplete_learning():
 def test_certainty_equivalent_prices_keep_away_from_their_average():
     """In every tick after the first, by exploration · range · t^(-1/4)."""
     scenario = long_sale(50)
-    agent = agents.make("certainty_equivalent", scenario, exploration=0.2)
+    agent = untuned("certainty_equivalent", scenario, exploration=0.2)
     prices, _, _ = prices_shown(agent, scenario, 16)
     ticks = np.arange(1, 50)[:, None]
     average = np.cumsum(prices, axis=0)[:-1] / ticks  # customers come evenly
@@ -112,7 +117,7 @@ def test_certainty_equivalent_prices_keep_away_from_their_average():
 @pytest.mark.parametrize("name", ["ucb", "thompson", "thompson_lp"])
 def test_what_was_carried_from_earlier_sales_earns_more(name):
     """The last four of a row's 16 sales against its first four; paired, 256 rows, z = 3.29."""
-    agent = agents.make(name, "gvr-periodic", carry=1.0, **{"prior_sales[ticket]": 0.33, "prior_slope[ticket]": 3.3})
+    agent = untuned(name, "gvr-periodic", carry=1.0, **{"prior_sales[ticket]": 0.33, "prior_slope[ticket]": 3.3})
     sales = play(agent, "gvr-periodic", seeds=split_seeds("validation", 0, 16 * 256), batch=256)["profit"]
     gain = sales.reshape(16, 256)[-4:].mean(axis=0) - sales.reshape(16, 256)[:4].mean(axis=0)
     assert gain.mean() > 3.29 * gain.std(ddof=1) / 16
@@ -123,7 +128,7 @@ def test_what_was_carried_from_earlier_sales_earns_more(name):
 
 def test_the_posterior_is_the_conjugate_one():
     """Gamma(a + units, b + customers) in the arm played, the prior elsewhere; draws follow that law."""
-    agent = agents.make("thompson", "gvr-periodic", prior_units=2.0)
+    agent = untuned("thompson", "gvr-periodic", prior_units=2.0)
     prior = agent.prior()
     np.testing.assert_allclose(prior["shape"] / prior["customers"], agent.prior_demand()[None])
     belief = agent.learn(agent.learn(prior, outcome(4, 3, 5.0)), outcome(4, 0, 2.5))
@@ -137,7 +142,7 @@ def test_the_posterior_is_the_conjugate_one():
 
 
 def test_the_upper_bound_is_the_formula_and_falls_with_what_is_seen():
-    agent = agents.make("ucb", "gvr-periodic", exploration=0.7, prior_units=1.5)
+    agent = untuned("ucb", "gvr-periodic", exploration=0.7, prior_units=1.5)
     belief = agent.prior()
     for _ in range(8):
         belief = agent.learn(belief, outcome(6, 1, 3.0))
@@ -153,7 +158,7 @@ def test_the_upper_bound_is_the_formula_and_falls_with_what_is_seen():
 
 def test_the_stock_caps_what_a_price_can_earn():
     """With one unit and many customers the dearest price is best, with plenty the one that earns most a customer."""
-    agent = agents.make("thompson", "gvr-periodic")
+    agent = untuned("thompson", "gvr-periodic")
     demand = np.exp(-agent.prices)[None]
     for stock, best in ((1.0, 3.0), (1e6, 1.0)):
         prospect = Prospect(np.full((1, 1, 1), stock), np.full((1, 1, 1), 1000.0), None)
@@ -162,7 +167,7 @@ def test_the_stock_caps_what_a_price_can_earn():
 
 def test_exp3_is_its_formula():
     """Chances sum to one; the weight of the arm played grows by exp(rate·x / chance) and no other."""
-    agent = agents.make("exp3", "standard", exploration=0.25, learning_rate=0.7, reward_scale=2.0)
+    agent = untuned("exp3", "standard", exploration=0.25, learning_rate=0.7, reward_scale=2.0)
     belief = agent.prior()
     belief["log_weight"] = np.random.default_rng(0).normal(size=(3, *agent.prices.shape))
     chances = agent.chances(belief)
@@ -212,7 +217,7 @@ def test_the_mix_of_prices_solves_the_linear_programme():
 
 
 def test_what_the_mix_leaves_to_showing_nothing_is_shown_at_list_price():
-    agent = agents.make("thompson_lp", "gvr-periodic")
+    agent = untuned("thompson_lp", "gvr-periodic")
     belief = {key: np.repeat(value, 500, axis=0) for key, value in agent.prior().items()}
     prospect = Prospect(np.ones((500, 1, 1)), np.full((500, 1, 1), 1e4), None)
     assert (agent.choose(belief, prospect, np.random.default_rng(0)) == 0).mean() > 0.9
@@ -238,7 +243,7 @@ def test_a_demand_curve_is_recovered():
 
 def test_linear_demand_is_ridge_regression():
     """The weights after three ticks are those of the closed form, and the bound is their standard deviation above."""
-    agent = agents.make("contextual", "standard", exploration=1.3, prior_units=2.0)
+    agent = untuned("contextual", "standard", exploration=1.3, prior_units=2.0)
     rng = np.random.default_rng(4)
     belief, prior = agent.prior(), agent.prior()
     precision, response = prior["precision"][0, 0].copy(), prior["response"][0, 0].copy()
@@ -262,7 +267,7 @@ def test_linear_demand_is_ridge_regression():
 
 def test_the_prior_reads_the_mix():
     """A lift of one intent raises what is expected where that intent prevails, and nowhere else."""
-    plain, lifted = agents.make("contextual", "standard"), agents.make("contextual", "standard", **{"lift[gift]": 2.0})
+    plain, lifted = untuned("contextual", "standard"), untuned("contextual", "standard", **{"lift[gift]": 2.0})
     only = np.eye(9)
     prospect = Prospect(np.ones((9, 8, 1)), np.ones((9, 1, 1)), only)
 
@@ -289,7 +294,7 @@ def test_a_sold_out_tick_counts_with_the_customers_until_the_last_unit():
 @pytest.mark.parametrize("name", COUNTING)
 def test_the_memory_counts_what_the_sale_sold(name):
     """Units of all arms but the last tick's, which the next call would count; customers up to the last unit."""
-    scenario, agent = load_scenario("gvr-periodic"), agents.make(name, "gvr-periodic")
+    scenario, agent = load_scenario("gvr-periodic"), untuned(name, "gvr-periodic")
     _, state, observations = prices_shown(agent, scenario, 64)
     _, after = agent.predict(observations, state, np.zeros(64, np.bool_))
     prior = agent.prior()
@@ -303,7 +308,7 @@ def test_the_memory_counts_what_the_sale_sold(name):
 
 
 def test_an_empty_shelf_teaches_nothing():
-    agent = agents.make("thompson", "gvr-periodic")
+    agent = untuned("thompson", "gvr-periodic")
     simulator = Simulator("gvr-periodic", sales=1)
     observations = simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
     simulator.sales["on_hand"] = 0
@@ -324,7 +329,7 @@ def memory_arrays(memory):
 @pytest.mark.parametrize("name", LEARNING)
 def test_predicting_is_a_function_of_what_it_is_given(name):
     """The same observation and state give the same action and memory, and neither is written to."""
-    agent, twin = agents.make(name, home(name), seed=2), agents.make(name, home(name), seed=2)
+    agent, twin = untuned(name, home(name), seed=2), untuned(name, home(name), seed=2)
     simulator = Simulator(home(name), sales=5)
     observations, state = simulator.open(np.arange(5, dtype=np.uint64), np.zeros(5, np.int64)), None
     for tick in range(6):
@@ -348,7 +353,7 @@ def test_a_new_sale_begins_with_the_prior_and_with_what_is_carried(name):
     scenario = home(name)
     simulator = Simulator(scenario, sales=2)
     for carry in (0.0, 0.5, 1.0):
-        agent = agents.make(name, scenario, carry=carry)
+        agent = untuned(name, scenario, carry=carry)
         observations, state = simulator.open(np.arange(2, dtype=np.uint64), np.zeros(2, np.int64)), None
         opening = observations.copy()
         for _ in range(5):
@@ -364,7 +369,7 @@ def test_a_new_sale_begins_with_the_prior_and_with_what_is_carried(name):
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_a_state_of_other_sales_is_an_error(name):
-    agent = agents.make(name, home(name))
+    agent = untuned(name, home(name))
     observations = np.zeros((3, agent.layout.size), np.float32)
     _, state = agent.predict(observations)
     with pytest.raises(ValueError, match="the state is of 3 sales and the observations are of 1"):
@@ -372,18 +377,18 @@ def test_a_state_of_other_sales_is_an_error(name):
 
 
 def test_what_is_carried_is_saved(tmp_path):
-    agent = agents.make("thompson", "gvr-periodic", carry=0.25, seed=4)
+    agent = untuned("thompson", "gvr-periodic", carry=0.25, seed=4)
     loaded = agents.load(agent.save(tmp_path), "gvr-periodic")
     assert loaded.params == agent.params
     with pytest.raises(ValueError, match=r"carry must lie in 0\.\.1, got 2"):
-        agents.make("thompson", "gvr-periodic", carry=2.0)
+        untuned("thompson", "gvr-periodic", carry=2.0)
 
 
 def test_seeds_draw_differently():
     """Agents that draw play other prices with another seed; the others the same."""
     scenario, shown = load_scenario("gvr-periodic"), {}
     for name in ("thompson", "thompson_lp", "exp3", "ucb"):
-        shown[name] = [prices_shown(agents.make(name, scenario, seed=seed), scenario, 8)[0] for seed in (0, 1)]
+        shown[name] = [prices_shown(untuned(name, scenario, seed=seed), scenario, 8)[0] for seed in (0, 1)]
     assert all((a != b).any() for name, (a, b) in shown.items() if name != "ucb")
     np.testing.assert_array_equal(*shown["ucb"])
 

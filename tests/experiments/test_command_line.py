@@ -229,6 +229,20 @@ def test_evaluate_shows_a_table_to_people(flashsale):
     assert "fixed_price - random" in answer.out
 
 
+def test_evaluating_among_other_customers_than_in_training_is_said(flashsale, small_policy):
+    play = ("evaluate", small_policy, "--scenario", "gvr-periodic", "--episodes", 4)
+    assert "was trained among" not in flashsale(*play).err
+    config = small_policy / "config.json"
+    before = config.read_text()
+    config.write_text(before.replace('"population": "homogeneous"', '"population": "mine"'))
+    try:
+        answer = flashsale(*play)
+    finally:
+        config.write_text(before)
+    assert "was trained among the customers of mine and now meets those of homogeneous" in answer.err
+    assert "customers homogeneous" in answer.out
+
+
 def test_a_trained_policy_is_evaluated_from_its_folder(flashsale, small_policy):
     answer = flashsale("evaluate", small_policy, "--scenario", "gvr-periodic", "--episodes", 50, "--json")
     assert answer.json["agent"]["mean_profit"] > 0
@@ -272,7 +286,7 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_
     )
     training = out / "policy" / "training.json"
     deadline = time.monotonic() + 90
-    while not (training.exists() and json.loads(training.read_bytes())["rollouts"] >= 1):
+    while not (training.exists() and json.loads(training.read_bytes())["rounds"] >= 1):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -287,7 +301,7 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_
     other = flashsale(*words, "--seed", "1").complaint
     assert "unfinished run with seed 0, asked for is 1" in other
 
-    reached = json.loads(training.read_bytes())["rollouts"]
+    reached = json.loads(training.read_bytes())["rounds"]
     assert 1 <= reached < 12
     answer = flashsale(*words, "--json")
     assert answer.code == 0, answer.err

@@ -47,7 +47,7 @@ def test_the_result_has_every_figure_of_the_chain(result):
 
 
 def test_agents_are_compared_with_intervals_and_a_bound_is_no_agent(result):
-    assert set(result["agents"]) == {"random", "fixed_price", "linear_markdown", "sell_through", "ppo"}
+    assert set(result["agents"]) == {"random", "fixed_price", "linear_markdown", "sell_through", "lp_resolve", "ppo"}
     for row in result["agents"].values():
         assert row["ci_low"] < row["mean_profit"] < row["ci_high"]
         assert 0 <= row["sell_through"] <= 1

@@ -35,6 +35,19 @@ def test_messages_become_a_population_that_can_be_played(flashsale, messages, tm
     assert played.json["population"] == str(out)
 
 
+def test_messages_with_none_of_the_intents_are_counted_and_can_be_left_out(flashsale, messages, tmp_path):
+    """With the shipped encoder."""
+    path = messages("text\n" + "\n".join([*TEXTS, "I forgot my password", "are you a real person"]) + "\n")
+    kept, left_out = (
+        flashsale("encode", path, "--text-column", "text", "--out", tmp_path / f"out{len(more)}", *more)
+        for more in ((), ("--in-scope-only",))
+    )
+    assert "2 of 6 messages have none of the nine intents: they count with the nearest" in kept.err
+    assert "intents of 6 messages" in kept.out
+    assert "2 of 6 messages have none of the nine intents: they were left out" in left_out.err
+    assert fs.Population.load(tmp_path / "out1").utterances == tuple(TEXTS)
+
+
 def test_the_table_shows_the_mix_and_examples(flashsale, messages, encoder, tmp_path):
     path = messages("text\n" + "\n".join(TEXTS * 3) + "\n")
     answer = flashsale("encode", path, "--text-column", "text", "--encoder", encoder, "--out", tmp_path / "out")
