@@ -283,6 +283,8 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     training = out / "policy" / "training.json"
     deadline = time.monotonic() + 90
