@@ -16,7 +16,6 @@ Leaves  running it to `benchmark`.
 import dataclasses
 import json
 import re
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ import numpy as np
 import agents
 from agents.exact import why_no_lost_sales
 from agents.optimal import evaluate_exactly
+from experiments.settings import read_shipped
 from flashsale_env import INTENTS, Population, Scenario, load_population, load_scenario
 from flashsale_env.errors import unknown_name
 
@@ -258,15 +258,7 @@ def load_benchmark(name: str) -> Benchmark:
             names it.
         FileNotFoundError: a path that is not there.
     """
-    path = BENCHMARKS.get(name, Path(name))
-    if path.suffix != ".toml":
-        raise ValueError(unknown_name("benchmark", name, BENCHMARKS) + " Or give the path of a TOML file.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no benchmark at {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+    path, content = read_shipped("benchmark", name, BENCHMARKS)
     benchmark: Benchmark = _build(Benchmark, content, str(path))
     for i, problem in enumerate(benchmark.problems):
         try:

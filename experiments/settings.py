@@ -6,8 +6,10 @@ Owns    the settings of `flashsale demo` and the files in `configs/`.
 import dataclasses
 import tomllib
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flashsale_env.errors import unknown_name
 
@@ -70,6 +72,24 @@ class DemoSettings:
                 raise ValueError(f"{field.name} must be at least {least}, got {value}.")
 
 
+def read_shipped(kind: str, name: str, shipped: Mapping[str, Path]) -> tuple[Path, dict[str, Any]]:
+    """Path and content of a TOML file, by name of a shipped one or by path.
+
+    Raises:
+        ValueError: unknown name, or not valid TOML.
+        FileNotFoundError: a path that is not there.
+    """
+    path = shipped.get(name, Path(name))
+    if path.suffix != ".toml":
+        raise ValueError(unknown_name(kind, name, shipped) + " Or give the path of a TOML file.")
+    try:
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no {kind} at {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+
+
 def load_demo_settings(name: str) -> DemoSettings:
     """Settings by name of a shipped file, or by path.
 
@@ -77,15 +97,7 @@ def load_demo_settings(name: str) -> DemoSettings:
         ValueError: unknown name, or the file has a wrong key, type or value; the message names it.
         FileNotFoundError: a path that is not there.
     """
-    path = CONFIGS.get(name, Path(name))
-    if path.suffix != ".toml":
-        raise ValueError(unknown_name("experiment", name, CONFIGS) + " Or give the path of a TOML file.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no experiment at {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+    path, content = read_shipped("experiment", name, CONFIGS)
     hints = typing.get_type_hints(DemoSettings)
     for key, value in content.items():
         if key not in hints:
