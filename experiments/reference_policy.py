@@ -9,9 +9,7 @@ Owns    training it, its figures, and the folder `agents/trained/NAME` that `age
 import argparse
 import json
 import shlex
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +49,8 @@ def card(agent: Any, *, command: str, sales: int) -> dict[str, Any]:
     }
 
 
-def publish(policy: Path, *, command: str, out: Path, sales: int = TEST_SALES) -> dict[str, Any]:
-    """Copy a trained policy with its card to `out`, the card last."""
-    agent = agents.load(policy, SCENARIO, device="cpu")
+def publish(agent: Any, *, command: str, out: Path, sales: int = TEST_SALES) -> dict[str, Any]:
+    """Save a trained agent with its card to `out`, the card last."""
     found = card(agent, command=command, sales=sales)
     agent.save(out)
     write_atomically(out / agents.REFERENCE_CARD, (json.dumps(found, indent=2) + "\n").encode())
@@ -71,17 +68,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(given)
     command = shlex.join(["python", "-m", "experiments.reference_policy", *given])
     if options.run is not None:
-        found = publish(policy_folder(options.run), command=command, out=options.out, sales=options.sales)
+        agent = agents.load(policy_folder(options.run), SCENARIO, device="cpu")
     else:
-        folder = Path(tempfile.mkdtemp(prefix="flashsale-reference-"))
-        try:
-            agent = agents.make(AGENT, SCENARIO, seed=options.seed, device="cpu")
-            with progress_bar("training") as advance:
-                agent.learn(progress=lambda done, total, _: advance(done, total, f"{AGENT} on {SCENARIO}"))
-            agent.save(folder)
-            found = publish(folder, command=command, out=options.out, sales=options.sales)
-        finally:
-            shutil.rmtree(folder)
+        agent = agents.make(AGENT, SCENARIO, seed=options.seed, device="cpu")
+        with progress_bar("training") as advance:
+            agent.learn(progress=lambda done, total, _: advance(done, total, f"{AGENT} on {SCENARIO}"))
+    found = publish(agent, command=command, out=options.out, sales=options.sales)
     print(json.dumps({"figures": found["figures"], "minus": found["minus"]}, indent=2))
 
 
