@@ -75,7 +75,7 @@ class Prospect:
 class Bandit(Shop):
     """A seller who learns demand from the sales of the prices tried.
 
-    A subclass declares `price_space` and `price_defaults`, begins with `prior`, and decides in `learn` and `choose`.
+    A subclass declares `price_space` and `price_defaults`, begins with `prior`, and decides in `update` and `choose`.
 
     Args:
         scenario: name, path or object.
@@ -123,7 +123,7 @@ class Bandit(Shop):
         """(N, M) units a customer that the belief expects of the arms just played; None if it has no such opinion."""
         raise NotImplementedError
 
-    def learn(self, belief: Belief, outcome: Outcome) -> Belief:
+    def update(self, belief: Belief, outcome: Outcome) -> Belief:
         """The belief after a tick; a new dictionary of new arrays."""
         raise NotImplementedError
 
@@ -180,7 +180,7 @@ class Bandit(Shop):
             sold_out = (on_hand == 0) & (units > 0)
             until = customers_until_sold_out(units, customers, demand)
             outcome = dataclasses.replace(outcome, customers=np.where(sold_out, until, customers))
-        return self.learn(state.belief, outcome)
+        return self.update(state.belief, outcome)
 
     def best_arm(self, demand: Floats, prospect: Prospect) -> Integers:
         """(N, M) arms that earn most if demand (N, M, A) is as said and the price stays to the close.
@@ -230,7 +230,7 @@ class CountingBandit(Bandit):
         mean = belief["shape"] / belief["customers"]
         return np.asarray(np.take_along_axis(mean, outcome.arm[:, :, None], axis=2)[:, :, 0])
 
-    def learn(self, belief: Belief, outcome: Outcome) -> Belief:
+    def update(self, belief: Belief, outcome: Outcome) -> Belief:
         arms = self.prices.shape[1]
         return {
             "shape": belief["shape"] + outcome.in_arms(outcome.units, arms),
@@ -340,7 +340,7 @@ class Exp3(Bandit):
     def demand(self, belief: Belief, outcome: Outcome) -> None:
         return None  # it rewards what was earned, sold out or not
 
-    def learn(self, belief: Belief, outcome: Outcome) -> Belief:
+    def update(self, belief: Belief, outcome: Outcome) -> Belief:
         played = outcome.arm[:, :, None]
         margin = np.take_along_axis(np.broadcast_to(self.margins, belief["log_weight"].shape), played, axis=2)
         chance = np.take_along_axis(self.chances(belief), played, axis=2)

@@ -1,10 +1,13 @@
 """What every agent is: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, and saving and loading an agent as JSON.
+Owns    the shape rules of `predict`, what settings may hold, and saving and loading an agent as JSON.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
+import dataclasses
 import json
+import math
+import numbers
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -159,6 +162,34 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
             f"got {array.shape}."
         )
     return array
+
+
+def require_types(settings: Any) -> None:
+    """Hold the fields of a dataclass of numbers, texts and tuples of whole numbers to what they are declared as.
+
+    Raises:
+        ValueError: a field is of another type; the message names it.
+    """
+    for field in dataclasses.fields(settings):
+        value, declared = getattr(settings, field.name), field.type
+        if declared is bool:
+            fits, wanted = isinstance(value, bool), "true or false"
+        elif declared is int:
+            fits, wanted = _is_number(value, numbers.Integral), "a whole number"
+        elif declared is str:
+            fits, wanted = isinstance(value, str), "a text"
+        elif declared == tuple[int, ...]:
+            fits = isinstance(value, tuple | list) and all(_is_number(entry, numbers.Integral) for entry in value)
+            wanted = "a list of whole numbers"
+        else:  # a float, or none where that is declared
+            fits = _is_number(value, numbers.Real) or (value is None and declared is not float)
+            wanted = "a number"
+        if not fits:
+            raise ValueError(f"{field.name} must be {wanted}, got {value!r}.")
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:

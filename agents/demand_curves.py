@@ -138,7 +138,7 @@ class Contextual(Bandit):
         # Above 0 by a thousandth: a straight line may fall below.
         return np.asarray(np.maximum((features * weights).sum(axis=2), 1e-3) * self.unit)
 
-    def learn(self, belief: Belief, outcome: Outcome) -> Belief:
+    def update(self, belief: Belief, outcome: Outcome) -> Belief:
         features = self._features(outcome)
         weight = (outcome.customers * self.unit)[:, :, None]
         seen = (weight * features)[..., None] * features[..., None, :]

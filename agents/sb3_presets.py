@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import agents
+from agents.base import require_types
 from flashsale_env import ActionCodec, Scenario
 from flashsale_env.actions import ENCODINGS
 from flashsale_env.errors import unknown_name
@@ -56,7 +57,10 @@ class Settings:
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
+        require_types(self)
         object.__setattr__(self, "net_arch", tuple(self.net_arch))
+        if not self.net_arch or min(self.net_arch) < 1:
+            raise ValueError(f"net_arch must be one or more widths of at least 1, got {list(self.net_arch)}.")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type is int and value < field.metadata.get("least", 1):

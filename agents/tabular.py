@@ -29,7 +29,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 import flashsale_env
-from agents.base import CARD, FORMAT, Agent, read_card
+from agents.base import CARD, FORMAT, Agent, read_card, require_types
 from agents.exact import why_unseen
 from agents.optimal import TickReader
 from agents.play import play
@@ -77,6 +77,7 @@ class Settings:
     validation_sales: int = 16_384
 
     def __post_init__(self) -> None:
+        require_types(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")

@@ -260,14 +260,14 @@ class Taste:
         unit: of the values.
         value: of the voice.
         average: of all voices.
-        above: share of voices (by weight) that have less of it.
+        share_below: share of voices (by weight) that have less of it.
     """
 
     taste: str
     unit: str
     value: float
     average: float
-    above: float
+    share_below: float
 
     @property
     def difference(self) -> float:

@@ -469,7 +469,51 @@ def training_share(sizes: Sizes, repeats: int) -> list[Row]:
             "environment's share of PPO, standard", [e / total for total, e in laps], "ratio", at_most=0.5, notes=notes
         ),
         make_row(
-            "PPO, standard", [transitions / total for total, _ in laps], "transitions/s", notes="rollout and update"
+            "PPO, standard",
+            [transitions / total for total, _ in laps],
+            "transitions/s",
+            at_least=30_000,
+            notes="rollout and update",
+        ),
+    ]
+
+
+def training(sizes: Sizes, repeats: int) -> list[Row]:
+    """Transitions per second of PPO, rollout and update, on `gvr-periodic` and on a no-op in its place."""
+    from stable_baselines3.common.logger import configure
+
+    import agents
+    from agents.sb3 import reward_scale
+    from agents.sb3_training import own_randomness
+
+    agent = agents.make("ppo", "gvr-periodic", device="cpu", num_envs=sizes.sales, batch_size=5 * sizes.sales)
+    transitions = 20 * sizes.sales * agent.scenario.horizon_ticks  # 20 rollouts, each of whole sales
+
+    def learning(venv: Any) -> Callable[[], float]:
+        model = agent._build(agent._advised(venv))
+        model.set_logger(configure(None, []))
+
+        def measure() -> float:
+            begin = time.perf_counter()
+            model.learn(transitions, log_interval=None, reset_num_timesteps=False)
+            return transitions / (time.perf_counter() - begin)
+
+        return measure
+
+    venv = agents.FlashSaleVecEnv("gvr-periodic", num_envs=sizes.sales, reward_scale=reward_scale(agent.scenario))
+    with _torch_on_one_thread(), own_randomness(0):
+        sales, nothing = alternate(repeats, learning(venv), learning(_no_op(venv)))
+    name, unit = "PPO, gvr-periodic", "transitions/s"
+    notes = f"n = {sizes.sales}, 20 rollouts of 10 ticks and their updates, the preset's settings otherwise"
+    return [
+        make_row(name, sales, unit, at_least=50_000, notes=notes),
+        make_row("PPO, no-op for gvr-periodic", nothing, unit, notes=_NO_OP_NOTES),
+        make_row(
+            "PPO over no-op, gvr-periodic",
+            [ours / theirs for ours, theirs in zip(sales, nothing, strict=True)],
+            "ratio",
+            at_least=0.85,
+            notes="wall time, alternating",
         ),
     ]
 
@@ -642,6 +686,7 @@ BENCHMARKS: dict[str, Callable[[Sizes, int], list[Row]]] = {
     "single-environment": single_environment,
     "rollout-loop": rollout_loop,
     "training-share": training_share,
+    "training": training,
     "import": importing,
     "compile": compiling,
     "memory": memory,

@@ -23,8 +23,8 @@ COMMAND = "flashsale bench device"
 Progress = Callable[[int, int, str], None]
 
 SCENARIO = "standard"
-# Hidden layers of actor and critic each: the preset's size, a common one, and two as wide as sequence models have.
-WIDTHS: tuple[tuple[int, ...], ...] = ((64, 64), (256, 256), (1024, 1024), (2048, 2048))
+# Hidden layers of actor and critic each: the preset's, a common size, and two as wide as sequence models have.
+WIDTHS: tuple[tuple[int, ...], ...] = ((32,), (256, 256), (1024, 1024), (2048, 2048))
 ROLLOUTS = 2  # measured of each training, after one that warms up
 
 

@@ -9,7 +9,7 @@ Units   profit of a sale, or average cost of a tick, in the scenario's currency.
 A benchmark falls into units: one run of one agent on one problem, or the bound of a problem. A unit is done when its
 `figures.json` is there, which is written last; a killed benchmark goes on with the units that have none, and a training
 that was under way with its last checkpoint. Units depend on nothing but the settings, so their order and the number of
-workers change nothing.
+workers change nothing. A finished benchmark that is asked for more training runs does only those.
 
 A folder holds `config.json`, `result.json`, `results.csv` (one line an agent of a problem), `runs.csv` (one line a
 run), `PROBLEM/sale.png` (the first test sale, played by the best agent), `PROBLEM/bound/` and
@@ -115,12 +115,16 @@ def units_of(benchmark: Benchmark) -> Iterator[Unit]:
 
 
 def fingerprint(benchmark: Benchmark) -> str:
-    """Hash of the settings and of the scenarios and customers that they name, so that a changed file is noticed."""
+    """Hash of the settings, and of the scenarios and customers that they name, so that a changed file is noticed.
+
+    The training runs are not part of it: more of them change nothing about those that are finished.
+    """
     named = []
     for problem in benchmark.problems:
         scenario = problem.load_scenario()
         named.append([repr(scenario), problem.load_population(scenario).card.get("sha256")])
-    return hashlib.sha256(json.dumps([benchmark.as_json(), named], sort_keys=True).encode()).hexdigest()
+    settings = {**benchmark.as_json(), "training_seeds": None}
+    return hashlib.sha256(json.dumps([settings, named], sort_keys=True).encode()).hexdigest()
 
 
 def run_benchmark(

@@ -71,7 +71,7 @@ def _stops_on_interrupt(after: str) -> Callable[[Callable[..., int | None]], Cal
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Show the scenarios, agents, encoders and experiments there are."""
+    """Show the scenarios, agents, populations, encoders and experiments there are."""
     from experiments.listing import everything
 
     found = everything()
@@ -147,6 +147,10 @@ def encode(
         str | None,
         typer.Option("--labels", metavar="C", help="Column with intents of some rows: the encoder learns them first."),
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help='What the --labels mean: a table [labels] with REFUND = "intent".'),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of the file.")] = "utf-8",
     skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")] = False,
     in_scope_only: Annotated[
@@ -164,10 +168,19 @@ def encode(
     from flashsale_env import load_scenario
 
     intents: list[str] = []
+    if mapping is not None and labels is None:
+        raise ValueError("--mapping says what labels mean: name their column with --labels.")
     if labels is None:
         texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
     else:
-        texts, intents = read_labelled(messages, text_column, labels, encoding=encoding, skip_empty=skip_empty)
+        meanings = None
+        if mapping is not None:
+            from encoders.transfer import read_mapping
+
+            meanings = read_mapping(mapping)
+        texts, intents = read_labelled(
+            messages, text_column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty
+        )
     sale = load_scenario(scenario)
 
     run = Run(
@@ -177,13 +190,14 @@ def encode(
             "messages": str(messages),
             "text_column": text_column,
             "labels": labels,
+            "mapping": None if mapping is None else str(mapping),
             "scenario": scenario,
             "encoder": str(encoder) if encoder else "default",
             "encoding": encoding,
             "skip_empty": skip_empty,
             "in_scope_only": in_scope_only,
         },
-        inputs=(messages, *([encoder] if encoder else [])),
+        inputs=(messages, *(path for path in (encoder, mapping) if path)),
     )
     run.check(overwrite=overwrite)
 
@@ -296,7 +310,7 @@ def explain(
         f"tastes that follow, beside {len(customers):,} customers",
         ("taste", "unit", "this message", "their mean", "share below it"),
         [
-            (row.taste, row.unit, f"{row.value:.2f}", f"{row.average:.2f}", f"{row.above:.0%}")
+            (row.taste, row.unit, f"{row.value:.2f}", f"{row.average:.2f}", f"{row.share_below:.0%}")
             for row in strongest(found.tastes)
         ],
         text_columns=2,
@@ -413,6 +427,13 @@ def train(
     sales: Annotated[
         int | None, typer.Option(min=1, help="Sales played in the whole training [default: the preset's].")
     ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the learner, e.g. --set actions=discrete."),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Figures of the training for `tensorboard --logdir DIR`.")
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -423,11 +444,16 @@ def train(
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
 
+    import agents
+    from experiments.settings import parse_assignments
     from experiments.train import begin_or_continue, check_learner, with_fingerprints
     from experiments.train import train as learn
 
-    check_learner(agent)
-    settings = {} if sales is None else {"sales": sales, "num_envs": min(sales, 1024)}
+    check_learner(agent, tensorboard=tensorboard is not None)
+    settings = parse_assignments(assignments or (), "learning_rate=0.001")
+    if sales is not None:
+        settings = {"num_envs": min(sales, 1024), **settings, "sales": sales}
+    agents.make(agent, sale, device="cpu", **settings)  # a mistake costs nothing yet
     run = Run(
         out,
         context.obj,
@@ -437,6 +463,7 @@ def train(
             "population": population or sale.population,
             "seed": seed,
             "sales": sales,
+            "set": settings,
             "device": _device(device),
         },
         seeds={"training run": seed, "train split": seed, "validation split": 0},
@@ -454,6 +481,7 @@ def train(
             seed=seed,
             device=device,
             settings=settings,
+            tensorboard=tensorboard,
             progress=lambda done, total, row: advance(
                 done, total, "" if row is None else f"validation profit {_money(row['profit'])}"
             ),
@@ -560,20 +588,23 @@ def benchmark(
     check_engine(engine, workers, device)
     settings = load_benchmark(config)
     named = [problem.scenario for problem in settings.problems] + [problem.population for problem in settings.problems]
+    asked = settings.as_json()
+    training_seeds = asked.pop("training_seeds")
     run = Run(
         out,
         context.obj,
         options={
             "config": config,
             "sha256": fingerprint(settings),
-            "settings": settings.as_json(),
+            "training_seeds": training_seeds,
+            "settings": asked,
             "device": _device(device),
         },
-        seeds={"training runs": list(settings.training_seeds), "validation split": 0, "test split": 0},
+        seeds={"training runs": training_seeds, "validation split": 0, "test split": 0},
         inputs=[path for path in (config, *named) if path and Path(path).exists()],
     )
     if begin_or_continue(run, overwrite=overwrite):
-        notice(f"{out} holds an unfinished benchmark: going on with it")
+        notice(f"{out} holds a part of this benchmark: going on with it")
     with progress_bar("benchmark") as advance:
         result = run_benchmark(run, settings, device=device, engine=engine, workers=workers, progress=advance)
     if as_json:
@@ -675,7 +706,8 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Hold the simulator to theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
-    from experiments.verify import FAIL, as_markdown, describe_anchors, parse_parameters, run_verification
+    from experiments.settings import parse_assignments
+    from experiments.verify import FAIL, as_markdown, describe_anchors, run_verification
 
     if list_anchors:
         rows = describe_anchors()
@@ -686,7 +718,9 @@ def verify(
             show_table("anchors", columns, [tuple(row.values())[:3] for row in rows], text_columns=3)
         return DONE
     with progress_bar("verifying") as advance:
-        result = run_verification(anchors or (), parse_parameters(parameters or ()), sales=sales, progress=advance)
+        result = run_verification(
+            anchors or (), parse_assignments(parameters or (), "n=20"), sales=sales, progress=advance
+        )
     if as_json:
         _print_json(result)
     elif markdown:

@@ -4,6 +4,7 @@ Owns    which encoder, demand model and population are asked, and the page of on
 Leaves  the contributions of words and the comparison of tastes to `encoders.explain`.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,8 +56,12 @@ def explain_message(
         raise ValueError(
             f"the demand model knows the products {list(demand.products)}, the scenario sells {list(titles)}."
         )
-    explanation = explain(reader, text, intent)
+    if not text.strip():
+        raise ValueError("MESSAGE is empty: want what a customer wrote, in quotes.")
     encoding = reader.encode([text])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the line above has warned of what is odd about the text
+        explanation = explain(reader, text, intent)
     vectors = product_vectors(reader, scenario.products)
     own = demand.tastes(read(encoding, vectors), vectors)
     # The message stands first and weighs nothing in the average of the others.

@@ -1,4 +1,4 @@
-"""What there is: scenarios, agents, encoders and experiments by name. Loads no model and imports no torch."""
+"""What there is, by name: scenarios, agents, populations, encoders, experiments. Loads no model and no torch."""
 
 import json
 import tomllib
@@ -11,6 +11,7 @@ from agents import AGENTS, REFERENCE_CARD, REFERENCES
 from experiments.benchmark_settings import BENCHMARKS
 from experiments.settings import CONFIGS
 from flashsale_env import SCENARIOS, environment_id, load_scenario
+from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
 Rows = list[dict[str, Any]]
 
@@ -21,6 +22,7 @@ def everything() -> dict[str, Rows]:
         "scenarios": scenarios(),
         "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
         "trained agents": trained(),
+        "populations": populations(),
         "encoders": encoders(),
         "experiments": described(CONFIGS),
         "benchmarks": described(BENCHMARKS),
@@ -51,6 +53,21 @@ def trained() -> Rows:
         description = f"{card['agent']} for {card['scenario']}; {gains} a sale on {card['test_sales']:,} test sales"
         rows.append({"name": name, "description": description})
     return rows
+
+
+def populations() -> Rows:
+    """The shipped populations, described by their cards."""
+    tastes = {
+        "learned": "tastes as encoder and demand model read them in the messages",
+        "reference": "true tastes, which no encoder had a hand in",
+    }
+    rows = []
+    for name in SHIPPED:
+        folder = resources.files("flashsale_env").joinpath("data", name)
+        card = json.loads(folder.joinpath("card.json").read_text(encoding="utf-8"))
+        products = "1 product" if len(card["products"]) == 1 else f"{len(card['products'])} products"
+        rows.append({"name": name, "description": f"{card['voices']:,} voices, {products}; {tastes[card['kind']]}"})
+    return [*rows, {"name": HOMOGENEOUS, "description": "one voice, any products; for scenarios without messages"}]
 
 
 def encoders() -> Rows:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +12,20 @@ from flashsale_env.intents import INTENTS
 
 
 def read_labelled(
-    path: str | Path, column: str, labels: str, *, encoding: str = "utf-8", skip_empty: bool = False
+    path: str | Path,
+    column: str,
+    labels: str,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    skip_empty: bool = False,
 ) -> tuple[list[str], list[str]]:
     """The texts of one column and the intents in another, "" where a row has none.
 
     Args:
         path, column, encoding, skip_empty: as for `read_messages`.
         labels: name of the column that holds the intents.
+        mapping: the shop's own labels -> intents, see `encoders.transfer`; a row with any other label has no intent.
 
     Raises:
         FileNotFoundError, ValueError: as `read_messages`; also for a label that is no intent, with its row, or where
@@ -27,6 +35,10 @@ def read_labelled(
     if labels not in table.columns:
         raise ValueError(f"{path}: {unknown_name('column', labels, map(str, table.columns))}")
     given = [str(label).strip() for label in table[labels].fillna("")]
+    if mapping is not None:
+        if not set(given) & set(mapping):
+            raise ValueError(f"{path}: column {labels!r} holds none of the mapped labels {', '.join(mapping)}.")
+        given = [mapping.get(label, "") for label in given]
     for row, label in zip(table.index, given, strict=True):
         if label and label not in INTENTS:
             where = f"{path}: column {labels!r}, row {row + 1} below the header"

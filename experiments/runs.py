@@ -95,6 +95,11 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write(started=_now(), finished=None)
 
+    def go_on(self) -> None:
+        """Note in `config.json` of a finished run that more was asked for since."""
+        before = read_config(self.folder) or {}
+        self._write(started=before.get("started"), finished=None)
+
     def finish(self) -> None:
         """Note in `config.json` that the results are complete."""
         before = read_config(self.folder) or {}

@@ -6,7 +6,7 @@ Owns    the settings of `flashsale demo` and the files in `configs/`.
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,24 @@ class DemoSettings:
             least = _LEAST.get(field.name, 2)
             if isinstance(value, int) and value < least:
                 raise ValueError(f"{field.name} must be at least {least}, got {value}.")
+
+
+def parse_assignments(words: Sequence[str], example: str) -> dict[str, Any]:
+    """What `--set` is given: `n=20`, `drift=[1.5, 0.5]`, a name and a TOML value each; a bare word is a text.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    given: dict[str, Any] = {}
+    for word in words:
+        name, _, value = (part.strip() for part in word.partition("="))
+        try:
+            given[name] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            given[name] = value if value.isidentifier() else None
+        if not name or given[name] is None:
+            raise ValueError(f"--set wants NAME=VALUE, got {word!r}; e.g. --set {example}.")
+    return given
 
 
 def read_shipped(kind: str, name: str, shipped: Mapping[str, Path]) -> tuple[Path, dict[str, Any]]:

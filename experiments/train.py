@@ -8,6 +8,7 @@ A folder holds `config.json`, `policy/` (the agent, and while it is trained its 
 """
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,8 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
 CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"
-# Options that may differ between a training and its continuation.
-_FREE = ("device",)
+# Options that may differ between a training and its continuation, and lists that may grow even when it is finished.
+_FREE, _GROWING = ("device",), ("training_seeds",)
 # What a learning curve is drawn beside, where it applies: chance, rules that a shop would use, the optimum.
 OPPONENTS = ("random", "fixed_price", "linear_markdown", "sell_through", "lp_resolve", "base_stock", "dp")
 
@@ -35,11 +36,11 @@ Curve = list[dict[str, float]]
 Progress = Callable[[int, int, dict[str, float] | None], None]
 
 
-def check_learner(name: str) -> None:
+def check_learner(name: str, *, tensorboard: bool = False) -> None:
     """Refuse what cannot be trained.
 
     Raises:
-        ValueError: unknown name, or a rule that does not learn.
+        ValueError: unknown name, a rule that does not learn, or one that writes no figures where they are asked for.
     """
     if name not in agents.AGENTS:
         raise ValueError(unknown_name("agent", name, agents.AGENTS))
@@ -49,6 +50,8 @@ def check_learner(name: str) -> None:
             f"agent {name!r} does not learn: play it with `flashsale evaluate {name} --scenario SCENARIO`, "
             f"or train {' or '.join(learners)}."
         )
+    if tensorboard and "tensorboard" not in inspect.signature(agents.AGENTS[name].cls.learn).parameters:
+        raise ValueError(f"agent {name!r} writes no figures for TensorBoard: leave --tensorboard out.")
 
 
 def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> Run:
@@ -61,7 +64,7 @@ def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> R
 
 
 def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
-    """Make the folder ready; whether it holds an unfinished training that goes on.
+    """Make the folder ready; whether it holds something unfinished that goes on, or finished that is asked for more.
 
     Raises:
         FileExistsError: it holds a finished training, one with other options, or something else.
@@ -70,18 +73,33 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
     if config is None:
         run.begin(overwrite=overwrite)
         return False
-    if config.get("finished"):
-        raise FileExistsError(
-            f"{run.folder} holds a finished run: evaluate it, choose another --out, or pass --overwrite to begin anew."
-        )
     before = config["options"]
-    for name, value in run.options.items():
-        if name not in _FREE and before.get(name) != value:
-            raise FileExistsError(
-                f"{run.folder} holds an unfinished run with {name} {before.get(name)!r}, asked for is {value!r}: "
-                f"give the same options to continue it, choose another --out, or pass --overwrite to begin anew."
-            )
+    other = [name for name in run.options if name not in _FREE and before.get(name) != run.options[name]]
+    grown = [name for name in other if name in _GROWING and set(before.get(name, ())) < set(run.options[name])]
+    differing = ", ".join(
+        f"{name} {_short(before.get(name))}, asked for is {_short(run.options[name])}"
+        for name in other
+        if name not in grown
+    )
+    if config.get("finished") and (differing or not grown):
+        what = f" with {differing}" if differing else ""
+        raise FileExistsError(
+            f"{run.folder} holds a finished run{what}: `flashsale report {run.folder}` shows it; choose another --out, "
+            f"or pass --overwrite to begin anew."
+        )
+    if differing:
+        raise FileExistsError(
+            f"{run.folder} holds an unfinished run with {differing}: give the same options to continue it, choose "
+            f"another --out, or pass --overwrite to begin anew."
+        )
+    if grown:
+        run.go_on()
     return True
+
+
+def _short(option: Any, most: int = 60) -> str:
+    text = repr(option)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def train(
@@ -94,14 +112,26 @@ def train(
     device: str,
     settings: dict[str, Any],
     progress: Progress,
+    tensorboard: Path | None = None,
 ) -> Curve:
     """Learn to the end and write curve and picture.
+
+    Args:
+        run: whose folder was claimed.
+        scenario, population: what is played.
+        agent: a learner.
+        seed: of the training run.
+        device: as for `agents.make`.
+        settings: of the learner, in place of its preset's.
+        progress: as for `learn`.
+        tensorboard: folder for the learner's own figures, which not every learner has.
 
     Returns:
         One row a validation: "sales", "steps", "seconds", "profit", "ret".
     """
     learner = agents.make(agent, scenario, device=device, seed=seed, **settings)
-    curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress)
+    more = {} if tensorboard is None else {"tensorboard": tensorboard}
+    curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress, **more)
     write_curve(run.folder, curve, heuristics_on_validation(scenario, population))
     run.finish()
     return curve

@@ -7,7 +7,6 @@ A run is one family of tests: each measurement is held to the level that leaves 
 `FALSE_ALARM` of all runs (Bonferroni), so a simulator that is right passes a whole run 99 times in 100.
 """
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -122,24 +121,6 @@ def describe_anchors() -> list[dict[str, Any]]:
         }
         for anchor in ANCHORS.values()
     ]
-
-
-def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
-    """`n=20`, `drift=[1.5, 0.5]`: a name and a TOML value each.
-
-    Raises:
-        ValueError: not of that form.
-    """
-    given = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        try:
-            given[name.strip()] = tomllib.loads(f"x = {value}")["x"] if equals else None
-        except tomllib.TOMLDecodeError:
-            equals = ""
-        if not equals:
-            raise ValueError(f"--set wants NAME=VALUE, the value a number or [numbers], got {word!r}; e.g. --set n=20.")
-    return given
 
 
 def _checked(anchor: Anchor, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_the_posterior_is_the_conjugate_one():
     agent = untuned("thompson", "gvr-periodic", prior_units=2.0)
     prior = agent.prior()
     np.testing.assert_allclose(prior["shape"] / prior["customers"], agent.prior_demand()[None])
-    belief = agent.learn(agent.learn(prior, outcome(4, 3, 5.0)), outcome(4, 0, 2.5))
+    belief = agent.update(agent.update(prior, outcome(4, 3, 5.0)), outcome(4, 0, 2.5))
     arm = np.arange(11) == 4
     np.testing.assert_allclose(belief["shape"][0, 0], 2.0 + 3.0 * arm)
     np.testing.assert_allclose(belief["customers"][0, 0], prior["customers"][0, 0] + 7.5 * arm)
@@ -145,14 +145,14 @@ def test_the_upper_bound_is_the_formula_and_falls_with_what_is_seen():
     agent = untuned("ucb", "gvr-periodic", exploration=0.7, prior_units=1.5)
     belief = agent.prior()
     for _ in range(8):
-        belief = agent.learn(belief, outcome(6, 1, 3.0))
+        belief = agent.update(belief, outcome(6, 1, 3.0))
     customers, units = belief["customers"][0, 0, 6], 9.5
     width = 0.7 * np.log(9.0) / customers
     upper = agent.optimistic(belief)[0, 0]
     assert upper[6] == pytest.approx(units / customers + np.sqrt(width * units / customers) + width)
-    assert (agent.optimistic(agent.learn(belief, outcome(6, 0, 0.0)))[0, 0] == upper).all()
+    assert (agent.optimistic(agent.update(belief, outcome(6, 0, 0.0)))[0, 0] == upper).all()
     assert (
-        np.diff([agent.optimistic(agent.learn(belief, outcome(6, c / 3, c)))[0, 0, 6] for c in (1, 9, 99)]) < 0
+        np.diff([agent.optimistic(agent.update(belief, outcome(6, c / 3, c)))[0, 0, 6] for c in (1, 9, 99)]) < 0
     ).all()
 
 
@@ -176,7 +176,7 @@ def test_exp3_is_its_formula():
     np.testing.assert_allclose(chances, 0.75 * weight / weight.sum(axis=2, keepdims=True) + 0.25 / 8)
     arm = np.tile([0, 1, 2, 3, 4, 5, 6, 7], (3, 1))
     tick = Outcome(arm, np.full((3, 8), 2.0), np.full((3, 8), 150.0), None)
-    grown = agent.learn(belief, tick)["log_weight"] - belief["log_weight"]
+    grown = agent.update(belief, tick)["log_weight"] - belief["log_weight"]
     for j, product in enumerate(agent.scenario.products):
         margin = product.price_levels[j] - product.salvage_value
         most = 2.0 * (product.list_price - product.salvage_value) * product.stock_scale / 12_000
@@ -252,7 +252,7 @@ def test_linear_demand_is_ridge_regression():
     for _ in range(3):
         mix, arm = rng.dirichlet(np.ones(9)), rng.integers(8, size=8)
         units, customers = rng.poisson(3.0, 8).astype(float), np.full(8, 180.0)
-        belief = agent.learn(belief, Outcome(arm[None], units[None], customers[None], mix[None]))
+        belief = agent.update(belief, Outcome(arm[None], units[None], customers[None], mix[None]))
         x = np.append(mix, agent.prices[0, arm[0]] / agent.prices[0, 0])
         precision += 180.0 * unit * np.outer(x, x)
         response += 180.0 * unit * x * (units[0] / 180.0 / unit)

@@ -140,13 +140,13 @@ def test_a_voice_is_compared_with_the_average_voice():
     assert [row.value for row in rows] == pytest.approx([3.0, 0.5, 3.0, 0.0])
     assert [row.average for row in rows] == pytest.approx([4.0, 0.3, 2.0, 2.0])
     assert [row.difference for row in rows] == pytest.approx([-1.0, 0.2, 1.0, -2.0])
-    assert [row.above for row in rows] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 0.0])
+    assert [row.share_below for row in rows] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 0.0])
 
 
 def test_the_average_weighs_voices_as_the_population_does():
     rows = explain_tastes(TASTES, 0, ("earbuds", "air fryer"), weight=np.array([1, 1, 2], np.float32))
     assert rows[0].average == pytest.approx((2 + 3 + 2 * 7) / 4)
-    assert explain_tastes(TASTES, 2, ("a", "b"), weight=np.array([1, 1, 2]))[0].above == pytest.approx(0.5)
+    assert explain_tastes(TASTES, 2, ("a", "b"), weight=np.array([1, 1, 2]))[0].share_below == pytest.approx(0.5)
 
 
 def test_a_voice_or_a_product_that_is_not_there_is_an_error():

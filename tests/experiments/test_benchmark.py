@@ -61,7 +61,7 @@ def test_a_benchmark_leaves_what_it_promises(quick_benchmark):
     config = read_config(folder)
     assert config["finished"]
     assert config["command"].startswith("flashsale benchmark quick")
-    assert config["options"]["settings"]["training_seeds"] == [0, 1]
+    assert config["options"]["training_seeds"] == [0, 1]
     assert answer.json["versions"].keys() >= {"python", "torch", "flashsale-env"}
     assert json.loads((folder / "result.json").read_bytes()).items() <= answer.json.items()
 
@@ -205,6 +205,32 @@ def test_results_are_never_replaced_unasked(rules, tmp_path):
     assert "holds a finished run" in ask("benchmark", rules, "--out", out).complaint
     assert (out / "result.json").stat().st_mtime_ns == before
     assert ask("benchmark", rules, "--out", out, "--overwrite").code == 0
+
+
+def test_a_finished_benchmark_goes_on_with_more_training_runs_only(tmp_path):
+    out, path = tmp_path / "out", tmp_path / "few.toml"
+    text = """
+description = "one learner"
+training_seeds = [{seeds}]
+evaluation_sales = 50
+[[problems]]
+scenario = "gvr-periodic"
+against = "random"
+agents = ["random", {{ agent = "ppo", settings = {{ sales = 32, num_envs = 16, validation_sales = 16 }} }}]
+"""
+    path.write_text(text.format(seeds="0"))
+    assert ask("benchmark", path, "--out", out).code == 0
+    done = {entry: entry.stat().st_mtime_ns for entry in out.rglob(FIGURES)}
+    path.write_text(text.format(seeds="0, 1"))
+    answer = ask("benchmark", path, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    assert {row["label"]: row["runs"] for row in answer.json["problems"][0]["rows"]} == {"random": 1, "ppo": 2}
+    assert {entry: entry.stat().st_mtime_ns for entry in done} == done
+    assert read_config(out)["options"]["training_seeds"] == [0, 1]
+    path.write_text(text.format(seeds="1"))
+    complaint = ask("benchmark", path, "--out", out).complaint
+    assert "holds a finished run with training_seeds [0, 1], asked for is [1]" in complaint
+    assert "flashsale report" in complaint
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(rules, tmp_path):

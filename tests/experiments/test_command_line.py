@@ -36,6 +36,7 @@ def test_list_names_every_scenario_and_agent_and_imports_no_torch():
     assert {row["name"] for row in found["scenarios"]} == set(fs.SCENARIOS)
     assert {"random", "fixed_price", "linear_markdown", "sell_through", "ppo"} <= {r["name"] for r in found["agents"]}
     assert "default" in {row["name"] for row in found["encoders"]}
+    assert {"learned", "reference", "homogeneous"} <= {row["name"] for row in found["populations"]}
     assert {"demo", "quick"} <= {row["name"] for row in found["experiments"]}
     assert all(row["description"] for rows in found.values() for row in rows)
 
@@ -250,6 +251,23 @@ def test_a_trained_policy_is_evaluated_from_its_folder(flashsale, small_policy):
     config = read_config(small_policy)
     assert config["command"].startswith("flashsale train gvr-periodic --sales 256")
     assert config["finished"]
+
+
+def test_settings_and_figures_for_tensorboard_are_options_of_a_training(flashsale, tmp_path):
+    board = tmp_path / "board"
+    words = ["train", "gvr-periodic", "--sales", 64, "--set", "actions=multidiscrete", "--set", "net_arch=[8]"]
+    words += ["--set", "validation_sales=8", "--out", tmp_path / "out", "--tensorboard", board]
+    answer = flashsale(*words)
+    assert answer.code == 0, answer.err
+    assert list(board.glob("events.out.tfevents.*"))
+    settings = json.loads((tmp_path / "out" / "policy" / "agent.json").read_bytes())["settings"]
+    assert (settings["actions"], settings["net_arch"], settings["sales"]) == ("multidiscrete", [8], 64)
+    wrong = ("train", "gvr-periodic", "--out", tmp_path / "none", "--set")
+    assert "Did you mean 'gamma'" in flashsale(*wrong, "gama=0.9").complaint
+    assert "batch_size must be a whole number, got 0.5" in flashsale(*wrong, "batch_size=0.5").complaint
+    table = ("train", "gvr-periodic", "--agent", "sarsa", "--sales", 64, "--out", tmp_path / "none")
+    assert "writes no figures for TensorBoard" in flashsale(*table, "--tensorboard", board).complaint
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_policy_does_not_play_a_scenario_of_another_shape(flashsale, small_policy):

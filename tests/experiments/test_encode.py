@@ -146,6 +146,15 @@ def test_labelled_rows_teach_the_encoder_which_can_be_used_again(flashsale, mess
     assert not (tmp_path / "again" / "confusion.png").exists()
     assert "cross-validated" in flashsale(*words, "--out", tmp_path / "table").out
 
+    theirs = {intent: f"LABEL_{number}" for number, intent in enumerate(made_up)}
+    text = path.read_text(encoding="utf-8")
+    for intent, label in theirs.items():
+        text = text.replace(f",{intent}\n", f",{label}\n")
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text("[labels]\n" + "".join(f'{label} = "{intent}"\n' for intent, label in theirs.items()))
+    mapped = ("encode", messages(text), *words[2:], "--mapping", mapping, "--out", tmp_path / "mapped", "--json")
+    assert flashsale(*mapped).json["intents"] == found["intents"]
+
 
 def test_a_cache_reads_each_text_once_and_changes_nothing(flashsale, messages, encoder, tmp_path):
     path, cache = messages("text\n" + "\n".join(TEXTS) + "\n"), tmp_path / "cache"
@@ -158,6 +167,11 @@ def test_a_cache_reads_each_text_once_and_changes_nothing(flashsale, messages, e
     assert f"{len(TEXTS) + products} of {len(TEXTS) + products} texts were in" in second.err
     cached = flashsale(*words, "--cache", cache, "--out", tmp_path / "third", "--json").json
     assert cached["intents"] == plain["intents"]
+
+
+def test_a_mapping_without_labels_is_refused(flashsale, messages, tmp_path):
+    words = ("encode", messages("text\nhello\n"), "--text-column", "text", "--mapping", tmp_path / "m.toml")
+    assert "name their column with --labels" in flashsale(*words, "--out", tmp_path / "out").complaint
 
 
 def test_a_label_that_is_no_intent_is_refused(flashsale, messages, encoder, tmp_path):

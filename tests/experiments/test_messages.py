@@ -70,6 +70,14 @@ def test_labels_come_beside_their_texts_and_may_be_missing(messages):
     assert labels == ["bargain_hunting", ""]
 
 
+def test_a_shops_own_labels_are_read_by_a_mapping(messages):
+    path = messages("text,label\nhow much,PRICE\nwhere is it,WISMO\nhello,SMALLTALK\nhm,\n")
+    _, labels = read_labelled(path, "text", "label", mapping={"PRICE": "bargain_hunting", "WISMO": "shipping_question"})
+    assert labels == ["bargain_hunting", "shipping_question", "", ""]
+    with pytest.raises(ValueError, match="column 'label' holds none of the mapped labels COST"):
+        read_labelled(path, "text", "label", mapping={"COST": "bargain_hunting"})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

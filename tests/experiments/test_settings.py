@@ -2,7 +2,15 @@
 
 import pytest
 
-from experiments.settings import CONFIGS, load_demo_settings
+from experiments.settings import CONFIGS, load_demo_settings, parse_assignments
+
+
+def test_assignments_are_names_with_toml_values_or_bare_words():
+    found = parse_assignments(["n=3", "drift=[1.5, 0.5]", "actions = discrete", "on=true"], "n=20")
+    assert found == {"n": 3, "drift": [1.5, 0.5], "actions": "discrete", "on": True}
+    for bad in ("n", "n=", "=3", "n=two words", "n=[1"):
+        with pytest.raises(ValueError, match=r"--set wants NAME=VALUE, got .*; e.g. --set n=20"):
+            parse_assignments([bad], "n=20")
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))

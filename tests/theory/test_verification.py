@@ -7,7 +7,7 @@ import pytest
 
 from experiments import verify
 from experiments.anchors import ANCHORS, Measurement, law_of, mean_of
-from experiments.verify import FAIL, PASS, as_markdown, judge, parse_parameters, run_verification
+from experiments.verify import FAIL, PASS, as_markdown, judge, run_verification
 
 SALES = 4_000
 EXPECTED = {  # computed in two independent ways, to six digits
@@ -142,13 +142,6 @@ def test_right_values_pass_as_often_as_promised():
 def test_a_parameter_that_makes_no_sense_is_refused(names, given, message):
     with pytest.raises(ValueError, match=message):
         run_verification(names, given, sales=SALES)
-
-
-def test_parameters_are_toml_values():
-    assert parse_parameters(["n=3", "drift=[1.5, 0.5]"]) == {"n": 3, "drift": [1.5, 0.5]}
-    for bad in ("n", "n=three", "n="):
-        with pytest.raises(ValueError, match="--set wants NAME=VALUE"):
-            parse_parameters([bad])
 
 
 def test_every_parameter_that_may_be_zero_or_negative_exists():
