@@ -198,6 +198,7 @@ class SB3Agent(Agent):
                 self._model.set_logger(configure(None, []))
             if state is None:
                 self._measure_features(venv)
+            self._shape_rewards(venv, population)
             keeper = Keeper(self, played, population, folder, progress, threads)
             if state is not None:
                 keeper.resume(self._model, state)
@@ -215,6 +216,9 @@ class SB3Agent(Agent):
 
     def begin_round(self, model: BaseAlgorithm, done: float) -> None:
         """What changes from round to round; `done` is the share of the training that is over."""
+
+    def _shape_rewards(self, venv: AdvisedSales, population: str | Path | Population | None) -> None:
+        """Tell the learner its rewards as progress, where its settings say so."""
 
     def save(self, folder: str | Path) -> Path:
         """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`."""
@@ -478,10 +482,31 @@ class RecurrentPPOAgent(PPOAgent):
         return {**super()._policy_arguments(), "lstm_hidden_size": self.settings.memory}
 
 
+# Sales of the training customers from which a potential is estimated.
+_POTENTIAL_SALES = 2048
+
+
 class OffPolicyAgent(SB3Agent):
     """What the learners that replay transitions share: Stable-Baselines3's networks over the merchant's features."""
 
     settings: OffPolicy
+
+    def _shape_rewards(self, venv: AdvisedSales, population: str | Path | Population | None) -> None:
+        if not self.settings.potential:
+            return
+        from agents.sb3_potential import Potential  # loads scikit-learn
+
+        heuristic = agents.make(self.settings.potential, self.scenario)
+        played = FlashSaleVecEnv(
+            self.scenario,
+            population,
+            num_envs=_POTENTIAL_SALES,
+            actions=heuristic.encoding,
+            run=self.seed,
+            reward_scale=reward_scale(self.scenario),
+            threads=1,
+        )
+        venv.potential, venv.gamma = Potential(heuristic, played, self.settings.gamma), self.settings.gamma
 
     def _arguments(self, sales: int) -> dict[str, Any]:
         s = self.settings

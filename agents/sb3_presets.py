@@ -160,6 +160,7 @@ class OffPolicy(Settings):
         buffer_size: transitions remembered, the last ones.
         learning_starts: transitions played at random before the first gradient step.
         tau: share of the way that the target network goes towards the network with every gradient step.
+        potential: the heuristic whose worth of a state shapes the rewards, see `agents.sb3_potential`; "" for none.
     """
 
     num_envs: int = 64
@@ -168,6 +169,7 @@ class OffPolicy(Settings):
     buffer_size: int = 200_000
     learning_starts: int = 10_000
     tau: float = _share(0.01)
+    potential: str = ""
     learning_rate: float = 1e-3
     validate_every: int = 100
     validation_sales: int = 4096
@@ -246,7 +248,7 @@ _PPO_ONE_PRODUCT: dict[str, Any] = {
     "log_std": -1.2,
     "final_log_std": -3.5,
     "validate_every": 20,
-    # Policies near the optimum differ by a thousandth: with 4,096 sales the luckiest was kept, a tenth of a percent off.
+    # Policies near the optimum differ by a thousandth: of 4,096 sales the luckiest was kept, a tenth of a percent off.
     "validation_sales": 16_384,
 }
 # Several prices share what a sale tells: they are seen through more noise, and need more of their own to stand out.
@@ -282,6 +284,24 @@ _PPO_REPLENISHMENT: dict[str, Any] = {
     "learning_rate": 1e-3,
     "final_log_std": -3.0,
 }
+# Which tick of a sale earned what is hard to tell from one transition: rewards are told as progress, see `potential`.
+_REPLAYED_ONE_PRODUCT: dict[str, Any] = {
+    "sales": 128 * 64,
+    "potential": "fixed_price",
+    "validate_every": 16,
+    "validation_sales": 16_384,
+}
+_REPLAYED_FEW_PRODUCTS: dict[str, Any] = {**_REPLAYED_ONE_PRODUCT, "sales": 256 * 64, "validate_every": 32}
+# Q-values of neighbouring prices hardly differ: wide batches, each transition seen a few times.
+_DQN_ONE_PRODUCT: dict[str, Any] = {
+    **_REPLAYED_ONE_PRODUCT,
+    "sales": 80 * 512,
+    "num_envs": 512,
+    "batch_size": 4096,
+    "buffer_size": 1_000_000,
+    "learning_starts": 60_000,
+    "validate_every": 8,
+}
 _A2C: dict[str, Any] = {"num_envs": 128, "validate_every": 50, "validation_sales": 4096}
 
 PRESETS: dict[tuple[str, str], Settings] = {
@@ -307,20 +327,20 @@ PRESETS: dict[tuple[str, str], Settings] = {
         sales=24 * 512, num_envs=512, adviser="sell_through", log_std=-2.0
     ),
     ("recurrent_ppo", REPLENISHMENT): RecurrentSettings(**_PPO_REPLENISHMENT),
-    ("dqn", ONE_PRODUCT): DQNSettings(sales=1024 * 64, batch_size=1024),
-    ("dqn", FEW_PRODUCTS): DQNSettings(sales=512 * 64),
+    ("dqn", ONE_PRODUCT): DQNSettings(**_DQN_ONE_PRODUCT),
+    ("dqn", FEW_PRODUCTS): DQNSettings(**_DQN_ONE_PRODUCT),
     ("dqn", MANY_PRODUCTS): DQNSettings(sales=128 * 64),
     ("dqn", REPLENISHMENT): DQNSettings(sales=16 * 64, **_LONG_RUN),
-    ("sac", ONE_PRODUCT): SACSettings(sales=256 * 64),
-    ("sac", FEW_PRODUCTS): SACSettings(sales=256 * 64),
+    ("sac", ONE_PRODUCT): SACSettings(**_REPLAYED_ONE_PRODUCT),
+    ("sac", FEW_PRODUCTS): SACSettings(**_REPLAYED_FEW_PRODUCTS),
     ("sac", MANY_PRODUCTS): SACSettings(sales=64 * 64),
     ("sac", REPLENISHMENT): SACSettings(sales=8 * 64, **_LONG_RUN),
-    ("td3", ONE_PRODUCT): TD3Settings(sales=256 * 64),
-    ("td3", FEW_PRODUCTS): TD3Settings(sales=256 * 64),
+    ("td3", ONE_PRODUCT): TD3Settings(**_REPLAYED_ONE_PRODUCT),
+    ("td3", FEW_PRODUCTS): TD3Settings(**_REPLAYED_FEW_PRODUCTS),
     ("td3", MANY_PRODUCTS): TD3Settings(sales=64 * 64),
     ("td3", REPLENISHMENT): TD3Settings(sales=8 * 64, **_LONG_RUN),
-    ("tqc", ONE_PRODUCT): TQCSettings(sales=256 * 64),
-    ("tqc", FEW_PRODUCTS): TQCSettings(sales=256 * 64),
+    ("tqc", ONE_PRODUCT): TQCSettings(**_REPLAYED_ONE_PRODUCT),
+    ("tqc", FEW_PRODUCTS): TQCSettings(**_REPLAYED_FEW_PRODUCTS),
     ("tqc", MANY_PRODUCTS): TQCSettings(sales=64 * 64),
     ("tqc", REPLENISHMENT): TQCSettings(sales=8 * 64, **_LONG_RUN),
 }
@@ -346,8 +366,10 @@ def preset(scenario: Scenario, algorithm: str = "ppo") -> Settings:
             changed["reacts_to"] = EVERYTHING
         fitting = (n for n in range(chosen.rollout_ticks, 0, -1) if scenario.horizon_ticks % n == 0)
         changed["rollout_ticks"] = next(fitting, 0)
-    if chosen.adviser and agents.AGENTS[chosen.adviser].applies(scenario) is not None:
-        changed["adviser"] = ""
+    for role in ("adviser", "potential"):
+        heuristic = getattr(chosen, role, "")
+        if heuristic and agents.AGENTS[heuristic].applies(scenario) is not None:
+            changed[role] = ""
     return dataclasses.replace(chosen, **changed)
 
 

@@ -44,6 +44,7 @@ from flashsale_env.files import write_atomically
 
 if TYPE_CHECKING:
     from agents.sb3 import SB3Agent
+    from agents.sb3_potential import Potential
 
 POLICY, TRAINING = "policy.zip", "training.json"
 
@@ -57,12 +58,16 @@ _REPLAYED = ("observations", "next_observations", "actions", "rewards", "dones",
 
 
 class AdvisedSales(VecEnvWrapper):
-    """Sales with each observation followed by the advice, and with the masks of its actions.
+    """Sales with each observation followed by the advice, with the masks of its actions and rewards told as progress.
 
     Args:
         venv: the sales.
         advise: (N, D) -> (N, D + C).
         masks: of the actions, where the learner asks for them.
+
+    Attributes:
+        potential: (N, D) -> (N,), by which the rewards are shaped, see `agents.sb3_potential`; None for none.
+        gamma: discount factor of the shaping.
     """
 
     def __init__(
@@ -76,14 +81,22 @@ class AdvisedSales(VecEnvWrapper):
         low, high = np.append(box.low, -edge), np.append(box.high, edge)
         super().__init__(venv, observation_space=spaces.Box(low, high, dtype=np.float32))
         self._advise, self._masks = advise, masks
+        self.potential: Potential | None = None
+        self.gamma = 1.0
         self._shown: npt.NDArray[np.float32] | None = None
+        self._worth: npt.NDArray[np.float64] = np.zeros(venv.num_envs)
 
     def reset(self) -> npt.NDArray[np.float32]:
         self._shown = self.venv.reset()
+        if self.potential is not None:
+            self._worth = self.potential(self._shown)
         return self._advise(self._shown)
 
     def step_wait(self) -> VecEnvStepReturn:
         self._shown, rewards, dones, infos = self.venv.step_wait()
+        if self.potential is not None:
+            before, self._worth = self._worth, self.potential(self._shown)
+            rewards = (rewards + self.gamma * self._worth * ~dones - before).astype(np.float32)
         if dones[0]:
             last = self._advise(np.stack([info["terminal_observation"] for info in infos]))
             for info, observation in zip(infos, last, strict=True):

@@ -18,10 +18,10 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,7 @@ class Tabular(Agent):
         scenario: name, path or object.
         device: accepted as for every learner; a table lives on the CPU.
         seed: number of the training run: of its block of training sales and of its exploration.
-        settings: any field of `Settings`, in place of its default.
+        settings: any field of `Settings`, in place of the rule's own in `preset` or its default.
 
     Attributes:
         q: (S, A) the table; 0 where nothing was learned, which plays list prices.
@@ -130,6 +130,8 @@ class Tabular(Agent):
     Raises:
         ValueError: an unknown setting, one out of its range, or a scenario the table does not apply to.
     """
+
+    preset: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
@@ -139,7 +141,7 @@ class Tabular(Agent):
         for name in settings:
             if name not in known:
                 raise ValueError(unknown_name(f"setting of {self.name!r}", name, known))
-        self.settings = Settings(**settings)
+        self.settings = Settings(**{**self.preset, **settings})
         self.require_applies()
         self._grid = Grid(self, self.settings)
         self._levels = np.array(list(itertools.product(*map(range, self.codec.n_levels))), np.int64)  # (A, C)
@@ -156,7 +158,7 @@ class Tabular(Agent):
         if reason is not None:
             return reason
         actions = math.prod(len(p.price_levels) + p.may_be_withheld for p in scenario.products)
-        entries = math.prod(_shape(scenario, Settings())) * actions
+        entries = math.prod(_shape(scenario, Settings(**cls.preset))) * actions
         return _why_too_large(entries)
 
     def _check_size(self) -> None:
@@ -271,11 +273,16 @@ class Tabular(Agent):
 class QLearning(Tabular):
     """Learns what the best prices earn, whatever prices were tried.
 
+    The largest of noisy entries is too large, and the error grows with every cell that it is handed back through (van
+    Hasselt 2010, Double Q-learning): its cells are wide and all prices are tried to the end, so that each entry
+    averages more.
+
     Source:
         Watkins & Dayan (1992), Machine Learning 8.
     """
 
     name = "q_learning"
+    preset: ClassVar[Mapping[str, Any]] = {"time_cells": 20, "final_exploration": 0.6}
 
     def future(self, q: Floats, action: Integers, exploration: float) -> Floats:
         return np.asarray(q.max(axis=1))
