@@ -74,7 +74,7 @@ def test_every_tick_and_stock_has_a_cell_of_its_own_where_the_grid_is_fine():
 
 def test_several_products_have_every_combination_of_their_prices():
     """Two products of eleven prices and three units each; the table learns, and plays allowed actions."""
-    agent = learner(scenario="mnl-stock")
+    agent = learner(scenario="mnl-stock", time_cells=30)
     assert agent.q.shape == (30 * 4 * 4, 11 * 11)
     agent.learn()
     prices = play(agent, "mnl-stock", seeds=split_seeds("test", 0, 16))
