@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import agents
 from agents.play import trace
 from agents.seeding import split_seeds
 from experiments.benchmark import AGENTS, RESULT, SALE_PICTURE, TRAINING
@@ -73,7 +74,7 @@ def _notes(problem: Mapping[str, Any], like: float) -> tuple[str, ...]:
     recursive = [row["label"] for row in rows if row["exact"]]
     if recursive:
         simulated = [row["label"] for row in rows if not row["exact"]]
-        rest = f"; {', '.join(simulated)}: {sales}" if simulated else ""
+        rest = f"; {', '.join(simulated)} and their differences: {sales}" if simulated else ""
         notes.append(f"Expected values by backward recursion, intervals over training runs{rest}.")
     else:
         notes.append(f"{sales[0].upper()}{sales[1:]}; intervals over training runs and sales.")
@@ -90,6 +91,30 @@ def _notes(problem: Mapping[str, Any], like: float) -> tuple[str, ...]:
             f"({bound['name']})."
         )
     return tuple(notes)
+
+
+def overview_table(problems: Sequence[Mapping[str, Any]]) -> Table:
+    """Every agent on every problem in one table: its share of the optimum, or what it earns more than the baseline."""
+    rows: dict[str, list[str]] = {}
+    columns = ["agent"]
+    for k, problem in enumerate(problems):
+        optimum = problem["bound"] is not None and problem["bound"]["exact"]
+        costs = problem["measure"] == "average cost"
+        what = "cost over the least" if optimum and costs else "of the optimum" if optimum else "less {against}"
+        columns.append(f"{problem['name']}: {what.format(against=problem['against'])}")
+        like = max(abs(row["mean"]) for row in problem["rows"])
+        for row in problem["rows"]:
+            cells = rows.setdefault(row["label"], [""] * len(problems))
+            if optimum:
+                cells[k] = _share(row["share"])
+            else:
+                cells[k] = "0" if row["difference"] is None else _with_interval(row["difference"], like, "+")
+    order = {label: place for place, label in enumerate(agents.AGENTS)}
+    lines = [(label, *cells) for label, cells in sorted(rows.items(), key=lambda item: order.get(item[0], len(order)))]
+    note = (
+        "Means ± half of the 95 % interval over runs, and over sales where they were played; empty: not played there."
+    )
+    return Table("all agents on all problems", tuple(columns), tuple(lines), (note,))
 
 
 def score_table(scores: Mapping[str, Any]) -> Table | None:
@@ -131,8 +156,11 @@ def as_markdown(folder: Path) -> str:
 
 
 def _tables(result: Mapping[str, Any]) -> list[Table]:
-    overall = score_table(result["scores"]) if len(result["problems"]) > 1 else None
-    return [*(benchmark_table(problem) for problem in result["problems"]), *([overall] if overall else [])]
+    each = [benchmark_table(problem) for problem in result["problems"]]
+    if len(each) == 1:
+        return each
+    overall = score_table(result["scores"])
+    return [overview_table(result["problems"]), *each, *([overall] if overall else [])]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -179,8 +207,10 @@ def write_report(folder: Path) -> Path:
 def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
     body = ["<h1>Agents on common sales</h1>", f'<p class="verdict">{escape(result["description"])}</p>']
     overall = score_table(result["scores"])
+    if len(result["problems"]) > 1:
+        body += ["<h2>All problems</h2>", *_shown(overview_table(result["problems"]), best=None)]
     if overall is not None and len(result["problems"]) > 1:
-        body += ["<h2>All problems</h2>", *_shown(overall)]
+        body += _shown(overall)
         several = {label: row for label, row in result["scores"]["agents"].items() if _has_runs(row)}
         if several:
             body.append(figure(_profiles(several), "Share of an agent's runs that score more than each score."))
@@ -238,8 +268,8 @@ def _made_by(config: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def _shown(content: Table) -> list[str]:
-    return [table(content.columns, content.rows, best=0), f'<p class="note">{escape(" ".join(content.notes))}</p>']
+def _shown(content: Table, best: int | None = 0) -> list[str]:
+    return [table(content.columns, content.rows, best=best), f'<p class="note">{escape(" ".join(content.notes))}</p>']
 
 
 def _curves(folder: Path, problem: Mapping[str, Any]) -> dict[str, list[pd.DataFrame]]:

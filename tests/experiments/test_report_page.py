@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments.html_report import PAGE, benchmark_table
+from agents import AGENTS
+from experiments.html_report import PAGE, benchmark_table, overview_table
 from experiments.runs import CONFIG
 from tests.experiments.conftest import ask
 
@@ -71,12 +72,28 @@ def test_the_page_of_a_benchmark_shows_every_figure_and_fetches_nothing(compared
 
 def test_markdown_is_a_table_with_the_command_that_made_it(compared):
     folder, result = compared
-    lines = ask("report", folder, "--markdown").out.splitlines()
+    text = ask("report", folder, "--markdown").out
+    lines = text.splitlines()
     assert lines[0] == f"Made by `{result['command']}`."
     tables = [line for line in lines if line.startswith("|")]
-    assert len({line.count("|") for line in tables if "random" in line}) <= 2
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2 + len(result["problems"]), "an overview, every problem, the scores"
+    assert all(len({line.count("|") for line in block}) == 1 for block in blocks)
     assert any(line.startswith("| dp | 1 | 9.4128 | 100.00 % |") for line in tables)
     assert "**mnl-stock (homogeneous)**" in lines
+
+
+def test_one_table_shows_every_agent_on_every_problem(compared):
+    problems = compared[1]["problems"]
+    overview = overview_table(problems)
+    assert overview.columns == ("agent", "gvr-periodic: of the optimum", "mnl-stock: less random")
+    rows = {row[0]: row[1:] for row in overview.rows}
+    assert rows.keys() == {row["label"] for problem in problems for row in problem["rows"]}
+    assert rows["dp"][0] == "100.00 %"
+    assert rows["dp"][1].startswith("+")
+    assert rows["random"][1] == "0"
+    assert rows["fixed_price"][1] == "", "it was not asked for there"
+    assert [row[0] for row in overview.rows] == [name for name in AGENTS if name in rows]
 
 
 def test_an_interval_of_a_learner_is_shown_and_an_exact_value_has_none(compared):
