@@ -32,6 +32,7 @@ __all__ = [
     "load",
     "make",
     "play",
+    "shorter",
     "split_seeds",
     "trace",
     "tuned",
@@ -180,6 +181,13 @@ def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "aut
     if name not in AGENTS:
         raise ValueError(unknown_name(f"agent in {folder}", name, AGENTS))
     return AGENTS[name].cls.load(folder, load_scenario(scenario), device, **options)
+
+
+def shorter(name: str, scenario: str | Path | Scenario, sales: int) -> dict[str, int]:
+    """Settings with which a learner plays so many sales in the whole training: in its own batch, or one as small."""
+    own = make(name, scenario, device="cpu").settings
+    siblings = getattr(own, "siblings", 1)
+    return {"sales": sales, "num_envs": max(min(sales, own.num_envs) // siblings, 1) * siblings}
 
 
 def tuned(name: str, scenario: Scenario) -> dict[str, float]:

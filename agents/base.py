@@ -1,10 +1,11 @@
 """What every agent is: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, what settings may hold, and saving and loading an agent as JSON.
+Owns    the shape rules of `predict`, what settings may hold, what is played, and saving and loading an agent as JSON.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import numbers
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import ActionCodec, Layout, Scenario, load_scenario
+from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -165,7 +166,10 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
 
 
 def require_types(settings: Any) -> None:
-    """Hold the fields of a dataclass of numbers, texts and tuples of whole numbers to what they are declared as.
+    """Hold the fields of a frozen dataclass to what they are declared as, and make numpy's numbers Python's.
+
+    Args:
+        settings: whose fields are numbers, texts and tuples of whole numbers.
 
     Raises:
         ValueError: a field is of another type; the message names it.
@@ -173,19 +177,36 @@ def require_types(settings: Any) -> None:
     for field in dataclasses.fields(settings):
         value, declared = getattr(settings, field.name), field.type
         if declared is bool:
-            fits, wanted = isinstance(value, bool), "true or false"
+            fits, wanted, kept = isinstance(value, bool), "true or false", value
         elif declared is int:
-            fits, wanted = _is_number(value, numbers.Integral), "a whole number"
+            fits, wanted, kept = _is_number(value, numbers.Integral), "a whole number", value
         elif declared is str:
-            fits, wanted = isinstance(value, str), "a text"
+            fits, wanted, kept = isinstance(value, str), "a text", value
         elif declared == tuple[int, ...]:
             fits = isinstance(value, tuple | list) and all(_is_number(entry, numbers.Integral) for entry in value)
-            wanted = "a list of whole numbers"
-        else:  # a float, or none where that is declared
-            fits = _is_number(value, numbers.Real) or (value is None and declared is not float)
-            wanted = "a number"
+            wanted, kept = "a list of whole numbers", tuple(value) if fits else value
+        elif declared is float:
+            fits, wanted, kept = _is_number(value, numbers.Real), "a number", value
+        else:  # float | None
+            fits, wanted, kept = value is None or _is_number(value, numbers.Real), "a number or none", value
         if not fits:
             raise ValueError(f"{field.name} must be {wanted}, got {value!r}.")
+        if isinstance(kept, tuple):
+            kept = tuple(int(entry) for entry in kept)
+        elif declared is not bool and isinstance(kept, numbers.Real):
+            kept = int(kept) if declared is int else float(kept)
+        object.__setattr__(settings, field.name, kept)
+
+
+def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
+    """Hashes of what is played, by which a training is known that is not to be continued among others."""
+    voices = hashlib.sha256()
+    for name in ("intent_probabilities", "latent_class", "relevance", "price_sensitivity", "coupon_affinity", "weight"):
+        voices.update(np.ascontiguousarray(getattr(population, name)).tobytes())
+    return {
+        "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
+        "population_sha256": voices.hexdigest(),
+    }
 
 
 def _is_number(value: Any, kind: type) -> bool:

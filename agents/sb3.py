@@ -12,6 +12,7 @@ A new algorithm is a class here, its settings and presets in `sb3_presets`, and 
 
 import dataclasses
 import json
+import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -26,9 +27,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from stable_baselines3.common.utils import get_device
+from torch import nn
 
 import agents
-from agents.base import CARD, FORMAT, Agent, read_card
+from agents.base import CARD, FORMAT, Agent, fingerprints, read_card
 from agents.merchant import Merchant
 from agents.sb3_masks import ActionMasks
 from agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
@@ -58,6 +60,7 @@ from agents.sb3_training import (
     Keeper,
     Progress,
     Row,
+    corrected,
     mixed_seed,
     one_thread,
     own_randomness,
@@ -67,7 +70,7 @@ from agents.sb3_training import (
     zipped,
 )
 from agents.sb3_vec_env import FlashSaleVecEnv
-from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
+from flashsale_env import ActionCodec, Layout, Population, Scenario, load_population, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
@@ -115,7 +118,7 @@ class SB3Agent(Agent):
         self._masks = ActionMasks(self.scenario, self.encoding) if self.algorithm is MaskablePPO else None
         self._adviser = None
         if self.settings.adviser:
-            self._adviser = agents.make(self.settings.adviser, self.scenario, **(adviser_params or {}))
+            self._adviser = self._rule("adviser", **(adviser_params or {}))
         self._draws = 0
         # Only the shapes matter here, so the customers do not; a learner asks for two transitions at least.
         self._model = self._build(
@@ -125,6 +128,13 @@ class SB3Agent(Agent):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         return why_not(cls.name, scenario)
+
+    def _rule(self, role: str, **params: float) -> Any:
+        """The agent that a setting names, which does not learn itself."""
+        name, rules = getattr(self.settings, role), [n for n, entry in agents.AGENTS.items() if not entry.learns]
+        if name not in rules:
+            raise ValueError(unknown_name(role, name, rules))
+        return agents.make(name, self.scenario, **params)
 
     @property
     def policy(self) -> Any:
@@ -139,9 +149,9 @@ class SB3Agent(Agent):
             if not mode:
                 torch.manual_seed(mixed_seed(self.seed, self._draws))
                 self._draws += 1
-            return self.policy.predict(  # type: ignore[no-any-return]
-                self._advise(observations), state, episode_start, deterministic=mode, **more
-            )
+            advised = self._advise(observations)
+            actions, state = self.policy.predict(advised, state, episode_start, deterministic=mode, **more)
+        return corrected(advised, actions, self._correction) if self._correction else actions, state
 
     def learn(
         self,
@@ -178,6 +188,9 @@ class SB3Agent(Agent):
         if sales is not None:
             self.settings = dataclasses.replace(self.settings, sales=sales)
         settings, folder = self.settings, None if folder is None else Path(folder)
+        since, products = time.perf_counter(), [product.title for product in self.scenario.products]
+        population = load_population(self.scenario.population if population is None else population, products)
+        identity = {**self.identity(), **fingerprints(self.scenario, population)}
         played = FlashSaleVecEnv(
             self.scenario,
             population,
@@ -190,7 +203,7 @@ class SB3Agent(Agent):
         )
         venv = self._advised(played)
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
-            state = None if folder is None else read_training(folder, self.identity())
+            state = None if folder is None else read_training(folder, identity)
             self._model = self._build(venv)
             if tensorboard is not None:
                 self._model.set_logger(configure(str(tensorboard), ["tensorboard"]))
@@ -199,7 +212,7 @@ class SB3Agent(Agent):
             if state is None:
                 self._measure_features(venv)
             self._shape_rewards(venv, population)
-            keeper = Keeper(self, played, population, folder, progress, threads)
+            keeper = Keeper(self, played, population, folder, identity, progress, threads, since)
             if state is not None:
                 keeper.resume(self._model, state)
             left = keeper.all_rounds - keeper.rounds
@@ -217,7 +230,7 @@ class SB3Agent(Agent):
     def begin_round(self, model: BaseAlgorithm, done: float) -> None:
         """What changes from round to round; `done` is the share of the training that is over."""
 
-    def _shape_rewards(self, venv: AdvisedSales, population: str | Path | Population | None) -> None:
+    def _shape_rewards(self, venv: AdvisedSales, population: Population) -> None:
         """Tell the learner its rewards as progress, where its settings say so."""
 
     def save(self, folder: str | Path) -> Path:
@@ -312,7 +325,12 @@ class SB3Agent(Agent):
             )
 
     def _advised(self, venv: FlashSaleVecEnv) -> AdvisedSales:
-        return AdvisedSales(venv, self._advise, len(self._box.names), self._masks)
+        return AdvisedSales(venv, self._advise, len(self._box.names), self._masks, self._correction)
+
+    @property
+    def _correction(self) -> float:
+        """Width of the changes of the advice that the policy's actions are; 0 where they are actions."""
+        return getattr(self.settings, "correction", 0.0) if self._adviser is not None else 0.0
 
     def _advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(N, D) -> (N, D + C)."""
@@ -491,22 +509,38 @@ class OffPolicyAgent(SB3Agent):
 
     settings: OffPolicy
 
-    def _shape_rewards(self, venv: AdvisedSales, population: str | Path | Population | None) -> None:
-        if not self.settings.potential:
+    def __init__(self, scenario: str | Path | Scenario, **options: Any) -> None:
+        super().__init__(scenario, **options)
+        self._potential = self._rule("potential") if self.settings.potential else None
+
+    def _build(self, venv: AdvisedSales) -> Any:
+        model = super()._build(venv)
+        if self._correction:
+            # Before the first update the advice is played as it is.
+            last = [part for part in model.actor.mu.modules() if isinstance(part, nn.Linear)][-1]
+            with torch.no_grad():
+                last.weight.zero_()
+                last.bias.zero_()
+        return model
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "potential_params": {} if self._potential is None else self._potential.params}
+
+    def _shape_rewards(self, venv: AdvisedSales, population: Population) -> None:
+        if self._potential is None:
             return
         from agents.sb3_potential import Potential  # loads scikit-learn
 
-        heuristic = agents.make(self.settings.potential, self.scenario)
         played = FlashSaleVecEnv(
             self.scenario,
             population,
             num_envs=_POTENTIAL_SALES,
-            actions=heuristic.encoding,
+            actions=self._potential.encoding,
             run=self.seed,
             reward_scale=reward_scale(self.scenario),
             threads=1,
         )
-        venv.potential, venv.gamma = Potential(heuristic, played, self.settings.gamma), self.settings.gamma
+        venv.potential, venv.gamma = Potential(self._potential, played, self.settings.gamma), self.settings.gamma
 
     def _arguments(self, sales: int) -> dict[str, Any]:
         s = self.settings
@@ -518,7 +552,7 @@ class OffPolicyAgent(SB3Agent):
             "train_freq": 1,
             "gradient_steps": s.gradient_steps,
             "buffer_size": min(s.buffer_size, transitions) if sales == s.num_envs else sales,
-            "learning_starts": s.learning_starts,
+            "learning_starts": min(s.learning_starts, transitions // 5),
             "tau": s.tau,
             "policy_kwargs": {
                 "net_arch": list(s.net_arch),

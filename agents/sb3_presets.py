@@ -31,7 +31,7 @@ class Settings:
         sales: sales played in the whole training.
         num_envs: sales played at once.
         adviser: the heuristic whose action the networks are shown, and which an on-policy policy starts from and goes
-            on correcting; "" for none.
+            on correcting (others: see `correction`); "" for none.
         actions: encoding of the actions.
         gamma: discount factor of a tick. A sale is short and its profit is what counts, so 1; below it where the
             horizon only stands for "for ever".
@@ -58,7 +58,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_types(self)
-        object.__setattr__(self, "net_arch", tuple(self.net_arch))
         if not self.net_arch or min(self.net_arch) < 1:
             raise ValueError(f"net_arch must be one or more widths of at least 1, got {list(self.net_arch)}.")
         for field in dataclasses.fields(self):
@@ -158,8 +157,9 @@ class OffPolicy(Settings):
         batch_size: transitions of a gradient step.
         gradient_steps: of every tick, in which `num_envs` new transitions come in.
         buffer_size: transitions remembered, the last ones.
-        learning_starts: transitions played at random before the first gradient step.
-        tau: share of the way that the target network goes towards the network with every gradient step.
+        learning_starts: transitions played at random before the first gradient step, at most a fifth of the training.
+        tau: share of the way that the target network goes towards the network with every gradient step (with every
+            tick for a Q-network).
         potential: the heuristic whose worth of a state shapes the rewards, see `agents.sb3_potential`; "" for none.
     """
 
@@ -173,7 +173,7 @@ class OffPolicy(Settings):
     learning_rate: float = 1e-3
     validate_every: int = 100
     validation_sales: int = 4096
-    checkpoint_every: int = 100
+    checkpoint_every: int = 16
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,22 @@ class DQNSettings(OffPolicy):
 
 
 @dataclass(frozen=True)
-class SACSettings(OffPolicy):
-    """Soft actor-critic: `ent_coef` is the fixed weight of the entropy, in the units of the scaled reward."""
+class ReplayedBox(OffPolicy):
+    """Settings of the learners of box actions among them.
+
+    Args:
+        correction: where there is an adviser, its action is played changed by at most this much (box columns run from
+            -1 to 1); 0 for actions of the learner's own, which then only sees the advice.
+    """
 
     encodings: ClassVar[tuple[str, ...]] = ("box",)
+
+    correction: float = _share(0.0)
+
+
+@dataclass(frozen=True)
+class SACSettings(ReplayedBox):
+    """Soft actor-critic: `ent_coef` is the fixed weight of the entropy, in the units of the scaled reward."""
 
     ent_coef: float = 0.003
 
@@ -217,15 +229,13 @@ class TQCSettings(SACSettings):
 
 
 @dataclass(frozen=True)
-class TD3Settings(OffPolicy):
+class TD3Settings(ReplayedBox):
     """Twin delayed deep deterministic policy gradient.
 
     Args:
         noise: standard deviation of the exploration.
         target_noise: of the smoothing of the target action, which is cut at two and a half of it.
     """
-
-    encodings: ClassVar[tuple[str, ...]] = ("box",)
 
     noise: float = 0.2
     target_noise: float = 0.1
@@ -273,6 +283,14 @@ _PPO_MANY_PRODUCTS: dict[str, Any] = {
 # What an order does is seen some ticks later, so a rollout of 40 ticks tells; siblings centre the rewards, as the
 # learner of a long-run average wants them.
 _LONG_RUN: dict[str, Any] = {"gamma": 0.98, "validate_every": 1, "validation_sales": 64}
+_REPLAYED_REPLENISHMENT: dict[str, Any] = {
+    **_LONG_RUN,
+    "sales": 8 * 64,
+    "potential": "base_stock",
+    "adviser": "base_stock",
+    "correction": 0.3,
+    "checkpoint_every": 1,
+}
 _PPO_REPLENISHMENT: dict[str, Any] = {
     **_LONG_RUN,
     "sales": 8 * 256,
@@ -292,8 +310,18 @@ _REPLAYED_ONE_PRODUCT: dict[str, Any] = {
     "validation_sales": 16_384,
 }
 _REPLAYED_FEW_PRODUCTS: dict[str, Any] = {**_REPLAYED_ONE_PRODUCT, "sales": 256 * 64, "validate_every": 32}
-# Q-values of neighbouring prices hardly differ: wide batches, each transition seen a few times.
-_DQN_ONE_PRODUCT: dict[str, Any] = {
+# What one price does is lost in the shocks of a sale: these learners keep to the rule and change it a little.
+_REPLAYED_MANY_PRODUCTS: dict[str, Any] = {
+    "sales": 64 * 64,
+    "potential": "sell_through",
+    "adviser": "sell_through",
+    "correction": 0.15,
+    "learning_rate": 3e-4,
+    "validate_every": 8,
+    "checkpoint_every": 8,
+}
+# Q-values of neighbouring prices hardly differ: more sales side by side, and gradients that average over more of them.
+_DQN_FEW_PRICES: dict[str, Any] = {
     **_REPLAYED_ONE_PRODUCT,
     "sales": 80 * 512,
     "num_envs": 512,
@@ -301,6 +329,7 @@ _DQN_ONE_PRODUCT: dict[str, Any] = {
     "buffer_size": 1_000_000,
     "learning_starts": 60_000,
     "validate_every": 8,
+    "checkpoint_every": 8,
 }
 _A2C: dict[str, Any] = {"num_envs": 128, "validate_every": 50, "validation_sales": 4096}
 
@@ -327,22 +356,22 @@ PRESETS: dict[tuple[str, str], Settings] = {
         sales=24 * 512, num_envs=512, adviser="sell_through", log_std=-2.0
     ),
     ("recurrent_ppo", REPLENISHMENT): RecurrentSettings(**_PPO_REPLENISHMENT),
-    ("dqn", ONE_PRODUCT): DQNSettings(**_DQN_ONE_PRODUCT),
-    ("dqn", FEW_PRODUCTS): DQNSettings(**_DQN_ONE_PRODUCT),
-    ("dqn", MANY_PRODUCTS): DQNSettings(sales=128 * 64),
-    ("dqn", REPLENISHMENT): DQNSettings(sales=16 * 64, **_LONG_RUN),
+    ("dqn", ONE_PRODUCT): DQNSettings(**_DQN_FEW_PRICES),
+    ("dqn", FEW_PRODUCTS): DQNSettings(**_DQN_FEW_PRICES),
+    ("dqn", MANY_PRODUCTS): DQNSettings(sales=128 * 64, potential="sell_through", validate_every=16),
+    ("dqn", REPLENISHMENT): DQNSettings(sales=16 * 64, potential="base_stock", checkpoint_every=2, **_LONG_RUN),
     ("sac", ONE_PRODUCT): SACSettings(**_REPLAYED_ONE_PRODUCT),
     ("sac", FEW_PRODUCTS): SACSettings(**_REPLAYED_FEW_PRODUCTS),
-    ("sac", MANY_PRODUCTS): SACSettings(sales=64 * 64),
-    ("sac", REPLENISHMENT): SACSettings(sales=8 * 64, **_LONG_RUN),
+    ("sac", MANY_PRODUCTS): SACSettings(**_REPLAYED_MANY_PRODUCTS),
+    ("sac", REPLENISHMENT): SACSettings(**_REPLAYED_REPLENISHMENT),
     ("td3", ONE_PRODUCT): TD3Settings(**_REPLAYED_ONE_PRODUCT),
     ("td3", FEW_PRODUCTS): TD3Settings(**_REPLAYED_FEW_PRODUCTS),
-    ("td3", MANY_PRODUCTS): TD3Settings(sales=64 * 64),
-    ("td3", REPLENISHMENT): TD3Settings(sales=8 * 64, **_LONG_RUN),
+    ("td3", MANY_PRODUCTS): TD3Settings(**_REPLAYED_MANY_PRODUCTS),
+    ("td3", REPLENISHMENT): TD3Settings(**_REPLAYED_REPLENISHMENT),
     ("tqc", ONE_PRODUCT): TQCSettings(**_REPLAYED_ONE_PRODUCT),
     ("tqc", FEW_PRODUCTS): TQCSettings(**_REPLAYED_FEW_PRODUCTS),
-    ("tqc", MANY_PRODUCTS): TQCSettings(sales=64 * 64),
-    ("tqc", REPLENISHMENT): TQCSettings(sales=8 * 64, **_LONG_RUN),
+    ("tqc", MANY_PRODUCTS): TQCSettings(**_REPLAYED_MANY_PRODUCTS),
+    ("tqc", REPLENISHMENT): TQCSettings(**_REPLAYED_REPLENISHMENT),
 }
 
 

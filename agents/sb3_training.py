@@ -66,6 +66,7 @@ class AdvisedSales(VecEnvWrapper):
         masks: of the actions, where the learner asks for them.
 
     Attributes:
+        correction: width of the changes of the advice that actions are; 0 where they are actions.
         potential: (N, D) -> (N,), by which the rewards are shaped, see `agents.sb3_potential`; None for none.
         gamma: discount factor of the shaping.
     """
@@ -76,21 +77,27 @@ class AdvisedSales(VecEnvWrapper):
         advise: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
         advice: int,
         masks: ActionMasks | None = None,
+        correction: float = 0.0,
     ) -> None:
         box, edge = venv.observation_space, np.full(advice, _ADVICE_BOUND, np.float32)
         low, high = np.append(box.low, -edge), np.append(box.high, edge)
         super().__init__(venv, observation_space=spaces.Box(low, high, dtype=np.float32))
-        self._advise, self._masks = advise, masks
+        self._advise, self._masks, self.correction = advise, masks, correction
         self.potential: Potential | None = None
         self.gamma = 1.0
         self._shown: npt.NDArray[np.float32] | None = None
+        self._advised: npt.NDArray[np.float32] = np.zeros((venv.num_envs, len(low)), np.float32)
         self._worth: npt.NDArray[np.float64] = np.zeros(venv.num_envs)
 
     def reset(self) -> npt.NDArray[np.float32]:
         self._shown = self.venv.reset()
         if self.potential is not None:
             self._worth = self.potential(self._shown)
-        return self._advise(self._shown)
+        self._advised = self._advise(self._shown)
+        return self._advised
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        self.venv.step_async(corrected(self._advised, actions, self.correction) if self.correction else actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         self._shown, rewards, dones, infos = self.venv.step_wait()
@@ -101,7 +108,8 @@ class AdvisedSales(VecEnvWrapper):
             last = self._advise(np.stack([info["terminal_observation"] for info in infos]))
             for info, observation in zip(infos, last, strict=True):
                 info["terminal_observation"] = observation
-        return self._advise(self._shown), rewards, dones, infos
+        self._advised = self._advise(self._shown)
+        return self._advised, rewards, dones, infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """(N, A) of the observations last shown."""
@@ -121,6 +129,14 @@ class AdvisedSales(VecEnvWrapper):
         return super().env_method(method_name, *method_args, indices=indices, **method_kwargs)
 
 
+def corrected(
+    advised: npt.NDArray[np.float32], corrections: npt.NDArray[np.float32], width: float
+) -> npt.NDArray[np.float32]:
+    """The advice, last in (N, D + C), changed by corrections (N, C) in -1..1 of this width; (N, C) in -1..1."""
+    advice = advised[:, -corrections.shape[1] :]
+    return np.asarray(np.clip(advice + width * corrections, -_ADVICE_BOUND, _ADVICE_BOUND), np.float32)
+
+
 class Keeper(BaseCallback):
     """Between two rounds: validates, keeps the best policy and the curve, writes checkpoints."""
 
@@ -130,11 +146,13 @@ class Keeper(BaseCallback):
         venv: FlashSaleVecEnv,
         population: Any,
         folder: Path | None,
+        identity: dict[str, Any],
         progress: Progress | None,
         threads: int | None,
+        since: float,
     ) -> None:
         super().__init__()
-        self.agent, self.venv, self.population, self.folder = agent, venv, population, folder
+        self.agent, self.venv, self.population, self.folder, self.identity = agent, venv, population, folder, identity
         self.progress, self.threads = progress, threads
         self.rounds = 0
         self.curve: list[Row] = []
@@ -142,7 +160,7 @@ class Keeper(BaseCallback):
         self.round_steps = agent.settings.num_envs * agent.scenario.horizon_ticks
         self.all_rounds = -(-agent.settings.sales // agent.settings.num_envs)
         self._seconds = 0.0
-        self._since = time.perf_counter()
+        self._since = since
         self._resumed = False
 
     def resume(self, model: BaseAlgorithm, state: dict[str, Any]) -> None:
@@ -224,7 +242,7 @@ class Keeper(BaseCallback):
         if isinstance(self.model, OffPolicyAlgorithm):
             write_atomically(_replay_path(self.folder, name), replay_bytes(self.model.replay_buffer))
         state = {
-            **self.agent.identity(),
+            **self.identity,
             "rounds": self.rounds,
             "seconds": self._elapsed(),
             "checkpoint": name,

@@ -29,7 +29,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 import flashsale_env
-from agents.base import CARD, FORMAT, Agent, read_card, require_types
+from agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
 from agents.exact import why_unseen
 from agents.optimal import TickReader
 from agents.play import play
@@ -327,6 +327,7 @@ class _Training:
         self.simulator = Simulator(
             agent.scenario, population, sales=agent.settings.num_envs, actions="multidiscrete", threads=threads
         )
+        self.played = fingerprints(agent.scenario, self.simulator.population)
         self.batches = 0
         self.curve: list[Row] = []
         self.q = np.zeros_like(agent.q)
@@ -419,6 +420,7 @@ class _Training:
         return {
             "name": self.agent.name,
             "scenario": self.agent.scenario.name,
+            **self.played,
             "seed": self.agent.seed,
             "settings": dataclasses.asdict(self.agent.settings),
             "actions": self.agent._actions,

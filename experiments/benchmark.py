@@ -17,6 +17,7 @@ run), `PROBLEM/sale.png` (the first test sale, played by the best agent), `PROBL
 learners `training/`, as `flashsale train` leaves it.
 """
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -37,6 +38,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import agents
+from agents.base import fingerprints
 from agents.exact import lost_sales_problem
 from agents.optimal import evaluate_exactly
 from agents.play import Plays, play, trace
@@ -115,16 +117,24 @@ def units_of(benchmark: Benchmark) -> Iterator[Unit]:
 
 
 def fingerprint(benchmark: Benchmark) -> str:
-    """Hash of the settings, and of the scenarios and customers that they name, so that a changed file is noticed.
+    """Hash of the settings, and of the scenarios, customers, presets and tuned values that they name.
 
-    The training runs are not part of it: more of them change nothing about those that are finished.
+    So a change of any of them is noticed. The training runs are not part of it: more of them change nothing about those
+    that are finished.
     """
     named = []
     for problem in benchmark.problems:
         scenario = problem.load_scenario()
-        named.append([repr(scenario), problem.load_population(scenario).card.get("sha256")])
+        played = fingerprints(scenario, problem.load_population(scenario))
+        named.append([played, [_values(row, row.scenario(scenario)) for row in problem.agents]])
     settings = {**benchmark.as_json(), "training_seeds": None}
     return hashlib.sha256(json.dumps([settings, named], sort_keys=True).encode()).hexdigest()
+
+
+def _values(row: Row, scenario: Scenario) -> dict[str, Any]:
+    """Every number that makes an agent of this row what it is."""
+    agent = agents.make(row.agent, scenario, device="cpu", **row.settings)
+    return dataclasses.asdict(agent.settings) if row.learns else agent.params
 
 
 def run_benchmark(

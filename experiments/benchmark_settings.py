@@ -79,6 +79,8 @@ class Row:
     def __post_init__(self) -> None:
         if self.agent not in agents.AGENTS:
             raise ValueError(unknown_name("agent", self.agent, [*agents.AGENTS, *GROUPS]))
+        for name in self.settings.keys() & {"name", "scenario", "device", "seed"}:
+            raise ValueError(f"{name} is no setting of an agent: the benchmark gives it.")
         if self.texts not in TEXTS:
             raise ValueError(unknown_name("texts", self.texts, TEXTS))
         object.__setattr__(self, "label", self.label or self.agent)
@@ -105,8 +107,7 @@ class Row:
             shown = np.eye(len(INTENTS), dtype=np.float32)[population.latent_class]
         else:
             shown = population.intent_probabilities[np.random.default_rng(seed).permutation(len(population))]
-        card = {**population.card, "sha256": {**population.card.get("sha256", {}), "texts": f"{self.texts}, {seed}"}}
-        return dataclasses.replace(population, intent_probabilities=shown, card=card)
+        return dataclasses.replace(population, intent_probabilities=shown)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ EXTRAS = {
     "transformers": "encoders",
     "tokenizers": "encoders",
     "peft": "encoders",
-    "sklearn": "encoders",
+    "sklearn": "agents",
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 

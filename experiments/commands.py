@@ -451,8 +451,11 @@ def train(
 
     check_learner(agent, tensorboard=tensorboard is not None)
     settings = parse_assignments(assignments or (), "learning_rate=0.001")
-    if sales is not None:
-        settings = {"num_envs": min(sales, 1024), **settings, "sales": sales}
+    for name in settings.keys() & {"name", "scenario", "device", "seed", "sales"}:
+        raise ValueError(
+            f"--set {name}: {name} has a place of its own on the command line, see `flashsale train --help`."
+        )
+    settings |= {} if sales is None else agents.shorter(agent, sale, sales)
     agents.make(agent, sale, device="cpu", **settings)  # a mistake costs nothing yet
     run = Run(
         out,

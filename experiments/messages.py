@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def read_labelled(
     if mapping is not None:
         if not set(given) & set(mapping):
             raise ValueError(f"{path}: column {labels!r} holds none of the mapped labels {', '.join(mapping)}.")
+        counts = Counter(label for label in given if label and label not in mapping)
+        unused = [label for label in mapping if label not in given]
+        if counts or unused:
+            others = ", ".join(f"{label} ({count})" for label, count in counts.most_common(8)) or "none"
+            warnings.warn(
+                f"labels without an intent in the mapping: {others}"
+                + " ..." * (len(counts) > 8)
+                + (f"; labels of the mapping that no row has: {', '.join(unused)}" if unused else ""),
+                stacklevel=2,
+            )
         given = [mapping.get(label, "") for label in given]
     for row, label in zip(table.index, given, strict=True):
         if label and label not in INTENTS:

@@ -73,20 +73,25 @@ class DemoSettings:
 
 
 def parse_assignments(words: Sequence[str], example: str) -> dict[str, Any]:
-    """What `--set` is given: `n=20`, `drift=[1.5, 0.5]`, a name and a TOML value each; a bare word is a text.
+    """What `--set` is given: `n=20`, `drift=[1.5, 0.5]`, a name and a TOML value each; `none`; a bare word is a text.
 
     Raises:
-        ValueError: not of that form.
+        ValueError: not of that form, or a name twice.
     """
     given: dict[str, Any] = {}
     for word in words:
-        name, _, value = (part.strip() for part in word.partition("="))
+        name, _, text = (part.strip() for part in word.partition("="))
         try:
-            given[name] = tomllib.loads(f"x = {value}")["x"]
+            value = tomllib.loads(f"x = {text}")["x"]
         except tomllib.TOMLDecodeError:
-            given[name] = value if value.isidentifier() else None
-        if not name or given[name] is None:
+            value = None if text == "none" else text
+            if not text.isidentifier():
+                name = ""
+        if not name:
             raise ValueError(f"--set wants NAME=VALUE, got {word!r}; e.g. --set {example}.")
+        if name in given:
+            raise ValueError(f"--set gives {name!r} twice.")
+        given[name] = value
     return given
 
 

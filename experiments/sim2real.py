@@ -102,7 +102,7 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
     learn, logged = learned_from(log, reference, scenario, IntentEncoder.default(device=device))
     worlds: list[tuple[str, int | None]] = [(REFERENCE, None), *(("learned", size) for size in study.log_sizes)]
     seeds = split_seeds("test", 0, study.episodes)
-    settings = {} if study.training_sales is None else _short(study.training_sales)
+    settings = {} if study.training_sales is None else agents.shorter("ppo", scenario, study.training_sales)
     todo = list(itertools.product(worlds, study.seeds))
     profits: dict[tuple[str, int | None], list[np.ndarray]] = {world: [] for world in worlds}
     population = reference
@@ -133,8 +133,3 @@ def _row(world: tuple[str, int | None], profits: Sequence[np.ndarray], at_home: 
         gap = {"mean": lost.mean, "ci_low": lost.low, "ci_high": lost.high, "share": lost.mean / float(best.mean())}
         row["gap"] = gap
     return row
-
-
-def _short(sales: int) -> dict[str, int]:
-    """PPO's settings for a short training."""
-    return {"sales": sales, "num_envs": min(sales, 1024)}

@@ -7,9 +7,8 @@ A folder holds `config.json`, `policy/` (the agent, and while it is trained its 
 `learning_curve.png`.
 """
 
-import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 import agents
+from agents.base import fingerprints
 from agents.play import play
 from agents.seeding import split_seeds
 from experiments.evaluate import POLICY
@@ -56,11 +56,7 @@ def check_learner(name: str, *, tensorboard: bool = False) -> None:
 
 def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> Run:
     """The run with hashes of what its options only name, so that a changed file is not continued by mistake."""
-    prints = {
-        "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
-        "population_sha256": population.card.get("sha256"),
-    }
-    return replace(run, options={**run.options, **prints})
+    return replace(run, options={**run.options, **fingerprints(scenario, population)})
 
 
 def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
@@ -77,9 +73,10 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
     other = [name for name in run.options if name not in _FREE and before.get(name) != run.options[name]]
     grown = [name for name in other if name in _GROWING and set(before.get(name, ())) < set(run.options[name])]
     differing = ", ".join(
-        f"{name} {_short(before.get(name))}, asked for is {_short(run.options[name])}"
+        difference
         for name in other
         if name not in grown
+        for difference in _differences(name, before.get(name), run.options[name])
     )
     if config.get("finished") and (differing or not grown):
         what = f" with {differing}" if differing else ""
@@ -97,9 +94,16 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
     return True
 
 
-def _short(option: Any, most: int = 60) -> str:
-    text = repr(option)
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _differences(name: str, before: Any, asked: Any) -> Iterator[str]:
+    """What differs between two options, each with its place inside them."""
+    if isinstance(before, Mapping) and isinstance(asked, Mapping):
+        for key in sorted(before.keys() | asked.keys()):
+            yield from _differences(f"{name}.{key}", before.get(key), asked.get(key))
+    elif isinstance(before, list) and isinstance(asked, list) and len(before) == len(asked):
+        for i, pair in enumerate(zip(before, asked, strict=True)):
+            yield from _differences(f"{name}[{i}]", *pair)
+    elif before != asked:
+        yield f"{name} {before!r}, asked for is {asked!r}"
 
 
 def train(

@@ -10,11 +10,12 @@ import torch
 import agents
 from agents import AGENTS, play, split_seeds
 from agents.optimal import evaluate_exactly
-from agents.sb3 import OffPolicyAgent
+from agents.sb3 import OffPolicyAgent, reward_scale
 from agents.sb3_policy import NETWORKS
+from agents.sb3_potential import Potential
 from agents.sb3_presets import FAMILIES, PRESETS, OffPolicy, family, preset
 from agents.sb3_training import TRAINING
-from flashsale_env import SCENARIOS, load_scenario
+from flashsale_env import SCENARIOS, Population, load_scenario
 
 LEARNERS = [name for name, entry in AGENTS.items() if entry.module == "agents.sb3"]
 ROUNDS, SALES = 4, 16
@@ -212,6 +213,10 @@ def test_an_encoding_that_an_algorithm_does_not_have_is_an_error(name):
         ("dqn", {"exploration": 2.0}, r"exploration must lie in 0\.\.1"),
         ("tqc", {"dropped_quantiles": -1}, "dropped_quantiles must be at least 0"),
         ("td3", {"gamma": 0.0}, "gamma must lie above 0"),
+        ("sac", {"potential": "fixed_prise"}, "unknown potential 'fixed_prise'. Did you mean 'fixed_price'"),
+        ("sac", {"potential": "ppo"}, "unknown potential 'ppo'"),
+        ("ppo", {"adviser": "a2c"}, "unknown adviser 'a2c'"),
+        ("sac", {"correction": 2}, r"correction must lie in 0\.\.1"),
     ],
 )
 def test_a_wrong_setting_is_an_error(name, settings, message):
@@ -232,8 +237,78 @@ def test_every_learner_has_a_preset_for_every_family():
         assert family(scenario) in FAMILIES
         for name in LEARNERS:
             chosen = preset(scenario, name)
-            assert not chosen.adviser or AGENTS[chosen.adviser].applies(scenario) is None
+            for role in ("adviser", "potential"):
+                rule = getattr(chosen, role, "")
+                assert not rule or AGENTS[rule].applies(scenario) is None
             assert chosen.actions in chosen.encodings
+
+
+def test_learners_that_replay_have_their_rewards_shaped_in_every_family():
+    for (name, of), chosen in PRESETS.items():
+        assert not isinstance(chosen, OffPolicy) or chosen.potential, (name, of)
+    assert preset(load_scenario("gvr-periodic"), "dqn").potential == "fixed_price"
+
+
+def test_every_preset_writes_checkpoints_on_the_way():
+    """A kill costs a quarter of the training at most."""
+    for key, chosen in PRESETS.items():
+        assert chosen.sales / chosen.num_envs / chosen.checkpoint_every >= 4, key
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.9])
+def test_what_is_replayed_is_progress(gamma):
+    """Beside a training without a potential, the same first tick earns gamma F(s') - F(s) more."""
+    shaped, plain = (learner("sac", potential=rule, gamma=gamma, buffer_size=1000) for rule in ("fixed_price", ""))
+    first = []
+    for agent in (shaped, plain):
+        agent.learn()
+        first.append(agent._model.replay_buffer)
+    np.testing.assert_array_equal(first[0].observations[0], first[1].observations[0])
+    np.testing.assert_array_equal(first[0].actions[0], first[1].actions[0])
+    scenario = shaped.scenario
+    played = agents.FlashSaleVecEnv(scenario, num_envs=2048, run=0, reward_scale=reward_scale(scenario))
+    potential = Potential(agents.make("fixed_price", scenario), played, gamma)
+    columns = shaped.layout.size
+    before, after = (potential(seen[0][:, :columns]) for seen in (first[0].observations, first[0].next_observations))
+    np.testing.assert_allclose(first[0].rewards[0] - first[1].rewards[0], gamma * after - before, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sac", "td3", "tqc"])
+def test_corrections_start_from_the_advice_and_stay_near_it(name, tmp_path):
+    agent = learner(name, adviser="fixed_price", correction=0.2, learning_rate=0.1)
+    assert evaluate(agent) == evaluate(agents.make("fixed_price", "gvr-periodic"))
+    agent.learn(folder=tmp_path)
+    weights_before = {key: value.clone() for key, value in agent.policy.state_dict().items()}
+    agent.policy.load_state_dict({key: value + 1.0 for key, value in weights_before.items()})
+    seen = agents.FlashSaleVecEnv("gvr-periodic", num_envs=8).reset()
+    advice = agents.make("fixed_price", "gvr-periodic").predict(seen)[0]
+    moved = np.abs(agent.predict(seen)[0] - advice)
+    assert 0.1 < moved.max() <= 0.2 + 1e-6
+    agent.policy.load_state_dict(weights_before)
+    assert evaluate(agents.load(tmp_path, "gvr-periodic", device="cpu")) == evaluate(agent)
+
+
+def test_a_short_training_too_has_gradient_steps():
+    """However many random transitions the preset begins with."""
+    agent = agents.make("dqn", "gvr-periodic", device="cpu", sales=2048, num_envs=1024, validation_sales=16)
+    agent.learn()
+    assert agent._model._n_updates > 0
+
+
+def test_a_training_among_other_sales_or_customers_is_not_continued(tmp_path):
+    learner("a2c").learn(folder=tmp_path)
+    busier = load_scenario("gvr-periodic").replace(tick_minutes=2.0)
+    with pytest.raises(ValueError, match="another scenario_sha256"):
+        learner("a2c", busier).learn(folder=tmp_path)
+    eager = dataclasses.replace(Population.homogeneous(["ticket"]), price_sensitivity=np.float32([9.0]))
+    with pytest.raises(ValueError, match="another population_sha256"):
+        learner("a2c").learn(eager, folder=tmp_path)
+
+
+def test_numbers_of_numpy_are_settings_too(tmp_path):
+    agent = learner("ppo", n_epochs=np.int64(2), learning_rate=np.float32(0.5), net_arch=np.array([8]).tolist())
+    agent.save(tmp_path)
+    assert agents.load(tmp_path, "gvr-periodic", device="cpu").settings == agent.settings
 
 
 def test_rollouts_shorter_than_a_sale_give_the_same_rounds(tmp_path):

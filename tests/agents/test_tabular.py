@@ -148,6 +148,13 @@ def test_a_folder_with_another_training_is_an_error(tmp_path):
         learner().learn(folder=tmp_path)
 
 
+def test_a_training_among_other_sales_is_not_continued(tmp_path):
+    learner().learn(folder=tmp_path)
+    busier = load_scenario("gvr-periodic").replace(tick_minutes=2.0)
+    with pytest.raises(ValueError, match="another scenario_sha256"):
+        learner(scenario=busier).learn(folder=tmp_path)
+
+
 def test_a_broken_or_foreign_table_is_an_error(tmp_path):
     learner().save(tmp_path)
     with pytest.raises(ValueError, match="its cells are"):

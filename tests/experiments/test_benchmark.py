@@ -168,7 +168,8 @@ def test_a_killed_benchmark_goes_on_to_what_an_uninterrupted_one_finds(quick_ben
     edited = ROOT / "experiments" / "configs" / "benchmarks" / "quick.toml"
     other = tmp_path / "other.toml"
     other.write_text(edited.read_text().replace("evaluation_sales = 100", "evaluation_sales = 99"))
-    assert "unfinished run with" in ask("benchmark", other, "--out", out).complaint
+    complaint = ask("benchmark", other, "--out", out).complaint
+    assert "settings.evaluation_sales 100, asked for is 99" in complaint
     assert "is not finished" in ask("report", out).complaint
 
     answer = ask(*words, "--json")

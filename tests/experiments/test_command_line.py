@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import agents
 import flashsale_env as fs
 from experiments import cli
 from experiments.runs import read_config
@@ -265,9 +266,18 @@ def test_settings_and_figures_for_tensorboard_are_options_of_a_training(flashsal
     wrong = ("train", "gvr-periodic", "--out", tmp_path / "none", "--set")
     assert "Did you mean 'gamma'" in flashsale(*wrong, "gama=0.9").complaint
     assert "batch_size must be a whole number, got 0.5" in flashsale(*wrong, "batch_size=0.5").complaint
+    assert "seed has a place of its own" in flashsale(*wrong, "seed=3").complaint
     table = ("train", "gvr-periodic", "--agent", "sarsa", "--sales", 64, "--out", tmp_path / "none")
     assert "writes no figures for TensorBoard" in flashsale(*table, "--tensorboard", board).complaint
     assert not (tmp_path / "none").exists()
+
+
+def test_fewer_sales_leave_the_batch_of_a_learner_as_it_is(flashsale, tmp_path):
+    words = ("train", "gvr-periodic", "--agent", "td3", "--set", "validation_sales=8", "--set", "net_arch=[8]")
+    assert flashsale(*words, "--sales", 128, "--out", tmp_path).code == 0
+    settings = json.loads((tmp_path / "policy" / "agent.json").read_bytes())["settings"]
+    assert (settings["sales"], settings["num_envs"]) == (128, 64)
+    assert agents.shorter("ppo", "standard", 100) == {"sales": 100, "num_envs": 96}  # twelve times eight siblings
 
 
 def test_a_policy_does_not_play_a_scenario_of_another_shape(flashsale, small_policy):

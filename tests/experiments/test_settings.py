@@ -6,8 +6,10 @@ from experiments.settings import CONFIGS, load_demo_settings, parse_assignments
 
 
 def test_assignments_are_names_with_toml_values_or_bare_words():
-    found = parse_assignments(["n=3", "drift=[1.5, 0.5]", "actions = discrete", "on=true"], "n=20")
-    assert found == {"n": 3, "drift": [1.5, 0.5], "actions": "discrete", "on": True}
+    found = parse_assignments(["n=3", "drift=[1.5, 0.5]", "actions = discrete", "on=true", "std=none"], "n=20")
+    assert found == {"n": 3, "drift": [1.5, 0.5], "actions": "discrete", "on": True, "std": None}
+    with pytest.raises(ValueError, match="--set gives 'n' twice"):
+        parse_assignments(["n=3", "n=4"], "n=20")
     for bad in ("n", "n=", "=3", "n=two words", "n=[1"):
         with pytest.raises(ValueError, match=r"--set wants NAME=VALUE, got .*; e.g. --set n=20"):
             parse_assignments([bad], "n=20")
