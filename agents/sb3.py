@@ -554,6 +554,7 @@ class OffPolicyAgent(SB3Agent):
             "buffer_size": min(s.buffer_size, transitions) if sales == s.num_envs else sales,
             "learning_starts": min(s.learning_starts, transitions // 5),
             "tau": s.tau,
+            "n_steps": s.n_steps or max(1, self.scenario.horizon_ticks // 10),
             "policy_kwargs": {
                 "net_arch": list(s.net_arch),
                 "features_extractor_class": MerchantFeatures,

@@ -160,6 +160,8 @@ class OffPolicy(Settings):
         learning_starts: transitions played at random before the first gradient step, at most a fifth of the training.
         tau: share of the way that the target network goes towards the network with every gradient step (with every
             tick for a Q-network).
+        n_steps: ticks whose rewards are added up before the value of what follows is estimated. More of them carry less
+            of the estimate's errors from tick to tick, and more of what exploration did in between; 0: a tenth of the sale.
         potential: the heuristic whose worth of a state shapes the rewards, see `agents.sb3_potential`; "" for none.
     """
 
@@ -169,6 +171,7 @@ class OffPolicy(Settings):
     buffer_size: int = 200_000
     learning_starts: int = 10_000
     tau: float = _share(0.01)
+    n_steps: int = _count(1)
     potential: str = ""
     learning_rate: float = 1e-3
     validate_every: int = 100
@@ -323,6 +326,7 @@ _REPLAYED_MANY_PRODUCTS: dict[str, Any] = {
 # Q-values of neighbouring prices hardly differ: more sales side by side, and gradients that average over more of them.
 _DQN_FEW_PRICES: dict[str, Any] = {
     **_REPLAYED_ONE_PRODUCT,
+    "n_steps": 0,
     "sales": 80 * 512,
     "num_envs": 512,
     "batch_size": 4096,

@@ -484,7 +484,10 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
         "against": problem.against,
         "sales": sales,
         "bound": bound,
-        "rows": sorted(rows, key=lambda entry: -sign * entry["mean"]),
+        # By share where that is exact: it leaves out the luck of the sales that simulated agents were played on.
+        "rows": sorted(
+            rows, key=lambda entry: -sign * (entry["share"]["mean"] if bound and bound["exact"] else entry["mean"])
+        ),
     }
 
 

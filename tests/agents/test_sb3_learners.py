@@ -339,6 +339,13 @@ def test_a_replay_buffer_is_no_larger_than_the_training():
     assert isinstance(agent.settings, OffPolicy)
 
 
+@pytest.mark.parametrize(("ticks", "steps"), [(60, 6), (10, 1), (4, 1)])
+def test_rewards_are_added_up_over_a_tenth_of_the_sale(ticks, steps):
+    scenario = load_scenario("gvr-periodic").replace(horizon_ticks=ticks)
+    assert learner("dqn", scenario, n_steps=0)._model.n_steps == steps
+    assert learner("dqn", scenario, n_steps=3)._model.n_steps == 3
+
+
 def test_exploration_narrows_by_the_same_factor_for_prices_and_orders():
     agent = learner(
         "ppo", "standard", siblings=1, batch_size=120, log_std=-1.0, log_std_orders=-1.5, final_log_std=-3.0
