@@ -160,8 +160,8 @@ class OffPolicy(Settings):
         learning_starts: transitions played at random before the first gradient step, at most a fifth of the training.
         tau: share of the way that the target network goes towards the network with every gradient step (with every
             tick for a Q-network).
-        n_steps: ticks whose rewards are added up before the value of what follows is estimated. More of them carry less
-            of the estimate's errors from tick to tick, and more of what exploration did in between; 0: a tenth of the sale.
+        n_steps: ticks whose rewards are added up before the value of what follows is estimated; 0 for a tenth of the
+            sale. More of them carry less of the estimate's errors from tick to tick, and more of what exploration did.
         potential: the heuristic whose worth of a state shapes the rewards, see `agents.sb3_potential`; "" for none.
     """
 
