@@ -269,20 +269,18 @@ _PPO_FEW_PRODUCTS: dict[str, Any] = {**_PPO_ONE_PRODUCT, "log_std": -1.0, "final
 # On a grid the policy itself decides how much to explore; a bonus that ends keeps it from deciding too early.
 _GRID: dict[str, Any] = {"ent_coef": 0.005}
 # Customers that differ from sale to sale: the chaser minds the stock, and what is to be learned is how to read them.
-_PPO_MANY_PRODUCTS: dict[str, Any] = {
-    "sales": 48 * 1024,
+_MANY_PRODUCTS: dict[str, Any] = {
     "siblings": 8,
     "adviser": "sell_through",
     "reacts_to": CUSTOMERS,
     "persistence": 1.0,
     "pay_at_close": True,
     "log_std": -1.5,
-    "n_epochs": 2,
     "learning_rate": 6e-3,
     "gae_lambda": 1.0,
     "net_arch": (32,),
-    "validate_every": 6,
 }
+_PPO_MANY_PRODUCTS: dict[str, Any] = {**_MANY_PRODUCTS, "sales": 48 * 1024, "n_epochs": 2, "validate_every": 6}
 # What an order does is seen some ticks later, so a rollout of 40 ticks tells; siblings centre the rewards, as the
 # learner of a long-run average wants them.
 _LONG_RUN: dict[str, Any] = {"gamma": 0.98, "validate_every": 1, "validation_sales": 64}
@@ -344,7 +342,7 @@ PRESETS: dict[tuple[str, str], Settings] = {
     ("ppo", REPLENISHMENT): PPOSettings(**_PPO_REPLENISHMENT),
     ("a2c", ONE_PRODUCT): OnPolicy(sales=800 * 128, adviser="fixed_price", final_log_std=-3.5, **_A2C),
     ("a2c", FEW_PRODUCTS): OnPolicy(sales=800 * 128, adviser="fixed_price", final_log_std=-3.5, **_A2C),
-    ("a2c", MANY_PRODUCTS): OnPolicy(sales=128 * 128, adviser="sell_through", log_std=-2.0, **_A2C),
+    ("a2c", MANY_PRODUCTS): OnPolicy(sales=192 * 256, num_envs=256, validate_every=24, **_MANY_PRODUCTS),
     ("a2c", REPLENISHMENT): OnPolicy(
         sales=8 * 128, num_envs=128, siblings=4, adviser="base_stock", rollout_ticks=10, final_log_std=-3.0, **_LONG_RUN
     ),
@@ -357,7 +355,7 @@ PRESETS: dict[tuple[str, str], Settings] = {
     ("recurrent_ppo", ONE_PRODUCT): RecurrentSettings(**_PPO_ONE_PRODUCT),
     ("recurrent_ppo", FEW_PRODUCTS): RecurrentSettings(**_PPO_FEW_PRODUCTS),
     ("recurrent_ppo", MANY_PRODUCTS): RecurrentSettings(
-        sales=24 * 512, num_envs=512, adviser="sell_through", log_std=-2.0
+        sales=24 * 1024, n_epochs=2, validate_every=6, **_MANY_PRODUCTS
     ),
     ("recurrent_ppo", REPLENISHMENT): RecurrentSettings(**_PPO_REPLENISHMENT),
     ("dqn", ONE_PRODUCT): DQNSettings(**_DQN_FEW_PRICES),
