@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import numbers
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -176,26 +177,25 @@ def require_types(settings: Any) -> None:
     """
     for field in dataclasses.fields(settings):
         value, declared = getattr(settings, field.name), field.type
+        convert: Callable[[Any], Any]
         if declared is bool:
-            fits, wanted, kept = isinstance(value, bool), "true or false", value
+            fits, wanted, convert = isinstance(value, bool), "true or false", bool
         elif declared is int:
-            fits, wanted, kept = _is_number(value, numbers.Integral), "a whole number", value
+            fits, wanted, convert = _is_number(value, numbers.Integral), "a whole number", int
         elif declared is str:
-            fits, wanted, kept = isinstance(value, str), "a text", value
+            fits, wanted, convert = isinstance(value, str), "a text", str
         elif declared == tuple[int, ...]:
             fits = isinstance(value, tuple | list) and all(_is_number(entry, numbers.Integral) for entry in value)
-            wanted, kept = "a list of whole numbers", tuple(value) if fits else value
+            wanted, convert = "a list of whole numbers", _whole_numbers
         elif declared is float:
-            fits, wanted, kept = _is_number(value, numbers.Real), "a number", value
-        else:  # float | None
-            fits, wanted, kept = value is None or _is_number(value, numbers.Real), "a number or none", value
+            fits, wanted, convert = _is_number(value, numbers.Real), "a number", float
+        elif value is None:  # of a number or none
+            continue
+        else:
+            fits, wanted, convert = _is_number(value, numbers.Real), "a number or none", float
         if not fits:
             raise ValueError(f"{field.name} must be {wanted}, got {value!r}.")
-        if isinstance(kept, tuple):
-            kept = tuple(int(entry) for entry in kept)
-        elif declared is not bool and isinstance(kept, numbers.Real):
-            kept = int(kept) if declared is int else float(kept)
-        object.__setattr__(settings, field.name, kept)
+        object.__setattr__(settings, field.name, convert(value))
 
 
 def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
@@ -207,6 +207,10 @@ def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
         "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
         "population_sha256": voices.hexdigest(),
     }
+
+
+def _whole_numbers(entries: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(int(entry) for entry in entries)
 
 
 def _is_number(value: Any, kind: type) -> bool:

@@ -70,7 +70,7 @@ from agents.sb3_training import (
     zipped,
 )
 from agents.sb3_vec_env import FlashSaleVecEnv
-from flashsale_env import ActionCodec, Layout, Population, Scenario, load_population, load_scenario
+from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
@@ -188,9 +188,7 @@ class SB3Agent(Agent):
         if sales is not None:
             self.settings = dataclasses.replace(self.settings, sales=sales)
         settings, folder = self.settings, None if folder is None else Path(folder)
-        since, products = time.perf_counter(), [product.title for product in self.scenario.products]
-        population = load_population(self.scenario.population if population is None else population, products)
-        identity = {**self.identity(), **fingerprints(self.scenario, population)}
+        since = time.perf_counter()
         played = FlashSaleVecEnv(
             self.scenario,
             population,
@@ -201,6 +199,8 @@ class SB3Agent(Agent):
             threads=threads,
             **self._shaping(),
         )
+        customers = played.simulator.population
+        identity = {**self.identity(), **fingerprints(self.scenario, customers)}
         venv = self._advised(played)
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
             state = None if folder is None else read_training(folder, identity)
@@ -211,8 +211,8 @@ class SB3Agent(Agent):
                 self._model.set_logger(configure(None, []))
             if state is None:
                 self._measure_features(venv)
-            self._shape_rewards(venv, population)
-            keeper = Keeper(self, played, population, folder, identity, progress, threads, since)
+            self._shape_rewards(venv, customers)
+            keeper = Keeper(self, played, customers, folder, identity, progress, threads, since)
             if state is not None:
                 keeper.resume(self._model, state)
             left = keeper.all_rounds - keeper.rounds

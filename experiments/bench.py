@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -112,6 +112,13 @@ def make_row(
     direction = "at least" if at_least is not None else "at most" if at_most is not None else ""
     target = at_least if at_least is not None else at_most
     return Row(name, statistics.median(values), unit, values, target, direction, notes)
+
+
+def ratio_row(
+    name: str, over: Iterable[float], under: Iterable[float], *, at_least: float | None = None, notes: str = ""
+) -> Row:
+    """The quotients of neighbouring measurements, so that both sides of each met the same machine."""
+    return make_row(name, (a / b for a, b in zip(over, under, strict=True)), "ratio", at_least=at_least, notes=notes)
 
 
 def alternate(repeats: int, *measurements: Callable[[], float]) -> list[list[float]]:
@@ -231,10 +238,10 @@ def served_customers(sizes: Sizes, repeats: int) -> list[Row]:
         ),
         make_row("bare numpy, same products", own, unit, notes="choices only; every sale its own prices and appeals"),
         make_row("bare numpy, one price list", shared, unit, notes="choices only; all sales at the same prices"),
-        make_row(
+        ratio_row(
             "served customers over bare numpy",
-            [a / b for a, b in zip(simulated, own, strict=True)],
-            "ratio",
+            simulated,
+            own,
             at_least=2.0,
             notes="every sale its own prices and appeals",
         ),
@@ -297,21 +304,6 @@ def single_environment(sizes: Sizes, repeats: int) -> list[Row]:
 
 
 # ------------------------------------------------------------------------------------------- Stable-Baselines3
-
-
-@contextlib.contextmanager
-def _torch_on_one_thread() -> Iterator[None]:
-    """Torch on one thread and on random numbers of its own."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Stopwatch:
@@ -405,6 +397,7 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
     from stable_baselines3 import PPO
 
     import agents
+    from agents.sb3_training import one_thread, own_randomness
 
     ticks = 60  # a rollout; one sale of gallego-van-ryzin, six of gvr-periodic
 
@@ -423,7 +416,7 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
     rows = []
     for scenario in ("gallego-van-ryzin", "gvr-periodic"):
         venv = agents.FlashSaleVecEnv(scenario, num_envs=sizes.sales)
-        with _torch_on_one_thread(), _Stopwatch(agents.FlashSaleVecEnv, "step_wait", "reset") as environment:
+        with one_thread(), own_randomness(0), _Stopwatch(agents.FlashSaleVecEnv, "step_wait", "reset") as environment:
             # Each measurement is short, so there are more of them.
             sales, nothing = alternate(3 * repeats, loop(venv, environment), loop(_no_op(venv), environment))
         unit = "transitions/s"
@@ -431,10 +424,10 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
         rows += [
             make_row(f"SB3 rollout, {scenario}", [rate for rate, _ in sales], unit, notes=notes),
             make_row(f"SB3 rollout, no-op for {scenario}", [rate for rate, _ in nothing], unit, notes=_NO_OP_NOTES),
-            make_row(
+            ratio_row(
                 f"SB3 rollout over no-op, {scenario}",
-                [ours / theirs for (ours, _), (theirs, _) in zip(sales, nothing, strict=True)],
-                "ratio",
+                [rate for rate, _ in sales],
+                [rate for rate, _ in nothing],
                 at_least=0.85,
                 notes=f"wall time, alternating; {statistics.median(share for _, share in sales):.0%} of our loop is "
                 "inside step_wait",
@@ -484,7 +477,7 @@ def training(sizes: Sizes, repeats: int) -> list[Row]:
 
     import agents
     from agents.sb3 import reward_scale
-    from agents.sb3_training import own_randomness
+    from agents.sb3_training import one_thread, own_randomness
 
     agent = agents.make("ppo", "gvr-periodic", device="cpu", num_envs=sizes.sales, batch_size=5 * sizes.sales)
     transitions = 20 * sizes.sales * agent.scenario.horizon_ticks  # 20 rollouts, each of whole sales
@@ -501,20 +494,14 @@ def training(sizes: Sizes, repeats: int) -> list[Row]:
         return measure
 
     venv = agents.FlashSaleVecEnv("gvr-periodic", num_envs=sizes.sales, reward_scale=reward_scale(agent.scenario))
-    with _torch_on_one_thread(), own_randomness(0):
+    with one_thread(), own_randomness(0):
         sales, nothing = alternate(repeats, learning(venv), learning(_no_op(venv)))
     name, unit = "PPO, gvr-periodic", "transitions/s"
     notes = f"n = {sizes.sales}, 20 rollouts of 10 ticks and their updates, the preset's settings otherwise"
     return [
         make_row(name, sales, unit, at_least=50_000, notes=notes),
         make_row("PPO, no-op for gvr-periodic", nothing, unit, notes=_NO_OP_NOTES),
-        make_row(
-            "PPO over no-op, gvr-periodic",
-            [ours / theirs for ours, theirs in zip(sales, nothing, strict=True)],
-            "ratio",
-            at_least=0.85,
-            notes="wall time, alternating",
-        ),
+        ratio_row("PPO over no-op, gvr-periodic", sales, nothing, at_least=0.85, notes="wall time, alternating"),
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import agents
-from experiments.bench import Row, as_rows, describe_machine, make_row, ratios_of, system_load
+from experiments.bench import Row, as_rows, describe_machine, make_row, ratio_row, ratios_of, system_load
 
 COMMAND = "flashsale bench device"
 
@@ -101,8 +101,8 @@ def _compare(
             for device in devices
         ]
         if "cuda" in devices:
-            ratios = [a / b for a, b in zip(rates[width, "cuda"], rates[width, "cpu"], strict=True)]
-            rows.append(make_row(f"{_name(width)}, cuda over cpu", ratios, "ratio", notes="end to end"))
+            name = f"{_name(width)}, cuda over cpu"
+            rows.append(ratio_row(name, rates[width, "cuda"], rates[width, "cpu"], notes="end to end"))
             if pays is None and (rows[-1].value or 0.0) > 1.0:
                 pays = width
     if "cuda" not in devices:
