@@ -13,14 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.base import read_card
-from agents.play import SaleTable, play, trace
-from agents.seeding import SPLITS, split_seeds
 from flashsale_env import SCENARIOS, Scenario, load_scenario
+from flashsale_env.agents.base import read_card
+from flashsale_env.agents.play import SaleTable, play, trace
+from flashsale_env.agents.seeding import SPLITS, split_seeds
 from flashsale_env.errors import unknown_name
 
 if TYPE_CHECKING:
-    from agents.sb3_vec_env import FlashSaleVecEnv
+    from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 
 __all__ = [
     "AGENTS",
@@ -48,7 +48,7 @@ REFERENCES: dict[str, Path] = {path.parent.name: path.parent for path in REFEREN
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of `AGENTS`: where the class is and what it does, known without importing it."""
+    """One line of `AGENTS`: a class, the module of this package that holds it, and what it does."""
 
     name: str
     module: str
@@ -59,12 +59,12 @@ class Entry:
     @property
     def cls(self) -> Any:
         """The class; importing a learner's loads torch."""
-        return getattr(importlib.import_module(self.module), self.class_name)
+        return getattr(importlib.import_module(f"{__name__}.{self.module}"), self.class_name)
 
     def applies(self, scenario: str | Path | Scenario) -> str | None:
         """Why the agent cannot play this scenario, or None where it can."""
-        if self.module == "agents.sb3":  # asked where no torch has to be loaded for the answer
-            reason = importlib.import_module("agents.sb3_presets").why_not(self.name, load_scenario(scenario))
+        if self.module == "sb3":  # asked where no torch has to be loaded for the answer
+            reason = importlib.import_module(f"{__name__}.sb3_presets").why_not(self.name, load_scenario(scenario))
             return reason  # type: ignore[no-any-return]
         return self.cls.applies(load_scenario(scenario))  # type: ignore[no-any-return]
 
@@ -72,67 +72,67 @@ class Entry:
 AGENTS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("random", "agents.heuristics", "Random", "uniform over the levels of every decision"),
-        Entry("fixed_price", "agents.heuristics", "FixedPrice", "the best constant price of each product"),
-        Entry("linear_markdown", "agents.heuristics", "LinearMarkdown", "prices that come down evenly in time"),
+        Entry("random", "heuristics", "Random", "uniform over the levels of every decision"),
+        Entry("fixed_price", "heuristics", "FixedPrice", "the best constant price of each product"),
+        Entry("linear_markdown", "heuristics", "LinearMarkdown", "prices that come down evenly in time"),
         Entry(
             "sell_through",
-            "agents.heuristics",
+            "heuristics",
             "SellThrough",
             "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
         ),
-        Entry("step_markdown", "agents.heuristics", "StepMarkdown", "prices that step down at two moments"),
-        Entry("clearance", "agents.heuristics", "Clearance", "holds the price, then clears what is left by its cover"),
-        Entry("proportional", "agents.heuristics", "Proportional", "a price proportional to mean willingness to pay"),
-        Entry("slump_coupon", "agents.heuristics", "SlumpCoupon", "fixed prices, and a coupon when trade slumps"),
+        Entry("step_markdown", "heuristics", "StepMarkdown", "prices that step down at two moments"),
+        Entry("clearance", "heuristics", "Clearance", "holds the price, then clears what is left by its cover"),
+        Entry("proportional", "heuristics", "Proportional", "a price proportional to mean willingness to pay"),
+        Entry("slump_coupon", "heuristics", "SlumpCoupon", "fixed prices, and a coupon when trade slumps"),
         Entry(
             "estimated_myopic",
-            "agents.estimating",
+            "estimating",
             "EstimatedMyopic",
             "the prices that earn most with the next customer, by demand estimated in the sale",
         ),
         Entry(
             "lp_resolve",
-            "agents.estimating",
+            "estimating",
             "LpResolve",
             "the deterministic problem of all products, by demand estimated in the sale, solved anew every tick",
         ),
-        Entry("fluid", "agents.fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
-        Entry("fluid_resolve", "agents.fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
-        Entry("gvr", "agents.fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
-        Entry("myopic", "agents.fluid", "Myopic", "the prices that earn most with the next customer"),
-        Entry("base_stock", "agents.fluid", "BaseStock", "orders up to one level of units on hand and coming"),
-        Entry("s_S", "agents.fluid", "ReorderPoint", "orders up to S when units on hand and coming fall to s"),
-        Entry("order_up_to", "agents.estimating", "OrderUpTo", "fixed prices, orders up to a forecast"),
-        Entry("ucb", "agents.bandits", "UpperConfidence", "learns demand in the sale: upper confidence bounds"),
-        Entry("thompson", "agents.bandits", "Thompson", "learns demand in the sale: Thompson sampling"),
-        Entry("thompson_lp", "agents.bandits", "ThompsonLp", "Thompson sampling with a linear programme of the stock"),
-        Entry("exp3", "agents.bandits", "Exp3", "learns prices in the sale by exponential weights, without a model"),
-        Entry("contextual", "agents.demand_curves", "Contextual", "learns demand by intent mix and price (LinUCB)"),
+        Entry("fluid", "fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
+        Entry("fluid_resolve", "fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
+        Entry("gvr", "fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
+        Entry("myopic", "fluid", "Myopic", "the prices that earn most with the next customer"),
+        Entry("base_stock", "fluid", "BaseStock", "orders up to one level of units on hand and coming"),
+        Entry("s_S", "fluid", "ReorderPoint", "orders up to S when units on hand and coming fall to s"),
+        Entry("order_up_to", "estimating", "OrderUpTo", "fixed prices, orders up to a forecast"),
+        Entry("ucb", "bandits", "UpperConfidence", "learns demand in the sale: upper confidence bounds"),
+        Entry("thompson", "bandits", "Thompson", "learns demand in the sale: Thompson sampling"),
+        Entry("thompson_lp", "bandits", "ThompsonLp", "Thompson sampling with a linear programme of the stock"),
+        Entry("exp3", "bandits", "Exp3", "learns prices in the sale by exponential weights, without a model"),
+        Entry("contextual", "demand_curves", "Contextual", "learns demand by intent mix and price (LinUCB)"),
         Entry(
             "certainty_equivalent",
-            "agents.demand_curves",
+            "demand_curves",
             "CertaintyEquivalent",
             "the fluid price of the demand curve estimated in the sale, with forced exploration",
         ),
-        Entry("dp", "agents.optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
+        Entry("dp", "optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
         Entry(
             "ppo",
-            "agents.sb3",
+            "sb3",
             "PPOAgent",
             "Stable-Baselines3 PPO that corrects a tuned heuristic by who comes",
             learns=True,
         ),
-        Entry("q_learning", "agents.tabular", "QLearning", "Q-learning on a grid of time and stock", learns=True),
-        Entry("sarsa", "agents.tabular", "Sarsa", "SARSA on a grid of time and stock", learns=True),
-        Entry("expected_sarsa", "agents.tabular", "ExpectedSarsa", "expected SARSA on that grid", learns=True),
-        Entry("a2c", "agents.sb3", "A2CAgent", "advantage actor-critic of Stable-Baselines3", learns=True),
-        Entry("maskable_ppo", "agents.sb3", "MaskablePPOAgent", "PPO on grids, useless levels masked", learns=True),
-        Entry("recurrent_ppo", "agents.sb3", "RecurrentPPOAgent", "PPO with a memory of the sale", learns=True),
-        Entry("dqn", "agents.sb3", "DQNAgent", "deep Q-network on the small discrete grid", learns=True),
-        Entry("sac", "agents.sb3", "SACAgent", "soft actor-critic", learns=True),
-        Entry("td3", "agents.sb3", "TD3Agent", "twin delayed deterministic policy gradient", learns=True),
-        Entry("tqc", "agents.sb3", "TQCAgent", "truncated quantile critics", learns=True),
+        Entry("q_learning", "tabular", "QLearning", "Q-learning on a grid of time and stock", learns=True),
+        Entry("sarsa", "tabular", "Sarsa", "SARSA on a grid of time and stock", learns=True),
+        Entry("expected_sarsa", "tabular", "ExpectedSarsa", "expected SARSA on that grid", learns=True),
+        Entry("a2c", "sb3", "A2CAgent", "advantage actor-critic of Stable-Baselines3", learns=True),
+        Entry("maskable_ppo", "sb3", "MaskablePPOAgent", "PPO on grids, useless levels masked", learns=True),
+        Entry("recurrent_ppo", "sb3", "RecurrentPPOAgent", "PPO with a memory of the sale", learns=True),
+        Entry("dqn", "sb3", "DQNAgent", "deep Q-network on the small discrete grid", learns=True),
+        Entry("sac", "sb3", "SACAgent", "soft actor-critic", learns=True),
+        Entry("td3", "sb3", "TD3Agent", "twin delayed deterministic policy gradient", learns=True),
+        Entry("tqc", "sb3", "TQCAgent", "truncated quantile critics", learns=True),
     )
 }
 
@@ -208,5 +208,5 @@ def _tuned_file(scenario_name: str) -> Any:
 def __getattr__(name: str) -> Any:
     # Stable-Baselines3 loads torch: only when asked for.
     if name == "FlashSaleVecEnv":
-        return importlib.import_module("agents.sb3_vec_env").FlashSaleVecEnv
+        return importlib.import_module(f"{__name__}.sb3_vec_env").FlashSaleVecEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,9 +28,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammainc, softmax
 
-from agents.base import Space
-from agents.merchant import Shop, View, own, why_no_price
 from flashsale_env import Scenario
+from flashsale_env.agents.base import Space
+from flashsale_env.agents.merchant import Shop, View, own, why_no_price
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

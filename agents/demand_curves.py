@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from agents.bandits import Bandit, Belief, CountingBandit, Integers, Outcome, Prospect
-from agents.base import Space
-from agents.merchant import Floats, own
 from flashsale_env import INTENTS, Scenario
+from flashsale_env.agents.bandits import Bandit, Belief, CountingBandit, Integers, Outcome, Prospect
+from flashsale_env.agents.base import Space
+from flashsale_env.agents.merchant import Floats, own
 
 # Declines of demand that are looked for: by a factor e^-0.1 (next to none) to e^-40 from a price of 0 to list price.
 _LEAST_DECLINE, _MOST_DECLINE = 0.1, 40.0

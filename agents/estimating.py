@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import poisson
 
-from agents.base import Space
-from agents.exact import best_offer, clearing_worth, why_unseen
-from agents.heuristics import FixedPrice, fixed_rungs
-from agents.merchant import Floats, Shop, View, own, why_no_price
 from flashsale_env import Scenario
+from flashsale_env.agents.base import Space
+from flashsale_env.agents.exact import best_offer, clearing_worth, why_unseen
+from flashsale_env.agents.heuristics import FixedPrice, fixed_rungs
+from flashsale_env.agents.merchant import Floats, Shop, View, own, why_no_price
 from flashsale_env.population import HOMOGENEOUS
 
 

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, wrightomega
 
-from agents.base import Agent, Space
-from agents.exact import (
+from flashsale_env import Scenario
+from flashsale_env.agents.base import Agent, Space
+from flashsale_env.agents.exact import (
     PricingProblem,
     base_stock_rule,
     best_base_stock,
@@ -35,8 +36,7 @@ from agents.exact import (
     why_too_large,
     why_unseen,
 )
-from agents.optimal import TickReader, order_actions, price_actions
-from flashsale_env import Scenario
+from flashsale_env.agents.optimal import TickReader, order_actions, price_actions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

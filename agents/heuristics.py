@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from agents.base import Agent, Space
-from agents.merchant import Floats, Merchant, View, last_rung, own, why_no_price
 from flashsale_env import Scenario
+from flashsale_env.agents.base import Agent, Space
+from flashsale_env.agents.merchant import Floats, Merchant, View, last_rung, own, why_no_price
 
 
 class Random(Agent):

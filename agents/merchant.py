@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from agents.base import Agent, Space
-from agents.exact import why_unseen
 from flashsale_env import INTENTS, Scenario
+from flashsale_env.agents.base import Agent, Space
+from flashsale_env.agents.exact import why_unseen
 
 Floats = npt.NDArray[np.float64]
 

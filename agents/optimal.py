@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.base import Agent
-from agents.exact import (
+from flashsale_env import ActionCodec, Scenario, Simulator, load_scenario
+from flashsale_env.agents.base import Agent
+from flashsale_env.agents.exact import (
     OrderTable,
     PriceTable,
     lost_sales_problem,
@@ -27,8 +28,7 @@ from agents.exact import (
     why_too_large,
     why_unseen,
 )
-from agents.play import Plays
-from flashsale_env import ActionCodec, Scenario, Simulator, load_scenario
+from flashsale_env.agents.play import Plays
 
 Floats = npt.NDArray[np.float64]
 

@@ -29,19 +29,19 @@ from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from stable_baselines3.common.utils import get_device
 from torch import nn
 
-import agents
-from agents.base import CARD, FORMAT, Agent, fingerprints, read_card
-from agents.merchant import Merchant
-from agents.sb3_masks import ActionMasks
-from agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
-from agents.sb3_policy import (
+from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
+from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
+from flashsale_env.agents.merchant import Merchant
+from flashsale_env.agents.sb3_masks import ActionMasks
+from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
+from flashsale_env.agents.sb3_policy import (
     NETWORKS,
     AdvisedMaskablePolicy,
     AdvisedPolicy,
     AdvisedRecurrentPolicy,
     grid,
 )
-from agents.sb3_presets import (
+from flashsale_env.agents.sb3_presets import (
     DQNSettings,
     OffPolicy,
     OnPolicy,
@@ -54,7 +54,7 @@ from agents.sb3_presets import (
     preset,
     why_not,
 )
-from agents.sb3_training import (
+from flashsale_env.agents.sb3_training import (
     POLICY,
     AdvisedSales,
     Keeper,
@@ -69,8 +69,7 @@ from agents.sb3_training import (
     versions,
     zipped,
 )
-from agents.sb3_vec_env import FlashSaleVecEnv
-from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
+from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
@@ -529,7 +528,7 @@ class OffPolicyAgent(SB3Agent):
     def _shape_rewards(self, venv: AdvisedSales, population: Population) -> None:
         if self._potential is None:
             return
-        from agents.sb3_potential import Potential  # loads scikit-learn
+        from flashsale_env.agents.sb3_potential import Potential  # loads scikit-learn
 
         played = FlashSaleVecEnv(
             self.scenario,

@@ -13,9 +13,9 @@ import torch
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env import ActionCodec, Layout, Scenario
 from flashsale_env.actions import ENCODINGS
+from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 
 # Below this share of customers come, or left, a quotient by it is noise.
 _FEWEST = 0.05

@@ -26,9 +26,9 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from agents.sb3_merchant import AdvisedFeatures, MerchantNetworks
-from agents.sb3_shared import SharedNetworks
 from flashsale_env import ActionCodec, Scenario
+from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantNetworks
+from flashsale_env.agents.sb3_shared import SharedNetworks
 
 NETWORKS: dict[str, type[MerchantNetworks] | type[SharedNetworks]] = {
     "merchant": MerchantNetworks,

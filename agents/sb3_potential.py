@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from threadpoolctl import ThreadpoolController
 
-from agents.base import Agent
-from agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.base import Agent
+from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 
 Floats = npt.NDArray[np.float64]
 

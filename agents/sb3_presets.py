@@ -11,10 +11,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import agents
-from agents.base import require_types
-from flashsale_env import ActionCodec, Scenario
+from flashsale_env import ActionCodec, Scenario, agents
 from flashsale_env.actions import ENCODINGS
+from flashsale_env.agents.base import require_types
 from flashsale_env.errors import unknown_name
 
 EVERYTHING, CUSTOMERS = "everything", "customers"

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from agents.sb3_merchant import SMALLEST_SPREAD, WIDEST, AdvisedFeatures, derivable, derive, layers
-from agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env import INTENTS, ActionCodec, Scenario
+from flashsale_env.agents.sb3_merchant import SMALLEST_SPREAD, WIDEST, AdvisedFeatures, derivable, derive, layers
+from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env.core.features import FEATURES
 
 KINDS = ("price", "order", "coupon", "targeted")

@@ -36,15 +36,15 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import flashsale_env
-from agents.play import play
-from agents.sb3_masks import ActionMasks
-from agents.sb3_vec_env import FlashSaleVecEnv
-from agents.seeding import split_seeds
+from flashsale_env.agents.play import play
+from flashsale_env.agents.sb3_masks import ActionMasks
+from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.files import write_atomically
 
 if TYPE_CHECKING:
-    from agents.sb3 import SB3Agent
-    from agents.sb3_potential import Potential
+    from flashsale_env.agents.sb3 import SB3Agent
+    from flashsale_env.agents.sb3_potential import Potential
 
 POLICY, TRAINING = "policy.zip", "training.json"
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from agents.seeding import split_seeds
 from flashsale_env import METRICS, Population, Scenario, Simulator
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.env import observation_space
 
 _PROFIT = METRICS["profit"][0]

@@ -29,12 +29,12 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 import flashsale_env
-from agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
-from agents.exact import why_unseen
-from agents.optimal import TickReader
-from agents.play import play
-from agents.seeding import split_seeds
 from flashsale_env import Population, Scenario, Simulator, load_scenario
+from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
+from flashsale_env.agents.exact import why_unseen
+from flashsale_env.agents.optimal import TickReader
+from flashsale_env.agents.play import play
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
-from encoders.multilingual import multilingual_folder
+from flashsale_env.encoders.multilingual import multilingual_folder
 
 __all__ = [
     "BACKBONES",

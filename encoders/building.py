@@ -2,8 +2,8 @@
 
 Owns    the chain texts -> encoder -> demand model -> population, and the shipped populations.
 
-    python -m encoders.building                     rebuilds the shipped populations of the default encoder
-    python -m encoders.building --encoder DIR       rebuilds those in the languages of a multilingual encoder
+    python -m flashsale_env.encoders.building                 rebuilds the shipped populations of the default encoder
+    python -m flashsale_env.encoders.building --encoder DIR   rebuilds those in the languages of a multilingual encoder
 
 The demand model is saved beside its encoder: `flashsale encode --encoder DIR` takes both.
 
@@ -25,8 +25,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.corpus import LANGUAGES, Message, generate, language_for, noun_in
-from encoders.demand import (
+from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
+from flashsale_env.encoders.corpus import LANGUAGES, Message, generate, language_for, noun_in
+from flashsale_env.encoders.demand import (
     ChoiceData,
     DemandModel,
     Reading,
@@ -35,8 +36,8 @@ from encoders.demand import (
     likelihood_gap,
     share_closed,
 )
-from encoders.intent import Encoding, IntentEncoder
-from encoders.reference import (
+from flashsale_env.encoders.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.reference import (
     TASTES,
     WILLINGNESS_MEANS,
     WILLINGNESS_SHARES,
@@ -45,11 +46,10 @@ from encoders.reference import (
     reference_population,
     willingness_class,
 )
-from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
 
 DEMAND_FOLDER = Path(__file__).parent / "data" / "default"
 POPULATION_FOLDER = Path(__file__).parent.parent / "flashsale_env" / "data"
-COMMAND = "python -m encoders.building"
+COMMAND = "python -m flashsale_env.encoders.building"
 
 # Thousands of voices and half a million visits make the interval of the likelihood gap about a tenth of the gap.
 VOICES = 4500
@@ -338,7 +338,7 @@ def _true_mix(population: Population) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild the shipped populations and the shipped demand model."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
-    parser.add_argument("--encoder", type=Path, metavar="DIR", help="as `python -m encoders.intent` saves it")
+    parser.add_argument("--encoder", type=Path, metavar="DIR", help="as `flashsale_env.encoders.intent` saves it")
     parser.add_argument("--out", type=Path, metavar="DIR", default=POPULATION_FOLDER, help="of the populations")
     parser.add_argument("--seed", type=int, default=0)
     given = sys.argv[1:] if arguments is None else list(arguments)

@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
 from scipy.special import softmax as _softmax
 
-from encoders.training import frozen_head
+from flashsale_env.encoders.training import frozen_head
 
 __all__ = ["ACCEPTANCE", "Scope", "expected_calibration_error", "fit_temperature", "softmax"]
 

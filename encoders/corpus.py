@@ -104,7 +104,7 @@ class _Language:
 
 
 def _phrase_folder():
-    return resources.files("encoders").joinpath("data", "phrases")
+    return resources.files("flashsale_env.encoders").joinpath("data", "phrases")
 
 
 LANGUAGES = tuple(sorted(f.name.removesuffix(".toml") for f in _phrase_folder().iterdir()))

@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 from rich.text import Text
 
-from encoders.backbone import MAX_TOKENS
+from flashsale_env.encoders.backbone import MAX_TOKENS
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 
 if TYPE_CHECKING:
-    from encoders.intent import IntentEncoder
+    from flashsale_env.encoders.intent import IntentEncoder
 
 __all__ = ["Explanation", "Taste", "Word", "explain", "explain_tastes", "to_html", "to_terminal"]
 

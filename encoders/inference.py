@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from encoders.backbone import MAX_TOKENS, Backbone
-from encoders.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.backbone import MAX_TOKENS, Backbone
+from flashsale_env.encoders.embedding_cache import EmbeddingCache
 from flashsale_env.errors import unknown_name
 
 __all__ = ["PRECISIONS", "Reader", "available_precisions", "fastest_precision", "pool_all"]

@@ -8,8 +8,8 @@ Axes    n texts, 9 intents in the order of `INTENTS`, w the backbone's width.
 The embedding is the fine-tuned backbone's mean over tokens, scaled to length 1. It still tells which product
 a message names, so the demand model reads the same vector as the intent head.
 
-    python -m encoders.intent --out DIR                             fine-tunes the default encoder and saves it
-    python -m encoders.intent --out DIR --backbone multilingual     the same on messages in all languages of the corpus
+    python -m flashsale_env.encoders.intent --out DIR   fine-tunes the default encoder and saves it
+    python -m flashsale_env.encoders.intent --out DIR --backbone multilingual   the same in all languages of the corpus
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-from encoders.backbone import Backbone, load_backbone, sha256_of
-from encoders.calibration import Scope, expected_calibration_error, fit_temperature, softmax
-from encoders.corpus import LANGUAGES, MIXED, SENTIMENTS, Message, generate, language_for
-from encoders.embedding_cache import EmbeddingCache
-from encoders.inference import Reader, pool_all
-from encoders.language import warn_unknown_languages
-from encoders.outliers import OUTLIERS, outliers
-from encoders.training import (
+from flashsale_env.encoders.backbone import Backbone, load_backbone, sha256_of
+from flashsale_env.encoders.calibration import Scope, expected_calibration_error, fit_temperature, softmax
+from flashsale_env.encoders.corpus import LANGUAGES, MIXED, SENTIMENTS, Message, generate, language_for
+from flashsale_env.encoders.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.inference import Reader, pool_all
+from flashsale_env.encoders.language import warn_unknown_languages
+from flashsale_env.encoders.outliers import OUTLIERS, outliers
+from flashsale_env.encoders.training import (
     LORA,
     METHODS,
     TASKS,
@@ -378,7 +378,7 @@ class IntentEncoder:
     @classmethod
     def default(cls, *, device: str = "auto") -> IntentEncoder:
         """The encoder shipped with the project: English, LoRA on MiniLM."""
-        with resources.as_file(resources.files("encoders").joinpath("data", "default")) as folder:
+        with resources.as_file(resources.files("flashsale_env.encoders").joinpath("data", "default")) as folder:
             return cls.load(folder, device=device)
 
 
@@ -519,7 +519,7 @@ def _read_tensors(folder: Path, name: str, card: Mapping[str, Any]) -> dict[str,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fine-tune an encoder on the project's corpus, measure it on templates it never saw, and save it."""
-    parser = argparse.ArgumentParser(prog="python -m encoders.intent", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.intent", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, new or empty")
     parser.add_argument("--seed", type=int, default=0, help="of corpus and training (default 0)")
     parser.add_argument("--backbone", default="minilm", help="name, folder or hub id (default minilm)")
@@ -547,7 +547,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seed=options.seed,
             precision="fp32",  # which bf16 units there are differs from machine to machine
             corpus={"language": options.language, "seed": options.seed, **sizes},
-            command=shlex.join(["python", "-m", "encoders.intent", *given]),
+            command=shlex.join(["python", "-m", "flashsale_env.encoders.intent", *given]),
         )
         unseen = {code: generate("evaluation", DEFAULT_EVALUATION, options.seed, language=code) for code in languages}
         found = {code: evaluate(encoder, messages) for code, messages in unseen.items()}

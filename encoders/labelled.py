@@ -26,11 +26,11 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import normalize
 
-from encoders.calibration import Scope
-from encoders.corpus import Message, generate
-from encoders.intent import IntentEncoder, scores
-from encoders.outliers import OUTLIERS, outliers
-from encoders.training import frozen_head, targets
+from flashsale_env.encoders.calibration import Scope
+from flashsale_env.encoders.corpus import Message, generate
+from flashsale_env.encoders.intent import IntentEncoder, scores
+from flashsale_env.encoders.outliers import OUTLIERS, outliers
+from flashsale_env.encoders.training import frozen_head, targets
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 

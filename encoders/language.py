@@ -20,7 +20,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 
-from encoders.backbone import BACKBONES, Backbone
+from flashsale_env.encoders.backbone import BACKBONES, Backbone
 
 __all__ = ["DEFAULT_LATIN", "detect", "warn_unknown_languages"]
 

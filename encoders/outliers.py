@@ -15,7 +15,7 @@ from importlib import resources
 
 import numpy as np
 
-from encoders.corpus import DEFAULT_GOODS, LANGUAGES, Template, Writer, parse, phrases
+from flashsale_env.encoders.corpus import DEFAULT_GOODS, LANGUAGES, Template, Writer, parse, phrases
 from flashsale_env.errors import unknown_name
 
 __all__ = ["OUTLIERS", "SPLITS", "outliers", "templates"]
@@ -29,7 +29,7 @@ _ROTA = ("train", "train", "validation", "train")  # spread out, so that every t
 @functools.cache
 def templates(language: str) -> tuple[Template, ...]:
     """The templates of one of the corpus's languages, with an empty intent."""
-    file = resources.files("encoders").joinpath("data", "out_of_scope.toml")
+    file = resources.files("flashsale_env.encoders").joinpath("data", "out_of_scope.toml")
     topics = tomllib.loads(file.read_text(encoding="utf-8"))[language]
     separator = phrases(language).writing["separator"]
     parsed = []

@@ -10,7 +10,7 @@ and product weighed by its demand: per cent of the intent's units lost per per c
     varied  voices differ inside an intent (price sensitivity, products, naming a product), as in `reference`. A logit
             per intent is then an approximation of a mixture; the truth is that of the bank the log was drawn from.
 
-    python -m encoders.recovery [--seeds 20] [--visits 60000] [--out FILE.json]
+    python -m flashsale_env.encoders.recovery [--seeds 20] [--visits 60000] [--out FILE.json]
 """
 
 import argparse
@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from encoders.logit import ChoiceTable, Estimate, LogitFit, fit
-from encoders.reference import TASTES, randomised_price_experiment
 from flashsale_env import INTENTS, Population, Product, Scenario, Shocks, load_scenario
+from flashsale_env.encoders.logit import ChoiceTable, Estimate, LogitFit, fit
+from flashsale_env.encoders.reference import TASTES, randomised_price_experiment
 from flashsale_env.files import write_atomically
 from flashsale_env.population import load_population
 
@@ -171,7 +171,7 @@ def _share(covers: npt.NDArray[np.bool_]) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure how often the intervals of the intents' elasticities cover the truth."""
-    parser = argparse.ArgumentParser(prog="python -m encoders.recovery", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.recovery", description=main.__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"independent logs (default {SEEDS})")
     parser.add_argument("--visits", type=int, default=VISITS, help=f"visits a log (default {VISITS})")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table there")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.corpus import Message
 from flashsale_env import INTENTS, Population, Product, Scenario, Shocks, Simulator
+from flashsale_env.encoders.corpus import Message
 
 
 @dataclass(frozen=True)

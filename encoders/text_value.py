@@ -13,7 +13,7 @@ Prices: willingness to pay of class c is exponential with mean theta_c, so an of
 from a customer of the class. One price is set per *prediction*; stock is not limited. No text can be worth more there
 than knowing the class, whoever reads it.
 
-    python -m encoders.text_value [--out FILE.json] [--seed 0]
+    python -m flashsale_env.encoders.text_value [--out FILE.json] [--seed 0]
 """
 
 import argparse
@@ -28,14 +28,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
-from encoders.building import HELDOUT_VOICES, VISITS, VOICES, hear, nothing, product_vectors, read, told
-from encoders.corpus import Message, generate, language_for
-from encoders.demand import DemandModel, Reading, likelihood_gap, share_closed
-from encoders.intent import DEFAULT_TRAIN, IntentEncoder, tfidf_model
-from encoders.reference import TASTES, willingness_class
-from encoders.reference import WILLINGNESS_MEANS as MEANS
-from encoders.reference import WILLINGNESS_SHARES as SHARES
 from flashsale_env import INTENTS, Product, Scenario, load_scenario
+from flashsale_env.encoders.building import HELDOUT_VOICES, VISITS, VOICES, hear, nothing, product_vectors, read, told
+from flashsale_env.encoders.corpus import Message, generate, language_for
+from flashsale_env.encoders.demand import DemandModel, Reading, likelihood_gap, share_closed
+from flashsale_env.encoders.intent import DEFAULT_TRAIN, IntentEncoder, tfidf_model
+from flashsale_env.encoders.reference import TASTES, willingness_class
+from flashsale_env.encoders.reference import WILLINGNESS_MEANS as MEANS
+from flashsale_env.encoders.reference import WILLINGNESS_SHARES as SHARES
 from flashsale_env.files import write_atomically
 from flashsale_env.signal import best_single_price, price_by_prediction, revenue_of_prices
 
@@ -200,7 +200,7 @@ def text_value(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what text is worth in the reference world, as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m encoders.text_value", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.text_value", description=main.__doc__)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table there")
     parser.add_argument("--seed", type=int, default=0, help="of messages, tastes and logs (default 0)")
     options = parser.parse_args(arguments)

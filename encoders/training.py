@@ -29,9 +29,9 @@ from safetensors.torch import save as to_safetensors
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 
-from encoders.backbone import Backbone, has_bf16_units
-from encoders.corpus import SENTIMENTS, Message
-from encoders.inference import pool_all
+from flashsale_env.encoders.backbone import Backbone, has_bf16_units
+from flashsale_env.encoders.corpus import SENTIMENTS, Message
+from flashsale_env.encoders.inference import pool_all
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS

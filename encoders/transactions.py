@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from encoders.logit import ChoiceTable, fit
+from flashsale_env.encoders.logit import ChoiceTable, fit
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,7 +11,8 @@ are out of scope and counted:
     REFUND_STATUS = "complaint_return"
     PRICE = "bargain_hunting"
 
-    python -m encoders.transfer shop.csv --mapping mapping.toml --text-column sentence --label-column label
+    python -m flashsale_env.encoders.transfer shop.csv --mapping mapping.toml \
+        --text-column sentence --label-column label
 
 With two shops or more, `--across` also chooses the penalty of the head and the temperature on one shop and measures
 what was chosen on the others, each shop in turn.
@@ -32,9 +33,9 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from encoders.calibration import expected_calibration_error, fit_temperature, softmax
-from encoders.corpus import Message, generate
-from encoders.intent import DEFAULT_TRAIN, IntentEncoder, scores, tfidf_model
+from flashsale_env.encoders.calibration import expected_calibration_error, fit_temperature, softmax
+from flashsale_env.encoders.corpus import Message, generate
+from flashsale_env.encoders.intent import DEFAULT_TRAIN, IntentEncoder, scores, tfidf_model
 from flashsale_env.intents import INTENTS
 
 __all__ = ["across", "out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
@@ -237,7 +238,7 @@ def _corpus(encoder: IntentEncoder) -> list[Message]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure an encoder on labelled messages of real shops."""
-    parser = argparse.ArgumentParser(prog="python -m encoders.transfer", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.transfer", description=main.__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV files, one a shop")
     parser.add_argument("--mapping", type=Path, required=True, help="TOML file, [labels] label = intent")
     parser.add_argument("--text-column", required=True, help="column of the messages")

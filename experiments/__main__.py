@@ -1,7 +1,7 @@
-"""`python -m experiments` is the console script `flashsale`."""
+"""`python -m flashsale_env.experiments` is the console script `flashsale`."""
 
 import sys
 
-from experiments.cli import main
+from flashsale_env.experiments.cli import main
 
 sys.exit(main())

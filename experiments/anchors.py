@@ -18,10 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-import agents
-from agents import exact, optimal
-from agents.play import Plays, SaleTable, play
-from agents.seeding import split_seeds
 from flashsale_env import (
     INTENTS,
     Arrivals,
@@ -34,9 +30,13 @@ from flashsale_env import (
     Scenario,
     Simulator,
     Targeted,
+    agents,
     load_scenario,
     signal,
 )
+from flashsale_env.agents import exact, optimal
+from flashsale_env.agents.play import Plays, SaleTable, play
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.core.rewards import HOLDING
 
 Floats = npt.NDArray[np.float64]

@@ -396,8 +396,8 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
     """Transitions per second of Stable-Baselines3's own rollout loop, over sales and over a no-op in their place."""
     from stable_baselines3 import PPO
 
-    import agents
-    from agents.sb3_training import one_thread, own_randomness
+    from flashsale_env import agents
+    from flashsale_env.agents.sb3_training import one_thread, own_randomness
 
     ticks = 60  # a rollout; one sale of gallego-van-ryzin, six of gvr-periodic
 
@@ -441,7 +441,7 @@ _NO_OP_NOTES = "same spaces, horizon and terminal infos; recorded observations"
 
 def training_share(sizes: Sizes, repeats: int) -> list[Row]:
     """The environment's own share of a PPO run with the preset's settings, `standard`: rollout and update."""
-    import agents
+    from flashsale_env import agents
 
     settings: dict[str, Any] = {"validate_every": 10**9, "validation_sales": 2}  # learning alone
     if sizes is not FULL:
@@ -475,9 +475,9 @@ def training(sizes: Sizes, repeats: int) -> list[Row]:
     """Transitions per second of PPO, rollout and update, on `gvr-periodic` and on a no-op in its place."""
     from stable_baselines3.common.logger import configure
 
-    import agents
-    from agents.sb3 import reward_scale
-    from agents.sb3_training import one_thread, own_randomness
+    from flashsale_env import agents
+    from flashsale_env.agents.sb3 import reward_scale
+    from flashsale_env.agents.sb3_training import one_thread, own_randomness
 
     agent = agents.make("ppo", "gvr-periodic", device="cpu", num_envs=sizes.sales, batch_size=5 * sizes.sales)
     transitions = 20 * sizes.sales * agent.scenario.horizon_ticks  # 20 rollouts, each of whole sales

@@ -37,14 +37,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-import agents
-from agents.base import fingerprints
-from agents.exact import lost_sales_problem
-from agents.optimal import evaluate_exactly
-from agents.play import Plays, play, trace
-from agents.seeding import split_seeds
-from experiments.anchors import WARM_UP
-from experiments.benchmark_settings import (
+from flashsale_env import Population, Scenario, Simulator, agents
+from flashsale_env.agents.base import fingerprints
+from flashsale_env.agents.exact import lost_sales_problem
+from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.play import Plays, play, trace
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
+from flashsale_env.core.rewards import HOLDING, ORDERING
+from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.anchors import WARM_UP
+from flashsale_env.experiments.benchmark_settings import (
     DUAL,
     EXACT,
     LONG_RUN,
@@ -55,10 +58,10 @@ from experiments.benchmark_settings import (
     Row,
     slug,
 )
-from experiments.evaluate import POLICY, REPORTED
-from experiments.pictures import one_sale
-from experiments.runs import Run, read_config, versions, write_json
-from experiments.statistics import (
+from flashsale_env.experiments.evaluate import POLICY, REPORTED
+from flashsale_env.experiments.pictures import one_sale
+from flashsale_env.experiments.runs import Run, read_config, versions, write_json
+from flashsale_env.experiments.statistics import (
     Interval,
     crossed_interval,
     interquartile_mean,
@@ -66,11 +69,7 @@ from experiments.statistics import (
     probability_of_improvement,
     ratio_interval,
 )
-from experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
-from flashsale_env import Population, Scenario, Simulator
-from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
-from flashsale_env.core.rewards import HOLDING, ORDERING
-from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
 from flashsale_env.files import write_atomically
 
 RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"

@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-import agents
-from agents.exact import why_no_lost_sales
-from agents.optimal import evaluate_exactly
-from experiments.settings import read_shipped
-from flashsale_env import INTENTS, Population, Scenario, load_population, load_scenario
+from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
+from flashsale_env.agents.exact import why_no_lost_sales
+from flashsale_env.agents.optimal import evaluate_exactly
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.settings import read_shipped
 
 BENCHMARKS: dict[str, Path] = {
     path.stem: path for path in sorted((Path(__file__).parent / "configs" / "benchmarks").glob("*.toml"))

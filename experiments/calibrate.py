@@ -22,14 +22,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from encoders.calibration_data import (
+from flashsale_env import INTENTS, Arrivals, Population, Product, Scenario, Shocks
+from flashsale_env.encoders.calibration_data import (
     COMPLETE_JOURNEY,
     COMPLETE_JOURNEY_NOTICE,
     complete_journey,
     read_choices,
     read_transactions,
 )
-from encoders.transactions import (
+from flashsale_env.encoders.transactions import (
     LEAST_PRESENCE,
     LEAST_PRODUCTS,
     ChoiceEstimates,
@@ -42,11 +43,10 @@ from encoders.transactions import (
     tastes_from_elasticities,
     weekly_panel,
 )
-from experiments.display import progress_bar
-from experiments.runs import versions, write_json
-from experiments.toml_writer import scenario_toml
-from flashsale_env import INTENTS, Arrivals, Population, Product, Scenario, Shocks
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.display import progress_bar
+from flashsale_env.experiments.runs import versions, write_json
+from flashsale_env.experiments.toml_writer import scenario_toml
 from flashsale_env.files import write_atomically
 
 # Grocers' cost of goods is about 70 % of sales; other trades must say theirs.

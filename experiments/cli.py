@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            from experiments.commands import dispatch
+            from flashsale_env.experiments.commands import dispatch
 
             return dispatch(words, f"flashsale {shlex.join(words)}")
         except ModuleNotFoundError as error:

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import CHECK_FAILED, DONE, USER_ERROR, Interrupted
-from experiments.display import notice, progress_bar, show_table
-from experiments.runs import Run
+from flashsale_env.experiments.cli import CHECK_FAILED, DONE, USER_ERROR, Interrupted
+from flashsale_env.experiments.display import notice, progress_bar, show_table
+from flashsale_env.experiments.runs import Run
 
 app = typer.Typer(
     name="flashsale",
@@ -72,7 +72,7 @@ def _stops_on_interrupt(after: str) -> Callable[[Callable[..., int | None]], Cal
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show the scenarios, agents, populations, encoders and experiments there are."""
-    from experiments.listing import everything
+    from flashsale_env.experiments.listing import everything
 
     found = everything()
     if as_json:
@@ -92,7 +92,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run the whole chain: texts, BERT, customers, PPO, comparison, pictures. Under 5 minutes on 2 cores."""
-    from experiments.settings import load_demo_settings
+    from flashsale_env.experiments.settings import load_demo_settings
 
     settings = load_demo_settings(config)
     run = Run(
@@ -104,7 +104,7 @@ def demo(
     )
     run.check(overwrite=overwrite)
 
-    from experiments.demo import run_demo, verdict
+    from flashsale_env.experiments.demo import run_demo, verdict
 
     result = run_demo(run, settings, overwrite=overwrite)
     if as_json:
@@ -164,8 +164,8 @@ def encode(
     as_json: Json = False,
 ) -> None:
     """Build customers from a shop's own messages: intents by BERT, tastes by the demand model."""
-    from experiments.messages import read_labelled, read_messages
     from flashsale_env import load_scenario
+    from flashsale_env.experiments.messages import read_labelled, read_messages
 
     intents: list[str] = []
     if mapping is not None and labels is None:
@@ -175,7 +175,7 @@ def encode(
     else:
         meanings = None
         if mapping is not None:
-            from encoders.transfer import read_mapping
+            from flashsale_env.encoders.transfer import read_mapping
 
             meanings = read_mapping(mapping)
         texts, intents = read_labelled(
@@ -201,9 +201,9 @@ def encode(
     )
     run.check(overwrite=overwrite)
 
-    from encoders.building import population_from_texts
-    from encoders.embedding_cache import EmbeddingCache
-    from experiments.encode import read_customers, save_encoder, summary, tune
+    from flashsale_env.encoders.building import population_from_texts
+    from flashsale_env.encoders.embedding_cache import EmbeddingCache
+    from flashsale_env.experiments.encode import read_customers, save_encoder, summary, tune
 
     watched = sys.stderr.isatty()
     known = None if cache is None else EmbeddingCache(cache)
@@ -213,7 +213,7 @@ def encode(
         )
         run.begin(overwrite=overwrite)
     else:
-        from experiments.pictures import confusion
+        from flashsale_env.experiments.pictures import confusion
 
         reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
         population = population_from_texts(
@@ -294,8 +294,8 @@ def explain(
 
     from rich.console import Console
 
-    from encoders.explain import to_terminal
-    from experiments.explain import explain_message, strongest, write_html
+    from flashsale_env.encoders.explain import to_terminal
+    from flashsale_env.experiments.explain import explain_message, strongest, write_html
 
     found = explain_message(message, intent, encoder, sale, customers)
     if out is not None:
@@ -346,8 +346,8 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Make a scenario from a shop's own sales records: elasticities, prices, stock and traffic from the data."""
-    from experiments.calibrate import Assumptions
-    from experiments.calibrate import calibrate as estimate
+    from flashsale_env.experiments.calibrate import Assumptions
+    from flashsale_env.experiments.calibrate import calibrate as estimate
 
     renamed = dict(_pair(word) for word in columns or ())
     assumptions = Assumptions(cost_share=cost_share, weeks=weeks, sale_hours=sale_hours, ticks=ticks)
@@ -444,10 +444,10 @@ def train(
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
 
-    import agents
-    from experiments.settings import parse_assignments
-    from experiments.train import begin_or_continue, check_learner, with_fingerprints
-    from experiments.train import train as learn
+    from flashsale_env import agents
+    from flashsale_env.experiments.settings import parse_assignments
+    from flashsale_env.experiments.train import begin_or_continue, check_learner, with_fingerprints
+    from flashsale_env.experiments.train import train as learn
 
     check_learner(agent, tensorboard=tensorboard is not None)
     settings = parse_assignments(assignments or (), "learning_rate=0.001")
@@ -522,8 +522,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
-    from experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_population
     from flashsale_env import load_population, load_scenario
+    from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_population
 
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
@@ -583,10 +583,10 @@ def benchmark(
     as_json: Json = False,
 ) -> None:
     """Train and compare agents on common sales; an interrupted benchmark goes on when the command is run again."""
-    from experiments.benchmark import check_engine, fingerprint, run_benchmark
-    from experiments.benchmark_settings import load_benchmark
-    from experiments.html_report import benchmark_table
-    from experiments.train import begin_or_continue
+    from flashsale_env.experiments.benchmark import check_engine, fingerprint, run_benchmark
+    from flashsale_env.experiments.benchmark_settings import load_benchmark
+    from flashsale_env.experiments.html_report import benchmark_table
+    from flashsale_env.experiments.train import begin_or_continue
 
     check_engine(engine, workers, device)
     settings = load_benchmark(config)
@@ -628,7 +628,7 @@ def report(
     ] = False,
 ) -> None:
     """Make one self-contained HTML page of a benchmark or a training."""
-    from experiments.html_report import as_markdown, write_report
+    from flashsale_env.experiments.html_report import as_markdown, write_report
 
     if markdown:
         print(as_markdown(folder))
@@ -655,8 +655,8 @@ def sim2real(
     as_json: Json = False,
 ) -> None:
     """Train in simulators learned from logs, evaluate in the reference world: what is lost, by size of the log."""
-    from experiments.sim2real import Study, run_study
     from flashsale_env import load_scenario
+    from flashsale_env.experiments.sim2real import Study, run_study
 
     sale = load_scenario(scenario)
     sizes = {"log_sizes": tuple(log_sizes)} if log_sizes else {}
@@ -709,8 +709,8 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Hold the simulator to theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
-    from experiments.settings import parse_assignments
-    from experiments.verify import FAIL, as_markdown, describe_anchors, run_verification
+    from flashsale_env.experiments.settings import parse_assignments
+    from flashsale_env.experiments.verify import FAIL, as_markdown, describe_anchors, run_verification
 
     if list_anchors:
         rows = describe_anchors()
@@ -764,17 +764,17 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from experiments.bench import DEVICE, ENCODER, check_folder, run_bench, shown, write
+    from flashsale_env.experiments.bench import DEVICE, ENCODER, check_folder, run_bench, shown, write
 
     if out is not None:
         check_folder(out, overwrite=overwrite)
     with progress_bar("measuring") as advance:
         if names == [ENCODER]:
-            from experiments.bench_encoder import run_encoder_bench
+            from flashsale_env.experiments.bench_encoder import run_encoder_bench
 
             result = run_encoder_bench(repeats=repeats, progress=advance)
         elif names == [DEVICE]:
-            from experiments.bench_device import run_device_bench
+            from flashsale_env.experiments.bench_device import run_device_bench
 
             result = run_device_bench(repeats, advance)
         else:

@@ -17,23 +17,22 @@ from typing import Any
 
 import torch
 
-import agents
-from agents.play import SaleTable, trace
-from agents.sb3 import preset
-from agents.seeding import split_seeds
-from encoders.building import ReferenceStudy, study_reference_world
-from encoders.corpus import generate
-from encoders.intent import IntentEncoder, evaluate, rounded, tfidf_reference
-from experiments import pictures, report
-from experiments.display import notice, progress_bar
-from experiments.evaluate import POLICY, difference, figures, play_test_sales
-from experiments.runs import Run, versions, write_json
-from experiments.settings import DemoSettings
-from experiments.statistics import paired_difference
-from experiments.train import heuristics_on_validation, opponents, write_curve
-from experiments.tuning import tune
-from flashsale_env import Population, Scenario, load_scenario
+from flashsale_env import Population, Scenario, agents, load_scenario
+from flashsale_env.agents.play import SaleTable, trace
+from flashsale_env.agents.sb3 import preset
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.bounds import Bound, lagrangian_dual_bound
+from flashsale_env.encoders.building import ReferenceStudy, study_reference_world
+from flashsale_env.encoders.corpus import generate
+from flashsale_env.encoders.intent import IntentEncoder, evaluate, rounded, tfidf_reference
+from flashsale_env.experiments import pictures, report
+from flashsale_env.experiments.display import notice, progress_bar
+from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
+from flashsale_env.experiments.runs import Run, versions, write_json
+from flashsale_env.experiments.settings import DemoSettings
+from flashsale_env.experiments.statistics import paired_difference
+from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
+from flashsale_env.experiments.tuning import tune
 
 LEARNER = "ppo"
 RESULT = "result.json"

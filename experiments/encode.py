@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from encoders.building import DEMAND_FOLDER, population_from_texts
-from encoders.demand import DemandModel
-from encoders.embedding_cache import EmbeddingCache
-from encoders.intent import Encoding, IntentEncoder
-from encoders.labelled import fine_tune_on
 from flashsale_env import INTENTS, Population, Scenario
+from flashsale_env.encoders.building import DEMAND_FOLDER, population_from_texts
+from flashsale_env.encoders.demand import DemandModel
+from flashsale_env.encoders.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.labelled import fine_tune_on
 
 EXAMPLES = 5
 

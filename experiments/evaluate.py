@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import agents
-from agents.base import CARD
-from agents.play import Plays, SaleTable, play
-from agents.seeding import split_seeds
-from experiments.runs import read_config
-from experiments.statistics import mean_interval, paired_difference, variance_ratio
-from flashsale_env import Population, Scenario
+from flashsale_env import Population, Scenario, agents
+from flashsale_env.agents.base import CARD
+from flashsale_env.agents.play import Plays, SaleTable, play
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
 
 POLICY = "policy"  # folder of the trained policy inside the folder of a run
 # Means that are reported beside the profit.

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from encoders.building import DEMAND_FOLDER, product_vectors, read
-from encoders.demand import DemandModel, Tastes
-from encoders.explain import Explanation, Taste, explain, explain_tastes, to_html
-from encoders.intent import IntentEncoder
 from flashsale_env import Population, Scenario
+from flashsale_env.encoders.building import DEMAND_FOLDER, product_vectors, read
+from flashsale_env.encoders.demand import DemandModel, Tastes
+from flashsale_env.encoders.explain import Explanation, Taste, explain, explain_tastes, to_html
+from flashsale_env.encoders.intent import IntentEncoder
 from flashsale_env.files import write_atomically
 
 

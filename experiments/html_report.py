@@ -18,17 +18,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import agents
-from agents.play import trace
-from agents.seeding import split_seeds
-from experiments.benchmark import AGENTS, RESULT, SALE_PICTURE, TRAINING
-from experiments.benchmark_settings import slug
-from experiments.evaluate import POLICY, find_agent
-from experiments.pictures import COLOURS, DPI, one_sale
-from experiments.report import document, figure, table
-from experiments.runs import read_config
-from experiments.train import CURVE_PICTURE, CURVE_TABLE
-from flashsale_env import load_population, load_scenario
+from flashsale_env import agents, load_population, load_scenario
+from flashsale_env.agents.play import trace
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.experiments.benchmark import AGENTS, RESULT, SALE_PICTURE, TRAINING
+from flashsale_env.experiments.benchmark_settings import slug
+from flashsale_env.experiments.evaluate import POLICY, find_agent
+from flashsale_env.experiments.pictures import COLOURS, DPI, one_sale
+from flashsale_env.experiments.report import document, figure, table
+from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically
 
 PAGE = "report.html"

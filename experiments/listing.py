@@ -7,10 +7,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from agents import AGENTS, REFERENCE_CARD, REFERENCES
-from experiments.benchmark_settings import BENCHMARKS
-from experiments.settings import CONFIGS
 from flashsale_env import SCENARIOS, environment_id, load_scenario
+from flashsale_env.agents import AGENTS, REFERENCE_CARD, REFERENCES
+from flashsale_env.experiments.benchmark_settings import BENCHMARKS
+from flashsale_env.experiments.settings import CONFIGS
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
 Rows = list[dict[str, Any]]
@@ -73,7 +73,7 @@ def populations() -> Rows:
 def encoders() -> Rows:
     """The shipped intent encoders, described by their cards."""
     rows = []
-    for folder in sorted(resources.files("encoders").joinpath("data").iterdir(), key=lambda f: f.name):
+    for folder in sorted(resources.files("flashsale_env.encoders").joinpath("data").iterdir(), key=lambda f: f.name):
         path = folder.joinpath("card.json")
         if not path.is_file():
             continue

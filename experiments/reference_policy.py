@@ -2,8 +2,8 @@
 
 Owns    training it, its figures, and the folder `agents/trained/NAME` that `agents.load(NAME)` reads.
 
-    python -m experiments.reference_policy                  trains it again and replaces it
-    python -m experiments.reference_policy --run DIR        takes the policy of a finished `flashsale train` run
+    python -m flashsale_env.experiments.reference_policy             trains it again and replaces it
+    python -m flashsale_env.experiments.reference_policy --run DIR   takes the policy of a finished training
 """
 
 import argparse
@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import agents
-from experiments.display import progress_bar
-from experiments.evaluate import difference, figures, play_test_sales, policy_folder
-from flashsale_env import load_population, load_scenario
+from flashsale_env import agents, load_population, load_scenario
+from flashsale_env.experiments.display import progress_bar
+from flashsale_env.experiments.evaluate import difference, figures, play_test_sales, policy_folder
 from flashsale_env.files import write_atomically
 
 NAME, SCENARIO, AGENT = "standard-ppo", "standard", "ppo"
@@ -59,14 +58,16 @@ def publish(agent: Any, *, command: str, out: Path, sales: int = TEST_SALES) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train the reference policy, measure it, and put it where `agents.load` finds it."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.reference_policy", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m flashsale_env.experiments.reference_policy", description=main.__doc__
+    )
     parser.add_argument("--seed", type=int, default=0, help="number of the training run (default 0)")
     parser.add_argument("--run", type=Path, metavar="DIR", help="a finished training, instead of one more")
     parser.add_argument("--out", type=Path, default=agents.REFERENCES_FOLDER / NAME, metavar="DIR")
     parser.add_argument("--sales", type=int, default=TEST_SALES, help="test sales of its figures")
     given = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(given)
-    command = shlex.join(["python", "-m", "experiments.reference_policy", *given])
+    command = shlex.join(["python", "-m", "flashsale_env.experiments.reference_policy", *given])
     if options.run is not None:
         agent = agents.load(policy_folder(options.run), SCENARIO, device="cpu")
     else:

@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 
-import agents
-from agents.play import play
-from agents.seeding import split_seeds
-from encoders.building import product_vectors, read
-from encoders.demand import ChoiceData, DemandModel
-from encoders.intent import IntentEncoder
-from encoders.reference import randomised_price_experiment
-from experiments.pictures import transfer_gap
-from experiments.runs import Run
-from experiments.statistics import mean_interval, paired_difference
-from flashsale_env import Population, Scenario, load_population
+from flashsale_env import Population, Scenario, agents, load_population
+from flashsale_env.agents.play import play
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.encoders.building import product_vectors, read
+from flashsale_env.encoders.demand import ChoiceData, DemandModel
+from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.reference import randomised_price_experiment
+from flashsale_env.experiments.pictures import transfer_gap
+from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.statistics import mean_interval, paired_difference
 from flashsale_env.files import write_atomically
 
 RESULT, PICTURE = "result.json", "transfer_gap.png"

@@ -15,15 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-import agents
-from agents.base import fingerprints
-from agents.play import play
-from agents.seeding import split_seeds
-from experiments.evaluate import POLICY
-from experiments.pictures import learning_curve
-from experiments.runs import Run, read_config
-from flashsale_env import Population, Scenario
+from flashsale_env import Population, Scenario, agents
+from flashsale_env.agents.base import fingerprints
+from flashsale_env.agents.play import play
+from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.evaluate import POLICY
+from flashsale_env.experiments.pictures import learning_curve
+from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.files import write_atomically
 
 CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"

@@ -1,7 +1,7 @@
 """Tuning the heuristics, so that a learner is compared with opponents at their best.
 
-    python -m experiments.tuning standard fixed_price --trials 300
-    python -m experiments.tuning standard fixed_price --trials 100 --refine      from the committed values on
+    python -m flashsale_env.experiments.tuning standard fixed_price --trials 300
+    python -m flashsale_env.experiments.tuning standard fixed_price --trials 100 --refine   from the committed ones
 
 Owns    the search over an agent's declared parameters on validation sales, and the committed results in
         agents/tuned/SCENARIO.json, which `agents.make` uses.
@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 import optuna
 
-import agents
-from agents import AGENTS, play, split_seeds
-from agents.base import Space
-from agents.optimal import evaluate_exactly
-from flashsale_env import Population, Scenario, load_scenario
+from flashsale_env import Population, Scenario, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
+from flashsale_env.agents.base import Space
+from flashsale_env.agents.optimal import evaluate_exactly
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -179,7 +178,7 @@ def commit(name: str, scenario: Scenario, params: dict[str, float], figures: dic
 
 def main(arguments: list[str] | None = None) -> None:
     """Tune agents on a shipped scenario and commit the results."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.tuning", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.experiments.tuning", description=main.__doc__)
     parser.add_argument("scenario")
     parser.add_argument("agents", nargs="*", help="all heuristics with parameters by default")
     parser.add_argument("--trials", type=int, default=300)
@@ -188,7 +187,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--refine", action="store_true", help="small steps from the committed values")
     options = parser.parse_args(arguments)
     scenario = load_scenario(options.scenario)
-    command = shlex.join(["python", "-m", "experiments.tuning", *(sys.argv[1:] if arguments is None else arguments)])
+    command = shlex.join(
+        ["python", "-m", "flashsale_env.experiments.tuning", *(sys.argv[1:] if arguments is None else arguments)]
+    )
     names = options.agents or [
         name
         for name, entry in AGENTS.items()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from experiments.anchors import ANCHORS, Anchor, Measurement
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.anchors import ANCHORS, Anchor, Measurement
 
 FALSE_ALARM = 0.01
 PASS, FAIL = "pass", "fail"

@@ -1,7 +1,7 @@
 """A policy trained on few products, in a sale of many: what weights shared across products gain.
 
-    python -m experiments.wider --out DIR --seeds 2
-    python -m experiments.wider --out DIR --sales 12288 --sales 49152      at two budgets of training
+    python -m flashsale_env.experiments.wider --out DIR --seeds 2
+    python -m flashsale_env.experiments.wider --out DIR --sales 12288 --sales 49152      at two budgets of training
 
 Owns    the study: the policies "per_product" and "merchant" trained on `standard` with the same budget; the first one,
         without further training, among variants of the same products; and both trained there from the beginning.
@@ -24,15 +24,14 @@ from typing import Any
 
 import numpy as np
 
-import agents
-from agents import play, split_seeds
-from agents.merchant import own
-from agents.sb3 import PPOAgent
-from agents.sb3_presets import preset
-from experiments.display import Callback, notice, progress_bar, show_table
-from experiments.runs import Run, write_json
-from experiments.statistics import Interval, crossed_interval
-from flashsale_env import Population, Scenario, load_population, load_scenario
+from flashsale_env import Population, Scenario, agents, load_population, load_scenario
+from flashsale_env.agents import play, split_seeds
+from flashsale_env.agents.merchant import own
+from flashsale_env.agents.sb3 import PPOAgent
+from flashsale_env.agents.sb3_presets import preset
+from flashsale_env.experiments.display import Callback, notice, progress_bar, show_table
+from flashsale_env.experiments.runs import Run, write_json
+from flashsale_env.experiments.statistics import Interval, crossed_interval
 from flashsale_env.variants import variants
 
 RESULT = "result.json"
@@ -217,7 +216,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what sharing weights across products gains, and whether it carries over to more products."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.wider", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.experiments.wider", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--scenario", default="standard")
     parser.add_argument("--copies", type=int, default=Study.copies, help="variants of each product")
@@ -226,7 +225,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--episodes", type=int, default=Study.episodes, help="test sales")
     parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args(arguments)
-    command = shlex.join(["python", "-m", "experiments.wider", *(sys.argv[1:] if arguments is None else arguments)])
+    command = shlex.join(
+        ["python", "-m", "flashsale_env.experiments.wider", *(sys.argv[1:] if arguments is None else arguments)]
+    )
     try:
         scenario = load_scenario(options.scenario)
         population = load_population(scenario.population, [product.title for product in scenario.products])

@@ -19,13 +19,20 @@ HEAVY = {"torch", "transformers", "stable_baselines3", "peft", "sklearn", "panda
 
 
 def imported_packages(path: Path) -> set[str]:
+    """Top-level names, and which of our folders: `flashsale_env.agents.play` is the folder "agents"."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {folder_of(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module.split(".")[0])
+            found |= {folder_of(f"{node.module}.{alias.name}") for alias in node.names}
     return found
+
+
+def folder_of(module: str) -> str:
+    top, _, rest = module.partition(".")
+    inside = rest.partition(".")[0]
+    return inside if top == "flashsale_env" and inside in PACKAGES else top
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,51 @@ def wheel(tmp_path_factory):
     return next(target.glob("*.whl"))
 
 
+def test_every_folder_with_modules_is_packaged():
+    """The top-level folders agents, encoders and experiments are installed as parts of flashsale_env."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {"flashsale_env": ROOT / "flashsale_env"}
+    found |= {f"flashsale_env.{name}": ROOT / name for name in ("agents", "encoders", "experiments")}
+    folders = {
+        ".".join((name, *path.parent.relative_to(root).parts))
+        for name, root in found.items()
+        for path in root.rglob("*.py")
+    }
+    assert set(listed) == folders
+
+
+def test_the_wheel_puts_nothing_beside_flashsale_env(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert "flashsale_env" in tops
+    assert all(top == "flashsale_env" or top.endswith(".dist-info") for top in tops), tops
+
+
+def test_a_foreign_package_called_agents_takes_nobodys_place(wheel, tmp_path):
+    """`openai-agents` installs a top-level `agents`, and research folders have one; both and ours import together."""
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for name in ("agents", "encoders", "experiments"):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text("theirs = True\n")
+    code = """
+import agents, encoders, experiments
+from flashsale_env import agents as ours
+import flashsale_env.encoders, flashsale_env.experiments
+print(agents.theirs and encoders.theirs and experiments.theirs, ours.make("random", "gvr-periodic").name)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", "random"]
+
+
 def test_the_wheel_holds_data_types_and_licence(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
@@ -30,9 +76,9 @@ def test_the_wheel_holds_data_types_and_licence(wheel):
         "flashsale_env/data/default.toml",
         "flashsale_env/data/learned/tastes.safetensors",
         "flashsale_env/data/reference/card.json",
-        "encoders/data/default/head.safetensors",
-        "encoders/data/default/demand.safetensors",
-        "agents/tuned/standard.json",
+        "flashsale_env/encoders/data/default/head.safetensors",
+        "flashsale_env/encoders/data/default/demand.safetensors",
+        "flashsale_env/agents/tuned/standard.json",
     ):
         assert wanted in names, wanted
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -75,7 +121,7 @@ import sys
 for name in ("torch", "transformers", "stable_baselines3", "pandas", "matplotlib", "typer", "rich", "optuna"):
     sys.modules[name] = None
 sys.argv = ["flashsale", "list"]
-from experiments.cli import main
+from flashsale_env.experiments.cli import main
 sys.exit(main())
 """
     done = subprocess.run(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import flashsale_env as fs
-from agents import AGENTS
-from experiments.commands import app
-from experiments.verify import as_markdown, run_verification
+from flashsale_env.agents import AGENTS
+from flashsale_env.experiments.commands import app
+from flashsale_env.experiments.verify import as_markdown, run_verification
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -112,7 +112,10 @@ def test_every_command_of_the_command_line_section_exists():
     for words in commands:
         assert words[0] == "flashsale"
         usage = subprocess.run(
-            [sys.executable, "-m", "experiments", words[1], "--help"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "flashsale_env.experiments", words[1], "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for option in (word.strip("[]") for word in words[2:]):
             if option.startswith("--"):

@@ -4,7 +4,7 @@ Owns    what the best policy earns in sales small enough to solve, and what any 
 Leaves  the agent that plays them to `agents.optimal`.
 """
 
-from agents.exact.formulas import (
+from flashsale_env.agents.exact.formulas import (
     best_single_price,
     erlang_b,
     fluid_price,
@@ -18,8 +18,8 @@ from agents.exact.formulas import (
     revenue_ordered_assortment,
     single_price_value,
 )
-from agents.exact.logit import MnlSale, best_offer, clearing_worth, solve_mnl, substitution_law
-from agents.exact.pricing import (
+from flashsale_env.agents.exact.logit import MnlSale, best_offer, clearing_worth, solve_mnl, substitution_law
+from flashsale_env.agents.exact.pricing import (
     PriceTable,
     PricingProblem,
     optimal_continuous_prices,
@@ -28,7 +28,7 @@ from agents.exact.pricing import (
     sales_law,
     why_too_large,
 )
-from agents.exact.problems import (
+from flashsale_env.agents.exact.problems import (
     holding_per_tick,
     lost_sales_problem,
     mnl_sale,
@@ -42,7 +42,7 @@ from agents.exact.problems import (
     why_not_textbook,
     why_unseen,
 )
-from agents.exact.replenishment import (
+from flashsale_env.agents.exact.replenishment import (
     LostSales,
     OrderTable,
     average_cost,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.linalg import expm
 from scipy.stats import poisson
 
-from agents.exact.pricing import MOST_ENTRIES, TAIL, PriceTable, why_too_large
+from flashsale_env.agents.exact.pricing import MOST_ENTRIES, TAIL, PriceTable, why_too_large
 
 Floats = npt.NDArray[np.float64]
 

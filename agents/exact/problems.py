@@ -11,10 +11,10 @@ import numpy.typing as npt
 from scipy.special import expit
 from scipy.stats import poisson
 
-from agents.exact.logit import MnlSale, solve_mnl
-from agents.exact.pricing import PriceTable, PricingProblem, optimal_continuous_prices, optimal_prices
-from agents.exact.replenishment import LostSales, OrderTable, solve_lost_sales
 from flashsale_env import Scenario, load_scenario
+from flashsale_env.agents.exact.logit import MnlSale, solve_mnl
+from flashsale_env.agents.exact.pricing import PriceTable, PricingProblem, optimal_continuous_prices, optimal_prices
+from flashsale_env.agents.exact.replenishment import LostSales, OrderTable, solve_lost_sales
 from flashsale_env.population import HOMOGENEOUS
 
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.stats import poisson
 
-from agents.exact.pricing import MOST_ENTRIES, TAIL
+from flashsale_env.agents.exact.pricing import MOST_ENTRIES, TAIL
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,9 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-import agents
-from agents import AGENTS, play, split_seeds
-from flashsale_env import SCENARIOS, FlashSaleEnv, Simulator, load_scenario
+from flashsale_env import SCENARIOS, FlashSaleEnv, Simulator, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
 
 EVERY_CASE = [(name, scenario) for name in AGENTS for scenario in SCENARIOS if AGENTS[name].applies(scenario) is None]
 HEURISTICS = [name for name, entry in AGENTS.items() if not entry.learns]
@@ -129,7 +128,7 @@ def test_a_scenario_with_other_decisions_falls_back_to_the_defaults(standard):
 
 def test_listing_and_heuristics_need_no_torch():
     code = (
-        "import sys, agents; agents.make('sell_through', 'gvr-periodic'); "
+        "import sys; from flashsale_env import agents; agents.make('sell_through', 'gvr-periodic'); "
         "assert len(agents.AGENTS) > 4; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,12 +5,11 @@ import re
 import numpy as np
 import pytest
 
-import agents
-from agents import AGENTS, play, split_seeds
-from flashsale_env import SCENARIOS, load_scenario
+from flashsale_env import SCENARIOS, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
 
 PAIRS = [(name, scenario) for name in AGENTS for scenario in SCENARIOS]
-RULES = [name for name, entry in AGENTS.items() if entry.module in ("agents.heuristics", "agents.estimating")]
+RULES = [name for name, entry in AGENTS.items() if entry.module in ("heuristics", "estimating")]
 
 
 @pytest.mark.parametrize(("name", "scenario"), PAIRS)
@@ -36,4 +35,4 @@ def test_every_shipped_scenario_has_a_rule_beside_the_random_agent(scenario):
 def test_the_parameters_of_a_rule_are_tuned_for_every_shipped_scenario(name, scenario):
     scenario = load_scenario(scenario)
     if AGENTS[name].applies(scenario) is None and AGENTS[name].cls.space(scenario):
-        assert agents.tuned(name, scenario), f"run: python -m experiments.tuning {scenario.name} {name}"
+        assert agents.tuned(name, scenario), f"run: python -m flashsale_env.experiments.tuning {scenario.name} {name}"

@@ -7,11 +7,10 @@ import pytest
 from scipy.optimize import linprog, minimize
 from scipy.stats import chisquare, gamma, ks_1samp
 
-import agents
-from agents import AGENTS, play, split_seeds
-from agents.bandits import Outcome, Prospect, best_mix, customers_until_sold_out, draw
-from agents.demand_curves import exponential_fit
-from flashsale_env import INTENTS, Simulator, load_scenario
+from flashsale_env import INTENTS, Simulator, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
+from flashsale_env.agents.bandits import Outcome, Prospect, best_mix, customers_until_sold_out, draw
+from flashsale_env.agents.demand_curves import exponential_fit
 from flashsale_env.scenario import Arrivals
 
 COUNTING = ["ucb", "thompson", "thompson_lp", "certainty_equivalent"]

@@ -8,10 +8,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-import agents
-from agents import play, split_seeds
-from agents.estimating import EstimatedMyopic, LpResolve, OrderUpTo
-from flashsale_env import Simulator, load_scenario
+from flashsale_env import Simulator, agents, load_scenario
+from flashsale_env.agents import play, split_seeds
+from flashsale_env.agents.estimating import EstimatedMyopic, LpResolve, OrderUpTo
 from flashsale_env.scenario import Arrivals
 
 Z = 3.29

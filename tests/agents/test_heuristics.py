@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
-import agents
-from agents import play, split_seeds, trace
-from agents.heuristics import Clearance, FixedPrice, LinearMarkdown, SellThrough, SlumpCoupon, StepMarkdown
-from agents.merchant import Merchant
-from agents.optimal import evaluate_exactly
-from flashsale_env import INTENTS, SCENARIOS, Layout, load_scenario
+from flashsale_env import INTENTS, SCENARIOS, Layout, agents, load_scenario
+from flashsale_env.agents import play, split_seeds, trace
+from flashsale_env.agents.heuristics import (
+    Clearance,
+    FixedPrice,
+    LinearMarkdown,
+    SellThrough,
+    SlumpCoupon,
+    StepMarkdown,
+)
+from flashsale_env.agents.merchant import Merchant
+from flashsale_env.agents.optimal import evaluate_exactly
 
 # One-in-a-thousand false alarms: every test here has its own sales, fixed by the split.
 Z = 3.29

@@ -13,10 +13,9 @@ from scipy.optimize import minimize
 from scipy.special import lambertw
 from scipy.stats import poisson
 
-import agents
-from agents import AGENTS, exact, play, split_seeds
-from agents.optimal import TickReader, evaluate_exactly
-from flashsale_env import Product, Simulator, load_scenario
+from flashsale_env import Product, Simulator, agents, load_scenario
+from flashsale_env.agents import AGENTS, exact, play, split_seeds
+from flashsale_env.agents.optimal import TickReader, evaluate_exactly
 from flashsale_env.scenario import Arrivals, Choice, Pricing, Replenishment, Scenario
 
 Z = 3.29

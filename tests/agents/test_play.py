@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-import agents
-from agents import play, split_seeds, trace
-from flashsale_env import METRICS, FlashSaleEnv
+from flashsale_env import METRICS, FlashSaleEnv, agents
+from flashsale_env.agents import play, split_seeds, trace
 
 
 @pytest.fixture

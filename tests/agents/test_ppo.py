@@ -8,9 +8,9 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 
-import agents
-from agents import play, split_seeds
-from agents.sb3_training import TRAINING
+from flashsale_env import agents
+from flashsale_env.agents import play, split_seeds
+from flashsale_env.agents.sb3_training import TRAINING
 
 SMALL = {"num_envs": 64, "batch_size": 640, "validation_sales": 64, "validate_every": 1, "net_arch": (8,)}
 PARTS = {"siblings": 8, "persistence": 1.0, "pay_at_close": True, "gae_lambda": 1.0}

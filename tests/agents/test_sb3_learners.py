@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-import agents
-from agents import AGENTS, play, split_seeds
-from agents.optimal import evaluate_exactly
-from agents.sb3 import OffPolicyAgent, reward_scale
-from agents.sb3_policy import NETWORKS
-from agents.sb3_potential import Potential
-from agents.sb3_presets import FAMILIES, PRESETS, OffPolicy, family, preset
-from agents.sb3_training import TRAINING
-from flashsale_env import SCENARIOS, Population, load_scenario
+from flashsale_env import SCENARIOS, Population, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
+from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.sb3 import OffPolicyAgent, reward_scale
+from flashsale_env.agents.sb3_policy import NETWORKS
+from flashsale_env.agents.sb3_potential import Potential
+from flashsale_env.agents.sb3_presets import FAMILIES, PRESETS, OffPolicy, family, preset
+from flashsale_env.agents.sb3_training import TRAINING
 
-LEARNERS = [name for name, entry in AGENTS.items() if entry.module == "agents.sb3"]
+LEARNERS = [name for name, entry in AGENTS.items() if entry.module == "sb3"]
 ROUNDS, SALES = 4, 16
 SMALL = {"sales": ROUNDS * SALES, "num_envs": SALES, "net_arch": (8,), "validation_sales": 16, "validate_every": 1}
 OF_ONE = {"dqn": {}, "tqc": {"n_quantiles": 3}, "recurrent_ppo": {"memory": 4}}

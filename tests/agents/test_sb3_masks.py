@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-import agents
-from agents import split_seeds
-from agents.sb3_masks import ActionMasks
-from flashsale_env import Simulator, load_scenario
+from flashsale_env import Simulator, agents, load_scenario
+from flashsale_env.agents import split_seeds
+from flashsale_env.agents.sb3_masks import ActionMasks
 
 ENCODINGS = ("multidiscrete", "discrete")
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import agents
 import flashsale_env as fs
-from agents.optimal import evaluate_exactly
-from agents.sb3 import reward_scale
-from agents.sb3_potential import Potential
-from agents.sb3_training import AdvisedSales
+from flashsale_env import agents
+from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.sb3 import reward_scale
+from flashsale_env.agents.sb3_potential import Potential
+from flashsale_env.agents.sb3_training import AdvisedSales
 
 SCENARIO = fs.load_scenario("gvr-periodic")
 FIXED = agents.make("fixed_price", SCENARIO)

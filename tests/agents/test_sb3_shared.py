@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-import agents
 import flashsale_env as fs
-from agents import play, split_seeds
-from agents.sb3 import PPOAgent
-from agents.sb3_presets import CUSTOMERS, EVERYTHING
+from flashsale_env import agents
+from flashsale_env.agents import play, split_seeds
+from flashsale_env.agents.sb3 import PPOAgent
+from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING
 from flashsale_env.variants import variants
 
 SMALL = {"sales": 64, "num_envs": 32, "batch_size": 480, "validation_sales": 16, "net_arch": (8,), "siblings": 4}

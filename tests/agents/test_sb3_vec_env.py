@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from agents import split_seeds
-from agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env import METRICS, Simulator
+from flashsale_env.agents import split_seeds
+from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 
 TICKS = 10  # of gvr-periodic
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from agents.seeding import SPLITS, split_seeds
+from flashsale_env.agents.seeding import SPLITS, split_seeds
 
 
 def test_no_two_runs_or_splits_share_a_sale():

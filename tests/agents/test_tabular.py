@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-import agents
-from agents import AGENTS, play, split_seeds
-from agents.optimal import evaluate_exactly
-from agents.tabular import TRAINING, Grid, Settings, update
-from flashsale_env import Simulator, load_scenario
+from flashsale_env import Simulator, agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
+from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.tabular import TRAINING, Grid, Settings, update
 
 LEARNERS = ["q_learning", "sarsa", "expected_sarsa"]
 SMALL = {"num_envs": 128, "validation_sales": 64, "validate_every": 2, "sales": 6 * 128}

@@ -6,13 +6,12 @@ import random
 import numpy as np
 import pytest
 
-import agents
-import experiments.tuning
-from agents import AGENTS, play, split_seeds
-from agents.heuristics import SellThrough
-from agents.optimal import evaluate_exactly
-from experiments.tuning import commit, has_exact_value, main, tune
-from flashsale_env import load_scenario
+from flashsale_env import agents, load_scenario
+from flashsale_env.agents import AGENTS, play, split_seeds
+from flashsale_env.agents.heuristics import SellThrough
+from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.experiments import tuning
+from flashsale_env.experiments.tuning import commit, has_exact_value, main, tune
 
 SALES = 2000
 
@@ -87,10 +86,10 @@ def test_an_agent_that_cannot_be_tuned_is_an_error():
 
 
 def test_committing_one_agent_keeps_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments.tuning, "TUNED_FOLDER", tmp_path)
+    monkeypatch.setattr(tuning, "TUNED_FOLDER", tmp_path)
     scenario = load_scenario("gvr-periodic")
     commit("fixed_price", scenario, {"rung[ticket]": 7}, {"profit": 9.27})
     main(["gvr-periodic", "linear_markdown", "--trials", "3", "--sales", "50"])
     content = json.loads((tmp_path / "gvr-periodic.json").read_text())
     assert set(content) == {"fixed_price", "linear_markdown"}
-    assert content["linear_markdown"]["command"].startswith("python -m experiments.tuning gvr-periodic")
+    assert content["linear_markdown"]["command"].startswith("python -m flashsale_env.experiments.tuning gvr-periodic")

@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 import flashsale_env as fs
-from agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 
 ID = "FlashSale/GvrPeriodic-v0"
 IN_ANY_PROCESS = f"flashsale_env:{ID}"  # a spawned worker has not imported the package yet

@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from encoders.building import (
+from flashsale_env import INTENTS, Population, Simulator, load_scenario
+from flashsale_env.encoders.building import (
     DEMAND_FOLDER,
     POPULATION_FOLDER,
     hear,
@@ -15,11 +16,10 @@ from encoders.building import (
     read,
     study_reference_world,
 )
-from encoders.corpus import generate, noun_in
-from encoders.demand import ChoiceData, DemandModel, Reading, likelihood_gap
-from encoders.intent import Encoding, IntentEncoder
-from encoders.reference import TASTES, randomised_price_experiment, reference_population
-from flashsale_env import INTENTS, Population, Simulator, load_scenario
+from flashsale_env.encoders.corpus import generate, noun_in
+from flashsale_env.encoders.demand import ChoiceData, DemandModel, Reading, likelihood_gap
+from flashsale_env.encoders.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.reference import TASTES, randomised_price_experiment, reference_population
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_recovered_elasticities_rank_the_intents(study):
 def test_the_shipped_populations_say_how_they_were_made_and_what_was_measured(name):
     bank = Population.load(POPULATION_FOLDER / name)
     assert bank.card["kind"] == name
-    assert bank.card["command"] == "python -m encoders.building"
+    assert bank.card["command"] == "python -m flashsale_env.encoders.building"
     figures = bank.card["figures"]
     assert figures["heldout_visits"] >= 500_000
     assert figures["gap_no_text_minus_encoder"]["low"] > 0
@@ -159,7 +159,7 @@ def test_the_bilingual_populations_are_half_chinese_and_measured():
     assert learned.languages.count("zh") == learned.languages.count("en") == len(learned) / 2
     chinese = learned.utterances[learned.languages.index("zh")]
     assert any("\u4e00" <= sign <= "\u9fff" for sign in chinese)
-    assert learned.card["command"] == "python -m encoders.building --encoder runs/multilingual"
+    assert learned.card["command"] == "python -m flashsale_env.encoders.building --encoder runs/multilingual"
     assert learned.card["figures"]["share_of_gap_closed"]["low"] > 0.6
 
 

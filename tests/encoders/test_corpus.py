@@ -7,8 +7,18 @@ from collections import Counter
 
 import pytest
 
-from encoders.corpus import DEFAULT_GOODS, LANGUAGES, MIXED, SENTIMENTS, SPLITS, generate, noun_in, parse, templates
 from flashsale_env import load_scenario
+from flashsale_env.encoders.corpus import (
+    DEFAULT_GOODS,
+    LANGUAGES,
+    MIXED,
+    SENTIMENTS,
+    SPLITS,
+    generate,
+    noun_in,
+    parse,
+    templates,
+)
 from flashsale_env.intents import INTENTS
 
 every_language = pytest.mark.parametrize("language", LANGUAGES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.demand import (
+from flashsale_env.encoders.demand import (
     ChoiceData,
     DemandModel,
     Reading,

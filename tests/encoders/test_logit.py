@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from encoders.logit import ChoiceTable, Likelihood, fit
+from flashsale_env.encoders.logit import ChoiceTable, Likelihood, fit
 
 PRODUCTS = ("a", "b", "c")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from encoders.corpus import LANGUAGES, generate
-from encoders.language import detect
-from encoders.outliers import OUTLIERS, SPLITS, outliers, templates
+from flashsale_env.encoders.corpus import LANGUAGES, generate
+from flashsale_env.encoders.language import detect
+from flashsale_env.encoders.outliers import OUTLIERS, SPLITS, outliers, templates
 
 
 def test_the_same_arguments_give_the_same_texts():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from encoders.logit import fit
-from encoders.recovery import (
+from flashsale_env import INTENTS, Scenario, Shocks, Simulator, load_scenario
+from flashsale_env.encoders.logit import fit
+from flashsale_env.encoders.recovery import (
     alike_population,
     at_list_prices,
     choice_table,
@@ -13,8 +14,7 @@ from encoders.recovery import (
     true_elasticity,
     varied_population,
 )
-from encoders.reference import TASTES
-from flashsale_env import INTENTS, Scenario, Shocks, Simulator, load_scenario
+from flashsale_env.encoders.reference import TASTES
 
 
 @pytest.fixture(scope="module")

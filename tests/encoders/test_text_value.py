@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from encoders import text_value as module
-from encoders.corpus import generate
-from encoders.demand import share_closed
-from encoders.intent import Encoding, IntentEncoder
-from encoders.reference import willingness_class
-from encoders.text_value import main, pricing_value, text_value
 from flashsale_env import INTENTS, load_scenario
+from flashsale_env.encoders import text_value as module
+from flashsale_env.encoders.corpus import generate
+from flashsale_env.encoders.demand import share_closed
+from flashsale_env.encoders.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.reference import willingness_class
+from flashsale_env.encoders.text_value import main, pricing_value, text_value
 
 ONE_PRICE, PERFECT = 23.082777, 26.487320  # revenue per customer, computed independently of this code
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from encoders import labelled, training
-from encoders.backbone import _TINY_WORDS, load_backbone
-from encoders.corpus import generate
-from encoders.intent import IntentEncoder
-from encoders.labelled import cross_validate, fine_tune_on, near_duplicates
-from encoders.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
+from flashsale_env.encoders import labelled, training
+from flashsale_env.encoders.backbone import _TINY_WORDS, load_backbone
+from flashsale_env.encoders.corpus import generate
+from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.labelled import cross_validate, fine_tune_on, near_duplicates
+from flashsale_env.encoders.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
 from flashsale_env.intents import INTENTS
 
 TRAIN, VALIDATION = generate("train", 144, 0), generate("validation", 45, 0)
@@ -246,9 +246,9 @@ def test_a_sentiment_without_messages_is_refused():
 
 KILLED = """
 import os, signal, sys
-from encoders import labelled, training
-from encoders.backbone import _TINY_WORDS, load_backbone
-from encoders.corpus import generate
+from flashsale_env.encoders import labelled, training
+from flashsale_env.encoders.backbone import _TINY_WORDS, load_backbone
+from flashsale_env.encoders.corpus import generate
 import torch
 torch.set_num_threads(int(sys.argv[2]))
 written, write = 0, training.write_atomically

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encoders.calibration_data import check_choices, check_transactions, read_choices, read_transactions
-from encoders.transactions import (
+from flashsale_env.encoders.calibration_data import check_choices, check_transactions, read_choices, read_transactions
+from flashsale_env.encoders.transactions import (
     estimate_choices,
     estimate_elasticities,
     fixed_effects_regression,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from encoders.corpus import generate
-from encoders.intent import IntentEncoder
-from encoders.transfer import INVERSE_PENALTIES, across, transfer
+from flashsale_env.encoders.corpus import generate
+from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.transfer import INVERSE_PENALTIES, across, transfer
 
 
 @pytest.fixture(scope="module")

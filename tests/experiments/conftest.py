@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from experiments.cli import main
+from flashsale_env.experiments.cli import main
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents import FlashSaleVecEnv
-from experiments import bench
 from flashsale_env import Simulator
+from flashsale_env.agents import FlashSaleVecEnv
+from flashsale_env.experiments import bench
 
 RECORDS = Path(__file__).parent.parent.parent / "benchmarks"
 

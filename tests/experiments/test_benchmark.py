@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-import agents
-from experiments import benchmark
-from experiments.benchmark import FIGURES, Unit, average_costs, check_engine, units_of
-from experiments.benchmark_settings import LONG_RUN, Problem, Row, load_benchmark
-from experiments.runs import read_config
-from experiments.statistics import crossed_interval
+from flashsale_env import agents
+from flashsale_env.experiments import benchmark
+from flashsale_env.experiments.benchmark import FIGURES, Unit, average_costs, check_engine, units_of
+from flashsale_env.experiments.benchmark_settings import LONG_RUN, Problem, Row, load_benchmark
+from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.statistics import crossed_interval
 from tests.experiments.conftest import ask
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_a_killed_benchmark_goes_on_to_what_an_uninterrupted_one_finds(quick_ben
     out = tmp_path / "out"
     words = ["benchmark", "quick", "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments", *words],
+        [sys.executable, "-m", "flashsale_env.experiments", *words],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-import agents
-from experiments.benchmark_settings import BENCHMARKS, SHUFFLED, TRUE, Row, load_benchmark
-from flashsale_env import load_population, load_scenario
+from flashsale_env import agents, load_population, load_scenario
+from flashsale_env.experiments.benchmark_settings import BENCHMARKS, SHUFFLED, TRUE, Row, load_benchmark
 
 SMALL = """
 description = "small"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import (
+from flashsale_env.experiments.statistics import (
     crossed_interval,
     interquartile_mean,
     mean_interval,

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.calibrate import Assumptions, calibrate, elasticity_at_mean_prices, price_ladder
-from experiments.toml_writer import scenario_toml
 from flashsale_env import SCENARIOS, Population, Product, Shocks, Simulator, load_scenario
+from flashsale_env.experiments.calibrate import Assumptions, calibrate, elasticity_at_mean_prices, price_ladder
+from flashsale_env.experiments.toml_writer import scenario_toml
 
 ELASTICITY = {"tea": -1.6, "soda": -2.8}
 VISITORS = 300

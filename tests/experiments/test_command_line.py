@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import agents
 import flashsale_env as fs
-from experiments import cli
-from experiments.runs import read_config
+from flashsale_env import agents
+from flashsale_env.experiments import cli
+from flashsale_env.experiments.runs import read_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Hidden)
-from experiments.cli import main
+from flashsale_env.experiments.cli import main
 sys.exit(main({words}))
 """
     )
@@ -187,7 +187,7 @@ def test_verify_prints_anchors_with_verdicts(flashsale):
 
 def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, monkeypatch):
     """Every agent sells one unit too many for its price."""
-    from experiments import anchors
+    from flashsale_env.experiments import anchors
 
     right = anchors.mean_of
     monkeypatch.setattr(anchors, "mean_of", lambda name, expected, values, **k: right(name, expected, values + 1, **k))
@@ -197,7 +197,7 @@ def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, m
 
 
 def test_verify_lists_its_anchors(flashsale):
-    from experiments.anchors import ANCHORS
+    from flashsale_env.experiments.anchors import ANCHORS
 
     assert [row["name"] for row in flashsale("verify", "--list", "--json").json] == list(ANCHORS)
     assert "n=10, rho=10.0" in flashsale("verify", "--list").out
@@ -305,7 +305,7 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_
     out = tmp_path / "out"
     words = ["train", "gvr-periodic", "--sales", "81920", "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments", *words],
+        [sys.executable, "-m", "flashsale_env.experiments", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -346,7 +346,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     def faulty(words, command):
         np.zeros(3).reshape(2, 2)
 
-    monkeypatch.setattr("experiments.commands.dispatch", faulty)
+    monkeypatch.setattr("flashsale_env.experiments.commands.dispatch", faulty)
     with pytest.raises(ValueError, match="cannot reshape"):
         cli.main(["list"])
 
@@ -355,7 +355,7 @@ def test_ctrl_c_anywhere_is_130(monkeypatch, flashsale):
     def interrupted(words, command):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("experiments.commands.dispatch", interrupted)
+    monkeypatch.setattr("flashsale_env.experiments.commands.dispatch", interrupted)
     answer = flashsale("list")
     assert (answer.code, answer.err) == (130, "flashsale: stopped by Ctrl-C.\n")
 
@@ -365,5 +365,5 @@ def test_warnings_are_one_line_on_standard_error(monkeypatch, flashsale):
         warnings.warn("first\n second", UserWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr("experiments.commands.dispatch", warning)
+    monkeypatch.setattr("flashsale_env.experiments.commands.dispatch", warning)
     assert flashsale("list").err == "flashsale: warning: first second\n"

@@ -6,8 +6,8 @@ import re
 import pytest
 
 import flashsale_env as fs
-from experiments.demo import verdict
-from experiments.runs import read_config
+from flashsale_env.experiments.demo import verdict
+from flashsale_env.experiments.runs import read_config
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import flashsale_env as fs
-from experiments.runs import read_config
+from flashsale_env.experiments.runs import read_config
 
 TEXTS = ["do you have any discount code", "I need it by tomorrow", "where is my parcel", "which one is better"]
 

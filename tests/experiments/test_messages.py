@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.messages import read_labelled, read_messages
+from flashsale_env.experiments.messages import read_labelled, read_messages
 
 
 def test_messages_come_in_the_order_of_the_file_and_untouched(messages):

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from agents import AGENTS
-from experiments.html_report import PAGE, benchmark_table, overview_table
-from experiments.runs import CONFIG
+from flashsale_env.agents import AGENTS
+from flashsale_env.experiments.html_report import PAGE, benchmark_table, overview_table
+from flashsale_env.experiments.runs import CONFIG
 from tests.experiments.conftest import ask
 
 VOID = {"meta", "img", "br", "hr"}

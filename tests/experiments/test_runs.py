@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.runs import CONFIG, Run, read_config
+from flashsale_env.experiments.runs import CONFIG, Run, read_config
 
 
 def run_in(folder, **options):

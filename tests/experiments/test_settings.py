@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.settings import CONFIGS, load_demo_settings, parse_assignments
+from flashsale_env.experiments.settings import CONFIGS, load_demo_settings, parse_assignments
 
 
 def test_assignments_are_names_with_toml_values_or_bare_words():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.pictures import transfer_gap
-from experiments.sim2real import Study, _row
+from flashsale_env.experiments.pictures import transfer_gap
+from flashsale_env.experiments.sim2real import Study, _row
 
 
 def test_the_gap_is_paired_and_averaged_over_training_runs():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import mean_interval, paired_difference, variance_ratio
+from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
 
 
 def test_three_values_have_students_interval():

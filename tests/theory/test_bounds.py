@@ -7,9 +7,9 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import lambertw
 
-import agents
 import flashsale_env as fs
-from agents import exact
+from flashsale_env import agents
+from flashsale_env.agents import exact
 from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
 from flashsale_env.core import dual
 from flashsale_env.core.choice import MNL, NESTED

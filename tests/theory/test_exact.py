@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import lambertw
 
-from agents import exact
+from flashsale_env.agents import exact
 
 A_T = 10 * math.e  # customers at price 0: ten units would be sold at the mean willingness to pay
 GRID = np.arange(3.0, 0.25, -0.25)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import verify
-from experiments.anchors import ANCHORS, Measurement, law_of, mean_of
-from experiments.verify import FAIL, PASS, as_markdown, judge, run_verification
+from flashsale_env.experiments import verify
+from flashsale_env.experiments.anchors import ANCHORS, Measurement, law_of, mean_of
+from flashsale_env.experiments.verify import FAIL, PASS, as_markdown, judge, run_verification
 
 SALES = 4_000
 EXPECTED = {  # computed in two independent ways, to six digits
