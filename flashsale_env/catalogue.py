@@ -78,7 +78,8 @@ class Product:
                 )
         if abs(self.quality) > _MOST_UTILITY:
             raise ValueError(f"{where}: quality is in logits, at most {_MOST_UTILITY:g} in size, got {self.quality}.")
-        if min(self.initial_stock, self.reserve, self.storage) < 0 or self.stock_scale == 0:
+        stock = self.initial_stock, self.reserve, self.storage
+        if min(stock) < 0 or max(stock) == 0:
             raise ValueError(
                 f"{where}: initial_stock, reserve and storage must be at least 0 and not all 0, got "
                 f"{self.initial_stock}, {self.reserve} and {self.storage}."
@@ -94,11 +95,6 @@ class Product:
                 f"{where}: salvage_value {self.salvage_value} is above unit_cost {self.unit_cost}: every unit of "
                 f"the reserve would be ordered only to be salvaged. Lower salvage_value or set reserve = 0."
             )
-
-    @property
-    def stock_scale(self) -> int:
-        """The most units there can be: what observed shares of stock are shares of."""
-        return self.storage or self.initial_stock + self.reserve
 
     @property
     def list_price(self) -> float:

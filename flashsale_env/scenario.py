@@ -30,6 +30,9 @@ _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
 
 
+# Stock is observed in single precision, which tells whole units apart up to here.
+_MOST_UNITS = 1 << 23
+
 # A sale of this size takes about ten seconds; far more would look like a program that hangs.
 _MOST_CUSTOMERS = 1e8
 
@@ -356,6 +359,15 @@ class Scenario:
         return math.ceil(self.replenishment.lead_minutes / self.tick_minutes - 1e-9)
 
     @property
+    def stock_scale(self) -> npt.NDArray[np.int64]:
+        """(M,) units of each product that observed stock is a share of, see `units`.
+
+        All units there are, opening stock and reserve; where orders draw on no reserve, the storage that they fill. A
+        storage beside a reserve is not asked: a limit that never binds changes nothing that is seen.
+        """
+        return np.array([self._all_units(product) for product in self.products], np.int64)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the features of the observation, in order."""
         return self.observe or tuple(name for name in self._applicable_features() if not FEATURES[name].on_request)
@@ -379,6 +391,12 @@ class Scenario:
             changes["tick_minutes"] = self.sale_minutes / changes["horizon_ticks"]
         return dataclasses.replace(self, **changes)
 
+    def _all_units(self, product: Product) -> int:
+        unlimited = self.replenishment is not None and self.replenishment.unlimited
+        if unlimited and len(product.order_levels) > 1:
+            return product.storage
+        return product.initial_stock + product.reserve
+
     def _check_supply(self) -> None:
         supply = self.replenishment
         for product in self.products:
@@ -388,19 +406,27 @@ class Scenario:
                     f"{where} has a reserve but the scenario has no [replenishment], so no unit of it could ever be "
                     f"ordered. Add [replenishment] or set reserve = 0."
                 )
-            if supply is None or not supply.unlimited:
-                if product.initial_stock + product.reserve == 0:
-                    raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
-                continue
-            if product.reserve:
+            unlimited = supply is not None and supply.unlimited
+            if unlimited and product.reserve:
                 raise ValueError(
                     f"{where}: with replenishment.unlimited no order draws on the reserve; set reserve = 0."
                 )
-            if len(product.order_levels) > 1 and not product.storage:
+            if unlimited and len(product.order_levels) > 1 and not product.storage:
                 raise ValueError(
                     f"{where} can be ordered without limit (replenishment.unlimited) and needs a storage, the most "
                     f"units on hand and on their way together."
                 )
+            units = self._all_units(product)
+            if units == 0:
+                raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
+            if units > _MOST_UNITS:
+                raise ValueError(
+                    f"{where} has {units:,} units, more than the {_MOST_UNITS:,} that an observation can tell apart "
+                    f"(opening stock + reserve; the storage under replenishment.unlimited). Count packs of several "
+                    f"units as one."
+                )
+            if supply is None or not supply.unlimited:
+                continue
             if product.salvage_value > product.unit_cost + supply.freight_per_unit:
                 raise ValueError(
                     f"{where}: salvage_value {product.salvage_value} is above unit_cost + freight_per_unit: every "
