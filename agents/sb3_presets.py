@@ -134,7 +134,7 @@ class PPOSettings(OnPolicy):
 
 @dataclass(frozen=True)
 class MaskableSettings(PPOSettings):
-    """PPO on grids whose levels are masked where they would change nothing, see `agents.sb3_masks`."""
+    """PPO on grids whose levels are masked where they would change nothing, see `flashsale_env.masks`."""
 
     encodings: ClassVar[tuple[str, ...]] = ("multidiscrete", "discrete")
 

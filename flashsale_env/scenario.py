@@ -259,6 +259,7 @@ class Scenario:
 
     Args:
         name: what it is called in tables and environment ids.
+        version: of the scenario under its name, the v of its environment id; a change of behaviour is a new one.
         description: one line for `flashsale list`.
         horizon_ticks: decision periods in a sale.
         tick_minutes: length of one of them.
@@ -278,6 +279,7 @@ class Scenario:
     tick_minutes: float
     products: tuple[Product, ...]
     arrivals: Arrivals
+    version: int = 0
     description: str = ""
     choice: Choice = Choice()
     pricing: Pricing = Pricing()
@@ -291,6 +293,8 @@ class Scenario:
     observe: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.version < 0:
+            raise ValueError(f"version must be a whole number of at least 0, got {self.version}.")
         if self.horizon_ticks < 1:
             raise ValueError(f"horizon_ticks must be at least 1, got {self.horizon_ticks}.")
         for name in ("tick_minutes", "memory_minutes"):

@@ -155,6 +155,9 @@ def log_dtype(products: int) -> np.dtype[np.void]:
     """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
     return np.dtype(
         [
+            ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
+            ("seed", "u8"),
+            ("episode", "i8"),
             ("voice", "i4"),
             ("tick", "i4"),
             ("bought", "i4"),
