@@ -35,6 +35,7 @@ from flashsale_env.scenario import (
     load_scenario,
 )
 from flashsale_env.simulator import Simulator
+from flashsale_env.units import UnitReader
 from flashsale_env.vector import FlashSaleVectorEnv
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "Shocks",
     "Simulator",
     "Targeted",
+    "UnitReader",
     "environment_id",
     "load_population",
     "load_scenario",

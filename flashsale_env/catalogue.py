@@ -32,8 +32,7 @@ class Product(Part):
         holding_cost: per unit on hand and hour.
         reserve: units that can be ordered during the sale.
         order_levels: units that one order may bring, rising from 0; (0,) where nothing can be ordered.
-        storage: most units on hand and on their way together, an order is cut to it; 0 for no limit. What observed
-            shares of stock are shares of, where it is given.
+        storage: most units on hand and on their way together, an order is cut to it; 0 for no limit.
         may_be_withheld: whether the product need not be offered: one more price level, after the lowest price.
         lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing.
         reference_price: price at which a taste's price sensitivity is stated; the list price unless given.
@@ -83,7 +82,8 @@ class Product(Part):
                 )
         if abs(self.quality) > _MOST_UTILITY:
             raise ValueError(f"{where}: quality is in logits, at most {_MOST_UTILITY:g} in size, got {self.quality:g}.")
-        if min(self.initial_stock, self.reserve, self.storage) < 0 or self.stock_scale == 0:
+        stock = self.initial_stock, self.reserve, self.storage
+        if min(stock) < 0 or max(stock) == 0:
             raise ValueError(
                 f"{where}: initial_stock, reserve and storage must be at least 0 and not all 0, got "
                 f"{self.initial_stock}, {self.reserve} and {self.storage}."
@@ -149,11 +149,6 @@ class Product(Part):
     def can_be_ordered(self) -> bool:
         """Whether there is an order to decide on."""
         return len(self.order_levels) > 1
-
-    @property
-    def stock_scale(self) -> int:
-        """The most units there can be: what observed shares of stock are shares of."""
-        return self.storage or self.initial_stock + self.reserve
 
     @property
     def list_price(self) -> float:

@@ -32,6 +32,9 @@ _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
 
 
+# Stock is observed in single precision, which tells whole units apart up to here.
+_MOST_UNITS = 1 << 23
+
 # A sale of this size takes about ten seconds; far more would look like a program that hangs.
 _MOST_CUSTOMERS = 1e8
 _MOST_TICKS = 10**6
@@ -419,6 +422,15 @@ class Scenario:
         return math.ceil(self.replenishment.lead_minutes / self.tick_minutes - 1e-9)
 
     @property
+    def stock_scale(self) -> npt.NDArray[np.int64]:
+        """(M,) units of each product that observed stock is a share of, see `units`.
+
+        All units there are, opening stock and reserve; where orders draw on no reserve, the storage that they fill. A
+        storage beside a reserve is not asked: a limit that never binds changes nothing that is seen.
+        """
+        return np.array([self._all_units(product) for product in self.products], np.int64)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the features of the observation, in order."""
         return self.observe or tuple(name for name in self._applicable_features() if not FEATURES[name].on_request)
@@ -522,6 +534,12 @@ class Scenario:
             if number > 1:
                 raise ValueError(f"observe must name every feature once, got {name!r} {number} times.")
 
+    def _all_units(self, product: Product) -> int:
+        unlimited = self.replenishment is not None and self.replenishment.unlimited
+        if unlimited and product.can_be_ordered:
+            return product.storage
+        return product.initial_stock + product.reserve
+
     def _check_supply(self) -> None:
         supply = self.replenishment
         for product in self.products:
@@ -537,8 +555,15 @@ class Scenario:
                         f"{where}: salvage_value {product.salvage_value} is above unit_cost + freight_per_unit: every "
                         f"unit would be ordered only to be salvaged."
                     )
-            elif product.initial_stock + product.reserve == 0:
+            units = self._all_units(product)
+            if units == 0:
                 raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
+            if units > _MOST_UNITS:
+                raise ValueError(
+                    f"{where} has {units:,} units, more than the {_MOST_UNITS:,} that an observation can tell apart "
+                    f"(opening stock + reserve; the storage under replenishment.unlimited). Count packs of several "
+                    f"units as one."
+                )
 
     def _applicable_features(self) -> tuple[str, ...]:
         """Features that are not constant in this scenario."""

@@ -268,7 +268,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     nests = list(dict.fromkeys(product.nest for product in products))
     rules["nest"] = [nests.index(product.nest) for product in products]
     rules["storage"] = [product.storage for product in products]
-    rules["stock_scale"] = [product.stock_scale for product in products]
+    rules["stock_scale"] = scenario.stock_scale
     rules["holding_cost"] = [product.holding_cost * scenario.tick_minutes / 60.0 for product in products]
     rules["column"] = decision_columns(scenario)
     rules["n_levels"] = [len(row) for row in levels]

@@ -54,7 +54,7 @@ class Feature:
     remembers: bool = False
 
 
-_STOCK_UNIT = "share of the most units there can be (opening stock + reserve, or storage)"
+_STOCK_UNIT = "share of all units (opening stock + reserve; of the storage where orders draw on no reserve)"
 
 FEATURES = {
     "time_left": Feature(TIME_LEFT, "sale", 0.0, 1.0, "share of the horizon", "time until the close"),
