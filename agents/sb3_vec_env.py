@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 from flashsale_env import METRICS, ActionMasks, Population, Scenario, Simulator
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.env import check_options, checked_scale, observation_space
-from flashsale_env.errors import whole_number
+from flashsale_env.simulator import checked_count
 
 _PROFIT = METRICS["profit"][0]
 
@@ -61,8 +61,8 @@ class FlashSaleVecEnv(VecEnv):
         siblings: int = 1,
         pay_at_close: bool = False,
     ) -> None:
-        num_envs = whole_number("num_envs", num_envs, 1)
-        if num_envs % whole_number("siblings", siblings, 1):
+        num_envs = checked_count("num_envs", num_envs, 1)
+        if num_envs % checked_count("siblings", siblings, 1):
             raise ValueError(f"siblings must divide num_envs ({num_envs}), got {siblings}.")
         self.simulator = Simulator(scenario, population, sales=num_envs, actions=actions, threads=threads)
         self.scenario = self.simulator.scenario

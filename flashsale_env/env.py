@@ -1,6 +1,5 @@
 """One sale as a Gymnasium environment: the batch with N = 1."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from flashsale_env.rendering import render_rgb, render_text
 from flashsale_env.scenario import Scenario
 from flashsale_env.seeds import checked_seed, fresh_seeds
 from flashsale_env.simulator import Simulator
+from flashsale_env.tables import as_declared
 
 RENDER_MODES = ("ansi", "rgb_array")
 RENDER_FPS = 4
@@ -41,9 +41,10 @@ def checked_render_mode(mode: str | None) -> str | None:
 
 def checked_scale(scale: float) -> float:
     """The factor on rewards, if it is one that leaves their order as it is."""
-    if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not 0 < scale < math.inf:
-        raise ValueError(f"reward_scale must be a finite number above 0, got {scale!r}.")
-    return float(scale)
+    number: float = as_declared(float, scale, "reward_scale")
+    if number <= 0:
+        raise ValueError(f"reward_scale must be above 0, got {number}.")
+    return number
 
 
 def check_options(options: Any, known: Sequence[str] = ()) -> None:

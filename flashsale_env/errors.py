@@ -1,9 +1,7 @@
-"""What is said of a wrong name and of a wrong count."""
+"""How an unknown name is reported: with the nearest known one."""
 
 import difflib
-import operator
 from collections.abc import Iterable
-from typing import Any
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
@@ -12,21 +10,3 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}."
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """A count as a Python integer.
-
-    Raises:
-        ValueError: not of a whole number's type, or below the least.
-
-    >>> whole_number("sales", 8, 1)
-    8
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-    return number

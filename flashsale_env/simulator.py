@@ -24,12 +24,12 @@ from flashsale_env.core import kernel
 from flashsale_env.core.compiler import JIT_DISABLED
 from flashsale_env.core.metrics import METRICS
 from flashsale_env.core.rewards import REWARD_TERMS
-from flashsale_env.errors import whole_number
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import Scenario, load_scenario
 from flashsale_env.seeds import seed_array
 from flashsale_env.state import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
+from flashsale_env.tables import as_declared
 
 # Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
 _WORTH_A_THREAD = 2_000
@@ -70,6 +70,21 @@ def _kernel_view(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
 
 def _call(function: Any, arguments: tuple[Any, ...], begin: int, end: int) -> None:
     function(*arguments, begin, end)
+
+
+def checked_count(name: str, value: Any, least: int) -> int:
+    """A count as a Python integer.
+
+    Raises:
+        ValueError: not a whole number, or below the least.
+
+    >>> checked_count("sales", 8, 1)
+    8
+    """
+    number: int = as_declared(int, value, name)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}.")
+    return number
 
 
 def _free_memory() -> int | None:
@@ -124,8 +139,8 @@ class Simulator:
         threads: int | None = None,
         log_rows: int = 0,
     ) -> None:
-        sales, log_rows = whole_number("sales", sales, 1), whole_number("log_rows", log_rows, 0)
-        threads = None if threads is None else whole_number("threads", threads, 1)
+        sales, log_rows = checked_count("sales", sales, 1), checked_count("log_rows", log_rows, 0)
+        threads = None if threads is None else checked_count("threads", threads, 1)
         self.scenario = load_scenario(scenario)  # type: ignore[arg-type]
         self.plays_own_population = population is None or population == self.scenario.population
         self.population = load_population(

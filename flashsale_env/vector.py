@@ -30,14 +30,14 @@ from flashsale_env.env import (
     frame,
     observation_space,
 )
-from flashsale_env.errors import unknown_name, whole_number
+from flashsale_env.errors import unknown_name
 from flashsale_env.infos import info_of_batch
 from flashsale_env.masks import ActionMasks
 from flashsale_env.population import Population
 from flashsale_env.registration import spec_of_sale
 from flashsale_env.scenario import Scenario
 from flashsale_env.seeds import checked_seed, checked_seeds, consecutive_seeds, fresh_seeds, seed_array
-from flashsale_env.simulator import Simulator
+from flashsale_env.simulator import Simulator, checked_count
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -78,7 +78,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         clip_actions: bool = False,
         max_episode_steps: int | None = None,
     ) -> None:
-        self.num_envs = whole_number("num_envs", num_envs, 1)
+        self.num_envs = checked_count("num_envs", num_envs, 1)
         self.render_mode = checked_render_mode(render_mode)
         self.reward_scale = checked_scale(reward_scale)
         modes = [mode.value for mode in AutoresetMode]
@@ -93,7 +93,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.scenario = self.simulator.scenario
         self._limit = self.scenario.horizon_ticks + 1
         if max_episode_steps is not None:
-            self._limit = whole_number("max_episode_steps", max_episode_steps, 1)
+            self._limit = checked_count("max_episode_steps", max_episode_steps, 1)
         self._last_tick = min(self._limit, self.scenario.horizon_ticks)
         self.metadata = {
             "render_modes": list(RENDER_MODES),

@@ -50,9 +50,7 @@ def test_it_is_the_native_batch():
 def test_every_autoreset_mode_matches_gymnasiums_own_loop(mode):
     """Observations, rewards and ends equal those of SyncVectorEnv over single environments."""
     venv = gym.make_vec(PERIODIC, num_envs=4, autoreset_mode=mode.value)
-    loop = gym.vector.SyncVectorEnv(
-        [lambda: gym.make(PERIODIC) for _ in range(4)], autoreset_mode=mode
-    )
+    loop = gym.vector.SyncVectorEnv([lambda: gym.make(PERIODIC) for _ in range(4)], autoreset_mode=mode)
     venv.action_space.seed(1)
     assert np.array_equal(venv.reset(seed=9)[0], loop.reset(seed=9)[0])
     for _ in range(33):
