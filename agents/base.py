@@ -7,7 +7,7 @@ Axes    N sales, D numbers of an observation, C columns of an action.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import numpy.typing as npt
 from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CARD = "agent.json"
 FORMAT = 1
@@ -139,7 +142,7 @@ class Agent:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote; heuristics compute on the CPU whatever `device` says."""
         card = read_card(folder)
         if card["name"] != cls.name:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,9 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.masks import ActionMasks
 from flashsale_env.population import HOMOGENEOUS
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class SB3Agent(Agent):
@@ -254,7 +257,7 @@ class SB3Agent(Agent):
         scenario: str | Path | Scenario,
         device: str = "auto",
         adviser_params: Mapping[str, float] | None = None,
-    ) -> Self:
+    ) -> "Self":
         """Read an agent that `save` wrote; only tensors are read from the zip, no pickled object.
 
         Args:

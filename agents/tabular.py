@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.tables import check_fields
+
+if TYPE_CHECKING:
+    from typing import Self
 
 TABLE, TRAINING = "table.safetensors", "training.json"
 
@@ -241,7 +244,7 @@ class Tabular(Agent):
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote.
 
         Raises:

@@ -4,14 +4,13 @@ Owns    the settings of `flashsale demo` and the files in `configs/`.
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flashsale_env.errors import unknown_name
-from flashsale_env.tables import check_fields, from_table, read_toml
+from flashsale_env.tables import check_fields, from_table, read_toml, tomllib
 
 CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 

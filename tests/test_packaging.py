@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from flashsale_env.tables import tomllib
 
 ROOT = Path(__file__).parent.parent
 
