@@ -75,15 +75,17 @@ def test_no_allowed_order_asks_for_more_than_one_level_below_would_bring():
     assert cut > 100
 
 
-def stored(name, units):
-    scenario = load_scenario(name)
-    return scenario.replace(products=tuple(dataclasses.replace(p, storage=units) for p in scenario.products))
+def stored(room):
+    """The standard sale with storage for so many units more than it opens with."""
+    scenario = load_scenario("standard")
+    products = [dataclasses.replace(p, storage=p.initial_stock + room) for p in scenario.products]
+    return scenario.replace(products=tuple(products))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_storage_that_never_binds_masks_what_no_storage_masks(encoding):
-    """Units were read as shares of the storage: 2,000 of them for every product of the standard sale."""
-    roomy, plain = stored("standard", 2000), load_scenario("standard")
+    """Units were read as shares of a storage beside a reserve."""
+    roomy, plain = stored(2000), load_scenario("standard")
     for simulator, observations, _ in states(roomy, encoding, sales=4):
         masks = ActionMasks(roomy, encoding)(observations)
         other = Simulator(plain, sales=4, actions=encoding, threads=1)
@@ -94,13 +96,13 @@ def test_a_storage_that_never_binds_masks_what_no_storage_masks(encoding):
 
 
 def test_a_storage_that_binds_allows_no_order_beyond_the_room_in_it():
-    """450 units on hand and on their way together; the reserve has more."""
-    scenario = stored("standard", 450)
+    scenario = stored(10)
+    storage = np.array([product.storage for product in scenario.products])
     bound = 0
     for simulator, observations, _ in states(scenario, "multidiscrete", sales=16):
         codec, sales = simulator.codec, simulator.sales
         highest = ActionMasks(scenario, "multidiscrete").highest_levels(observations)
-        room = 450 - sales["on_hand"] - sales["inbound"].sum(axis=1)
+        room = storage - sales["on_hand"] - sales["inbound"].sum(axis=1)
         for column, j in zip(codec.order_columns, codec.products_of(codec.order_columns), strict=True):
             there = np.minimum(room[:, j], sales["reserve"][:, j])
             enough = [next(k for k, n in enumerate((*codec.levels[column][:-1], np.inf)) if n >= u) for u in there]
