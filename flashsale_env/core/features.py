@@ -77,9 +77,7 @@ FEATURES = {
         "log ratio",
         "log share of units left (on hand + in transit) less log share of customers left",
     ),
-    "price": Feature(
-        PRICE, "product", 0.0, 1.0, "share of list price", "price shown in the last tick; 0 if not offered"
-    ),
+    "price": Feature(PRICE, "product", 0.0, 1.0, "share of list price", "price set in the last tick; 0 if not offered"),
     "conversion": Feature(
         CONVERSION,
         "product",
@@ -94,7 +92,7 @@ FEATURES = {
         0.0,
         4.0,
         "ratio",
-        "recent customers over those expected; messages before the opening",
+        "recent customers over those expected, coupon announced included; messages before the opening",
     ),
     "coupon_depth": Feature(COUPON_DEPTH, "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick"),
     "coupon_budget": Feature(COUPON_BUDGET, "sale", 0.0, 1.0, "share of the budget", "coupon budget left"),
