@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, wrightomega
 
-from flashsale_env import Scenario
+from flashsale_env import Scenario, UnitReader
 from flashsale_env.agents.base import Agent, Space
 from flashsale_env.agents.exact import (
     PricingProblem,
@@ -36,7 +36,7 @@ from flashsale_env.agents.exact import (
     why_too_large,
     why_unseen,
 )
-from flashsale_env.agents.optimal import TickReader, order_actions, price_actions
+from flashsale_env.agents.optimal import order_actions, price_actions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class Formula(Agent):
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
         self.require_applies()
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
@@ -65,7 +65,8 @@ class Formula(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        prices = self.prices(self._read.tick(observations), self._read.on_hand(observations))
+        tick = np.minimum(self._units.tick(observations), self.scenario.horizon_ticks - 1)
+        prices = self.prices(tick, self._units.on_hand(observations))
         return price_actions(self.codec, self.scenario, prices), state
 
 
@@ -306,7 +307,7 @@ class BaseStock(Agent):
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
         self.require_applies()
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._rule = base_stock_rule(lost_sales_problem(self.scenario), int(self.params["level"]))
 
     @classmethod
@@ -329,7 +330,7 @@ class BaseStock(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        on_hand, in_transit = self._units.on_hand(observations)[:, 0], self._units.in_transit(observations)
         return order_actions(self.codec, self._rule(on_hand, in_transit)), state
 
 
@@ -351,7 +352,7 @@ class ReorderPoint(Agent):
         low, high = int(self.params["reorder_at"]), int(self.params["order_up_to"])
         if low >= high:
             raise ValueError(f"s_S: reorder_at must lie below order_up_to, got {low} and {high}.")
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._rule = reorder_rule(lost_sales_problem(self.scenario), low, high)
 
     @classmethod
@@ -380,5 +381,5 @@ class ReorderPoint(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        on_hand, in_transit = self._units.on_hand(observations)[:, 0], self._units.in_transit(observations)
         return order_actions(self.codec, self._rule(on_hand, in_transit)), state

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import ActionCodec, Scenario, Simulator, load_scenario
+from flashsale_env import ActionCodec, Scenario, Simulator, UnitReader, load_scenario
 from flashsale_env.agents.base import Agent
 from flashsale_env.agents.exact import (
     OrderTable,
@@ -51,41 +51,6 @@ def price_actions(codec: ActionCodec, scenario: Scenario, prices: Floats) -> npt
     return actions
 
 
-class TickReader:
-    """What a solved policy needs of an observation, as the whole numbers it was made from."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._layout = agent.layout
-        self._horizon = agent.scenario.horizon_ticks
-        self._scale = np.array([product.stock_scale for product in agent.scenario.products])
-        self._lead = agent.scenario.lead_ticks
-
-    def tick(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N,) number of the coming tick; the last one at the close."""
-        left = observations[:, self._layout["time_left"]][:, 0].astype(np.float64) * self._horizon
-        return np.asarray(np.clip(self._horizon - np.rint(left).astype(np.int64), 0, self._horizon - 1))
-
-    def on_hand(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, M) units."""
-        return self._units(observations[:, self._layout["on_hand"]], self._scale)
-
-    def pipeline(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, L) units of the only product that arrive in each of the coming ticks."""
-        if self._lead == 0:
-            return np.zeros((len(observations), 0), np.int64)
-        return self._units(observations[:, self._layout["pipeline"]], self._scale[0])
-
-    def in_transit(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, 1) units of the only product on their way."""
-        if "in_transit" in self._layout:
-            return self._units(observations[:, self._layout["in_transit"]], self._scale)
-        return np.asarray(self.pipeline(observations).sum(axis=1, keepdims=True))
-
-    @staticmethod
-    def _units(shares: npt.NDArray[np.float32], scale: Any) -> npt.NDArray[np.int64]:
-        return np.asarray(np.rint(shares.astype(np.float64) * scale), np.int64)
-
-
 def order_actions(codec: ActionCodec, units: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Actions (N, 1) of a scenario that decides on one order alone: the largest level of at most `units` (N,)."""
     levels = np.searchsorted(codec.levels[codec.order_columns[0]], units, side="right") - 1
@@ -112,7 +77,7 @@ class DynamicProgramming(Agent):
         self.require_applies()
         self.expected_profit: float | None = None
         self.average_cost: float | None = None
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._prices: PriceTable | None = None
         self._orders: OrderTable | None = None
         self._order = 0
@@ -148,11 +113,12 @@ class DynamicProgramming(Agent):
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
         if self._prices is not None:
-            prices = self._prices.lookup(self._read.tick(observations), self._read.on_hand(observations))
+            tick = np.minimum(self._units.tick(observations), self.scenario.horizon_ticks - 1)
+            prices = self._prices.lookup(tick, self._units.on_hand(observations))
             return price_actions(self.codec, self.scenario, prices), state
         if self._orders is not None:
-            pipeline = self._read.pipeline(observations)
-            available = self._read.on_hand(observations)[:, 0] + pipeline[:, :1].sum(axis=1)
+            pipeline = self._units.pipeline(observations)[:, 0]
+            available = self._units.on_hand(observations)[:, 0] + pipeline[:, :1].sum(axis=1)
             return order_actions(self.codec, self._orders.order(available, pipeline[:, 1:])), state
         return self.codec.from_levels(np.full((len(observations), 1), self._order)), state
 

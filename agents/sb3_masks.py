@@ -41,7 +41,7 @@ class ActionMasks:
             raise ValueError(f"masks are for multidiscrete and discrete actions, got {encoding!r}.")
         self._scenario, self._layout = scenario, Layout(scenario)
         self._codec = ActionCodec(scenario, encoding)
-        self._scale = np.array([product.stock_scale for product in scenario.products], np.float64)
+        self._scale = scenario.stock_scale.astype(np.float64)
         self._steps = self._grid_steps() if encoding == "discrete" else []
 
     def __call__(self, observations: npt.NDArray[np.float32]) -> Bools:
