@@ -255,7 +255,7 @@ class Shop(Agent):
         shown = view.elapsed >= self.params["coupon_from"]
         if "coupon_target" in self.params:
             plan = self.params["coupon_target"] * (1.0 - view.customers_left)
-            shown = shown & ((view.sold / np.maximum(view.owned, 1)).mean(axis=1, keepdims=True) <= plan)
+            shown = shown & ((view.sold / np.maximum(view.owned, 1)).mean(axis=1, keepdims=True) < plan)
         return np.where(shown, int(self.params["coupon_level"]), 0)
 
     def per_product(self, name: str) -> Floats:

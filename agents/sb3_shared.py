@@ -133,10 +133,8 @@ class ProductFeatures(AdvisedFeatures):
             values = named[name].unflatten(1, (self.products, -1))
             # The square root of units per customer; with more products to choose from, each sells less.
             numbers[name] = values * self.products**0.5 if name == "conversion" else values
-        if self._derived_names:
-            numbers |= {
-                name: values.unsqueeze(2) for name, values in derive(named, self.customers, self._derived_names).items()
-            }
+        derived = derive(named, self.customers, self._derived_names)
+        numbers |= {name: values.unsqueeze(2) for name, values in derived.items()}
         return numbers | {
             name: values[None, :, None] for name, values in zip(self._constant_names, self.constants, strict=True)
         }
