@@ -30,12 +30,13 @@ from safetensors import SafetensorError
 
 import flashsale_env
 from flashsale_env import Population, Scenario, Simulator, UnitReader, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
+from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
 from flashsale_env.agents.exact import why_unseen
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.tables import check_fields
 
 TABLE, TRAINING = "table.safetensors", "training.json"
 
@@ -76,7 +77,7 @@ class Settings:
     validation_sales: int = 16_384
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_fields(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")

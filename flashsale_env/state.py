@@ -20,7 +20,7 @@ from flashsale_env.core.features import FEATURES
 from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.intents import INTENTS
 from flashsale_env.observations import Layout
-from flashsale_env.population import Population
+from flashsale_env.population import Population, require_fit
 from flashsale_env.scenario import Coupon, Messages, Replenishment, Scenario
 
 N_INTENTS = len(INTENTS)
@@ -208,7 +208,12 @@ def decision_columns(scenario: Scenario) -> list[int]:
 
 
 def build_instance(scenario: Scenario, population: Population, layout: Layout) -> Instance:
-    """Lay a scenario and its population out for the core."""
+    """Lay a scenario and its population out for the core.
+
+    Raises:
+        ValueError: the choice model would leave a taste of the customers unread.
+    """
+    require_fit(population, scenario)
     products = scenario.products
     m = len(products)
     slots = 1

@@ -43,7 +43,7 @@ class UnitReader:
         self._horizon, self._lead = scenario.horizon_ticks, scenario.lead_ticks
         self._scale = scenario.stock_scale
         self._unlimited = supply is not None and supply.unlimited
-        self._can_order = np.array([supply is not None and len(p.order_levels) > 1 for p in products])
+        self._can_order = np.array([supply is not None and p.can_be_ordered for p in products])
         self._initial_reserve = np.array([product.reserve for product in products], np.int64)
         # Under limited supply a storage that takes all units there are never cuts an order.
         storage = np.array([product.storage for product in products], np.int64)
