@@ -112,7 +112,7 @@ class Bandit(Shop):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = why_no_price(scenario) or super().applies(scenario)
         if reason is None and len(set(scenario.choice.drift)) > 1:
-            reason = "it learns one demand for the whole sale, and here willingness to pay drifts"
+            reason = "the agent learns one demand for the whole sale, and the scenario's willingness to pay drifts"
         return reason
 
     def prior(self) -> Belief:
