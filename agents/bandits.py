@@ -112,9 +112,9 @@ class Bandit(Shop):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = why_no_price(scenario) or super().applies(scenario)
         if reason is None and len(set(scenario.choice.drift)) > 1:
-            reason = "it learns one demand for the whole sale, and here willingness to pay drifts"
+            reason = "the agent learns one demand for the whole sale, and the scenario's willingness to pay drifts"
         if reason is None and scenario.arrivals.customers_per_minute == 0:
-            reason = "it learns units a customer, and no customer is expected"
+            reason = "the agent learns units a customer, and the scenario expects no customer"
         return reason
 
     def prior(self) -> Belief:

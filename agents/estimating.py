@@ -173,7 +173,7 @@ class LpResolve(EstimatedMyopic):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if len(set(scenario.choice.drift)) > 1:
-            return "it plans with one willingness to pay for all that is left, and here it drifts"
+            return "the agent plans with one willingness to pay for all that is left, and the scenario's drifts"
         return super().applies(scenario)
 
     def _prices(self, view: View, memory: Demand) -> Floats:
@@ -212,7 +212,7 @@ class OrderUpTo(Shop):
     def applies(cls, scenario: Scenario) -> str | None:
         supply = scenario.replenishment
         if supply is None or all(len(product.order_levels) == 1 for product in scenario.products):
-            return "it has nothing to order"
+            return "the scenario has nothing to order"
         wanted = ["position", "to_order"]
         if scenario.coupon is not None:
             wanted += ["tick"] if supply.unlimited else ["tick", "sold"]

@@ -32,8 +32,9 @@ from flashsale_env.agents.exact import (
     pricing_problem,
     reorder_rule,
     why_no_lost_sales,
+    why_no_mnl_sale,
     why_no_pricing,
-    why_too_large,
+    why_no_pricing_of_one,
     why_unseen,
 )
 from flashsale_env.agents.optimal import order_actions, price_actions
@@ -80,10 +81,7 @@ class OneProduct(Formula):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        reason = super().applies(scenario)
-        if reason is None and len(scenario.products) > 1:
-            reason = f"it prices one product, not {len(scenario.products)}"
-        return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+        return super().applies(scenario) or why_no_pricing_of_one(scenario)
 
 
 class FluidFormula(Formula):
@@ -96,12 +94,8 @@ class FluidFormula(Formula):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        reason = super().applies(scenario)
-        if len(scenario.products) == 1:
-            return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
-        if reason is None and scenario.choice.model != "mnl":
-            reason = "several products need multinomial logit"
-        return reason
+        of_its_market = why_no_pricing_of_one if len(scenario.products) == 1 else why_no_mnl_sale
+        return super().applies(scenario) or of_its_market(scenario)
 
 
 class FluidMarket:
@@ -257,9 +251,11 @@ class GallegoVanRyzin(OneProduct):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = super().applies(scenario)
         if reason is None and scenario.choice.model != "exponential":
-            reason = f"its formula is for exponential willingness to pay, not {scenario.choice.model!r}"
+            reason = (
+                f"the formula is for exponential willingness to pay, not for choice model {scenario.choice.model!r}"
+            )
         if reason is None and len(set(scenario.choice.drift)) > 1:
-            reason = "its formula is for willingness to pay that does not drift"
+            reason = "the formula is for willingness to pay that does not drift"
         return reason
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
@@ -275,19 +271,23 @@ class Myopic(Formula):
 
     name = "myopic"
 
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self._sale = mnl_sale(self.scenario) if self.scenario.choice.model == "mnl" else None
+
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         reason = super().applies(scenario)
-        if reason is None and scenario.choice.model != "mnl" and len(scenario.products) > 1:
-            reason = "several products need multinomial logit"
+        if reason is None and len(scenario.products) > 1:
+            reason = why_no_mnl_sale(scenario)
         return reason
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
         products = self.scenario.products
         salvage = np.array([product.salvage_value for product in products])
-        if self.scenario.choice.model == "exponential":
+        if self._sale is None:
             return salvage + self.scenario.drift_per_tick[tick, None] * products[0].reference_price
-        sale = mnl_sale(self.scenario)
+        sale = self._sale
         low, high = np.full(len(products), -np.inf), np.full(len(products), np.inf)
         if sale.continuous:
             low, high = (np.array([end(menu) for menu in sale.menus]) for end in (min, max))
@@ -359,7 +359,7 @@ class ReorderPoint(Agent):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = BaseStock.applies(scenario)
         if reason is None and lost_sales_problem(scenario).order_cost == 0:
-            reason = "an order costs nothing whatever its size, so it would be base_stock"
+            reason = "the scenario's orders cost no fee whatever their size, so it would be base_stock"
         return reason
 
     @classmethod

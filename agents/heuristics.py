@@ -142,7 +142,7 @@ class Proportional(Merchant):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if len(set(scenario.choice.drift)) == 1:
-            return "willingness to pay does not drift, so its price would be a fixed price"
+            return "the scenario's willingness to pay does not drift, so the price would be a fixed one"
         return why_no_price(scenario) or super().applies(scenario)
 
     @classmethod
@@ -250,7 +250,7 @@ class SlumpCoupon(FixedPrice):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        return "it has no coupon" if scenario.coupon is None else super().applies(scenario)
+        return "the scenario has no coupon" if scenario.coupon is None else super().applies(scenario)
 
     @classmethod
     def coupon_space(cls, scenario: Scenario) -> Space:

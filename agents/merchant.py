@@ -125,7 +125,7 @@ class Shop(Agent):
     def applies(cls, scenario: Scenario) -> str | None:
         supply = scenario.replenishment
         if supply is not None and supply.unlimited:
-            return "its orders draw on no reserve, which is for base_stock and order_up_to"
+            return "the scenario's orders draw on no reserve, which is for base_stock and order_up_to"
         return why_unseen(scenario, *cls.reads) or cls.why_no_lever(scenario)
 
     @classmethod
@@ -302,4 +302,4 @@ def last_rung(scenario: Scenario) -> Floats:
 
 def why_no_price(scenario: Scenario) -> str | None:
     """Why a rule that moves prices has nothing to do, or None where it has."""
-    return "no product has a second price" if not last_rung(scenario).any() else None
+    return "the scenario has no product with a second price" if not last_rung(scenario).any() else None

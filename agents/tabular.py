@@ -152,9 +152,11 @@ class Tabular(Agent):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if any(len(product.order_levels) > 1 for product in scenario.products):
-            return "it decides on orders, and the table knows prices, time and stock on hand only"
+            return "the scenario decides on orders, and the table knows prices, time and stock on hand only"
         if scenario.coupon is not None or scenario.targeted is not None:
-            return "it has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            return (
+                "the scenario has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            )
         reason = why_unseen(scenario, "time_left", "on_hand")
         if reason is not None:
             return reason
@@ -450,7 +452,7 @@ def update(
 def _why_too_large(entries: int) -> str | None:
     if entries <= _MOST_ENTRIES:
         return None
-    return f"its table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
+    return f"the table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
 
 
 def _read_tensors(path: Path, like: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -55,11 +55,11 @@ class UnitReader:
         return quantity in self._unseen and self.why_unread(str(quantity)) is None
 
     def why_unread(self, *quantities: str) -> str | None:
-        """Why one of these quantities cannot be read, as the end of a sentence, or None where all can."""
+        """Why an agent cannot read one of these quantities, or None where it can read all."""
         if self._unlimited and not _OF_A_RESERVE.isdisjoint(quantities):
-            return "its orders draw on no reserve"
+            return "the scenario's orders draw on no reserve"
         features = sorted({feature for quantity in quantities for feature in self._unseen[quantity]})
-        return f"it reads {', '.join(features)}, which the scenario does not show" if features else None
+        return f"the agent reads {', '.join(features)}, which the scenario does not show" if features else None
 
     def tick(self, observations: Observations) -> Integers:
         """(N,) number of the coming tick, from 0; the number of ticks at the close."""
@@ -153,9 +153,10 @@ class UnitReader:
         }
 
     def _require(self, quantity: str) -> None:
-        reason = self.why_unread(quantity)
-        if reason is not None:
-            raise ValueError(f"{quantity} cannot be read in scenario {self._scenario.name!r}: {reason}.")
+        if self.why_unread(quantity) is not None:
+            name, features = self._scenario.name, sorted(self._unseen[quantity])
+            reason = f"does not show {', '.join(features)}" if features else "has orders that draw on no reserve"
+            raise ValueError(f"{quantity} cannot be read: scenario {name!r} {reason}.")
 
     def _shown(self, feature: str, observations: Observations) -> Floats:
         return observations[:, self._layout[feature]].astype(np.float64)

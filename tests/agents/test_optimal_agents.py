@@ -117,9 +117,9 @@ def test_agents_of_one_scenario_share_one_solution():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"population": "reference"}, "its customers differ"),
+        ({"population": "reference"}, "the scenario's customers differ"),
         ({"observe": ("time_left", "stock_pressure")}, "reads on_hand"),
-        ({"horizon_ticks": 2_000_000}, "make a table of 22,000,011 entries"),
+        ({"horizon_ticks": 2_000_000}, "the table of 2000000 ticks and a stock of 10 has 22,000,011 entries"),
     ],
 )
 def test_the_optimal_agent_says_why_it_cannot_play(change, reason):
@@ -226,8 +226,8 @@ def test_the_best_base_stock_is_the_default():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"unit_cost": 9.0}, "no more than the unit costs"),
-        ({"holding_cost": 0.0}, "costs nothing"),
+        ({"unit_cost": 9.0}, "no higher than what a unit costs"),
+        ({"holding_cost": 0.0}, "holding cost is 0"),
         ({"price_levels": (9.0, 8.0)}, "prices and orders together"),
     ],
 )
@@ -491,5 +491,5 @@ def test_only_what_tick_and_stock_determine_is_evaluated_exactly():
     seen = load_scenario("gvr-periodic").replace(observe=("time_left", "on_hand", "price"))
     with pytest.raises(ValueError, match="shows price, which tick and stock do not determine"):
         evaluate_exactly(agents.make("gvr", seen), seen)
-    with pytest.raises(ValueError, match="it has 2 products"):
+    with pytest.raises(ValueError, match="the scenario has 2 products"):
         evaluate_exactly(agents.make("myopic", "mnl-stock"), "mnl-stock")
