@@ -149,7 +149,6 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
             coupon=None,
             targeted=None,
             pricing=fs.Pricing(),
-            horizon_ticks=1,
             arrivals=dataclasses.replace(scenario.arrivals, law="poisson"),
         )
         simulator = fs.Simulator(sale, population, sales=SALES, actions="multidiscrete", log_rows=LOG_ROWS)
