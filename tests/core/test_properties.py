@@ -174,14 +174,14 @@ def test_options_that_nobody_uses_change_nothing(market):
             for p in scenario.products
         ),
         replenishment=None, coupon=None, targeted=None, messages=None, pricing=fs.Pricing(),
-        shocks=fs.Shocks(0.3, 0.3, 0.0, 0.3),
+        shocks=fs.Shocks(*(0.3 * scenario.choice.knows_tastes,) * 2, 0.0, 0.3),
     )  # fmt: skip
     rich = plain.replace(
         products=tuple(
             dataclasses.replace(p, reserve=9, order_levels=(0, 3), storage=200, may_be_withheld=True)
             for p in plain.products
         ),
-        replenishment=fs.Replenishment(6.0, 1.0, 1.0),
+        replenishment=fs.Replenishment(6.0 if scenario.horizon_ticks > 3 else 0.0, 1.0, 1.0),
         coupon=fs.Coupon((0.0, 0.5), 10.0),
         targeted=fs.Targeted((0.0, 0.5)),
         messages=fs.Messages(0.5, 10.0),
