@@ -15,7 +15,7 @@ from scipy.stats import poisson
 
 from flashsale_env import Product, Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, exact, play, split_seeds
-from flashsale_env.agents.optimal import TickReader, evaluate_exactly
+from flashsale_env.agents.optimal import evaluate_exactly
 from flashsale_env.scenario import Arrivals, Choice, Pricing, Replenishment, Scenario
 
 Z = 3.29
@@ -453,24 +453,7 @@ def test_a_stock_that_lasts_is_priced_myopically():
         assert shown(name, plenty)[:, 40] == pytest.approx(scenario.drift_per_tick, rel=1e-12)
 
 
-# ---------------------------------------------------------------- reading and evaluating
-
-
-@pytest.mark.parametrize("scenario", ["mnl-stock", "lost-sales"])
-def test_what_an_agent_reads_is_what_the_simulator_holds(scenario):
-    """Ticks, units on hand and units on their way, at every tick of a sale with random actions."""
-    agent = agents.make("dp", scenario)
-    read, simulator = TickReader(agent), Simulator(scenario, sales=8)
-    observations = simulator.open(np.arange(8, dtype=np.uint64), np.zeros(8, np.int64))
-    rng = np.random.default_rng(0)
-    for tick in range(30):
-        np.testing.assert_array_equal(read.on_hand(observations), simulator.sales["on_hand"])
-        if scenario == "mnl-stock":
-            assert (read.tick(observations) == tick).all()
-        else:
-            slots = (tick + np.arange(4)) % simulator.sales["inbound"].shape[1]
-            np.testing.assert_array_equal(read.pipeline(observations), simulator.sales["inbound"][:, slots, 0])
-        observations, _, _ = simulator.advance(rng.uniform(-1, 1, (8, *simulator.codec.space.shape)))
+# ---------------------------------------------------------------- evaluating
 
 
 def test_an_agent_is_evaluated_in_every_encoding():
