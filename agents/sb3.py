@@ -675,6 +675,7 @@ def _part_of_policy(key: str) -> str:
 
 
 def reward_scale(scenario: Scenario) -> float:
-    """Ten over the list value of the opening stock, 1 over currency."""
-    value = sum(p.list_price * (p.initial_stock or p.reserve) for p in scenario.products)
+    """Ten over the list value of the opening stock, 1 over currency; without opening stock, of what can be ordered."""
+    units = zip(scenario.products, scenario.stock_scale.tolist(), strict=True)
+    value = sum(product.list_price * (product.initial_stock or most) for product, most in units)
     return 10.0 / value

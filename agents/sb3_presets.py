@@ -410,7 +410,7 @@ def why_not(algorithm: str, scenario: Scenario) -> str | None:
         columns = ActionCodec(scenario, "discrete")
         if columns.space.n < 2:  # type: ignore[union-attr]
             return (
-                "it needs discrete actions, and their small grid (one markdown, one order, one coupon for all) leaves "
-                "nothing to decide here"
+                "the agent needs discrete actions, and their small grid (one markdown, one order, one coupon for all) "
+                "leaves nothing to decide in the scenario"
             )
     return None

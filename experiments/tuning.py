@@ -26,7 +26,7 @@ import optuna
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
 from flashsale_env.agents.base import Space
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.optimal import evaluate_exactly, remembers, why_no_exact_value
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -121,14 +121,8 @@ def tune(
 
 
 def has_exact_value(name: str, scenario: Scenario) -> bool:
-    """Whether a rule's profit is computed exactly: it has no memory, and stock neither costs nor salvages anything."""
-    if any(product.unit_cost or product.salvage_value or product.holding_cost for product in scenario.products):
-        return False
-    try:
-        evaluate_exactly(AGENTS[name].cls(scenario), scenario)
-    except ValueError:  # several products, unobserved shocks, a rule that remembers: it says so
-        return False
-    return True
+    """Whether a rule's expected profit is computed exactly, among the scenario's own customers."""
+    return why_no_exact_value(scenario) is None and not remembers(AGENTS[name].cls(scenario), scenario)
 
 
 def _pattern_search(
