@@ -173,7 +173,6 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
 def test_options_that_nobody_uses_change_nothing(market):
     """Orders, coupon, messages, storage and the right to withhold, all there and never used: the same visits."""
     scenario, population, seeds, _ = market
-    appeal = 0.3 * scenario.choice.knows_tastes
     plain = scenario.replace(
         products=tuple(
             dataclasses.replace(p, reserve=0, order_levels=(0,), storage=0, may_be_withheld=False,
