@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.bounds import hindsight_bound
+from flashsale_env.bounds import DUAL_SCOPE, hindsight_bound, lagrangian_dual_bound
 from flashsale_env.core.rewards import REVENUE
 from tests.core.strategies import SALES, markets
 
@@ -101,6 +101,24 @@ def test_no_policy_earns_more_than_hindsight_in_any_sale(market):
     bound = hindsight_bound(scenario, population, seeds=seeds).per_sale
     profit = simulator.measure()[:, fs.METRICS["profit"][0]]
     assert (profit <= bound + 1e-4 * (1.0 + np.abs(bound))).all()
+
+
+@settings(any_market, max_examples=25)
+@given(markets())
+def test_no_policy_earns_more_than_the_dual_on_average(market):
+    """24 sales, 4.5 standard errors."""
+    scenario, population, seeds, rng = market
+    if DUAL_SCOPE.why_not(scenario, population) is not None:
+        assert scenario.choice.model == "mixed"
+        return
+    seeds = np.concatenate([seeds + np.uint64(10 * k) for k in range(4)])
+    simulator = fs.Simulator(scenario, population, sales=len(seeds))
+    simulator.open(seeds, np.zeros(len(seeds), np.int64))
+    for _ in range(scenario.horizon_ticks):
+        simulator.advance(random_actions(simulator, rng))
+    bound = lagrangian_dual_bound(scenario, population, seeds=seeds)
+    gap = bound.per_sale - simulator.measure()[:, fs.METRICS["profit"][0]]
+    assert gap.mean() >= -4.5 * gap.std() / len(gap) ** 0.5 - 1e-4 * (1.0 + abs(bound.value))
 
 
 @any_market
