@@ -26,11 +26,11 @@ from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
-from stable_baselines3.common.utils import get_device
 from torch import nn
 
 from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
 from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
+from flashsale_env.agents.devices import torch_device
 from flashsale_env.agents.merchant import Merchant
 from flashsale_env.agents.sb3_masks import ActionMasks
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
@@ -70,6 +70,7 @@ from flashsale_env.agents.sb3_training import (
     zipped,
 )
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.population import HOMOGENEOUS
@@ -80,7 +81,7 @@ class SB3Agent(Agent):
 
     Args:
         scenario: name, path or object.
-        device: "auto" (CUDA when there is one), "cpu" or "cuda".
+        device: see `agents.devices`: "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
         seed: number of the training run: of its block of training sales, its weights and its noise.
         adviser_params: parameters of the adviser, in place of its tuned ones.
         settings: any setting of the algorithm, in place of the preset's.
@@ -111,7 +112,8 @@ class SB3Agent(Agent):
                 raise ValueError(unknown_name(f"setting of {self.name!r}", name, known))
         self.settings = dataclasses.replace(chosen, **settings)
         self.encoding = self.settings.actions
-        self.device = get_device(device)
+        check_run(seed, "seed")
+        self.device = torch_device(device)
         self.layout, self.codec = Layout(self.scenario), ActionCodec(self.scenario, self.encoding)
         self._box = ActionCodec(self.scenario)
         self._masks = ActionMasks(self.scenario, self.encoding) if self.algorithm is MaskablePPO else None
@@ -269,7 +271,7 @@ class SB3Agent(Agent):
             ValueError: a file is broken, or the policy does not fit the scenario.
         """
         card, scenario = read_card(folder), load_scenario(scenario)
-        _, tensors, _ = read_zip(Path(folder) / POLICY, get_device(device))
+        _, tensors, _ = read_zip(Path(folder) / POLICY, torch_device(device))
         saved, differing = tensors["policy"], ""
         if adviser_params is None:
             adviser_params = cls._adviser_params(card, scenario)
@@ -462,10 +464,24 @@ class PPOAgent(OnPolicyAgent):
         s = self.settings
         return {
             **super()._arguments(sales),
-            "batch_size": min(s.batch_size, sales * self._rollout_ticks),
+            "batch_size": even_batch(sales * self._rollout_ticks, s.batch_size),
             "n_epochs": s.n_epochs,
             "clip_range": s.clip_range,
         }
+
+
+def even_batch(transitions: int, most: int) -> int:
+    """Size of the mini-batches of a rollout, at most `most`: the largest that leaves no remainder.
+
+    A remainder is a small last mini-batch, whose gradient is noisy and counts as much as that of a full one. Where a
+    size without one is below half of `most`, `most` stands.
+
+    >>> even_batch(48 * 1000, 15_360), even_batch(60 * 1024, 15_360), even_batch(7, 15_360), even_batch(2 * 5003, 1024)
+    (12000, 15360, 7, 1024)
+    """
+    fewest = -(-transitions // most)
+    parts = next((parts for parts in range(fewest, 2 * fewest + 1) if transitions % parts == 0), None)
+    return min(most, transitions) if parts is None else transitions // parts
 
 
 class MaskablePPOAgent(PPOAgent):

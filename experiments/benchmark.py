@@ -21,6 +21,7 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -60,7 +61,7 @@ from flashsale_env.experiments.benchmark_settings import (
 )
 from flashsale_env.experiments.evaluate import POLICY, REPORTED
 from flashsale_env.experiments.pictures import one_sale
-from flashsale_env.experiments.runs import Run, read_config, versions, write_json
+from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, versions, write_json
 from flashsale_env.experiments.statistics import (
     Interval,
     crossed_interval,
@@ -162,6 +163,8 @@ def run_benchmark(
     total = sum(1 for _ in units_of(benchmark))
     done = total - len(todo)
     progress(done, total, "")
+    for unit in todo:
+        announce_part(unit.folder(run.folder))
     if engine == RAY:
         finished = _on_ray(todo, run)
     elif workers > 1:
@@ -193,7 +196,7 @@ def check_engine(engine: str, workers: int, device: str) -> None:
     """
     if engine not in ENGINES:
         raise ValueError(unknown_name("engine", engine, ENGINES))
-    if engine == RAY and (workers > 1 or device == "cuda"):
+    if engine == RAY and (workers > 1 or device.startswith("cuda")):
         raise ValueError(
             "--workers and --device cuda are for --engine serial: Ray takes as many processes as its cluster has "
             "cores, and learners stay on them."
@@ -221,20 +224,20 @@ def run_unit(
         note: called with what is under way.
     """
     folder = unit.folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
     note(unit.title)
-    if unit.row is None:
-        values, figures = _bound(unit)
-    else:
-        scenario, population = _world(unit.problem, unit.row, unit.seed)
-        if unit.row.learns:
-            _train(unit, scenario, population, folder / TRAINING, device, command, threads, note)
-        agent = _player(unit, folder, scenario, device)
-        values, figures = _evaluate(unit, agent, scenario, population, threads)
-        if unit.row.learns:
-            figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
-    write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
-    write_json(folder / FIGURES, figures)
+    with held_as_part(folder, command):
+        if unit.row is None:
+            values, figures = _bound(unit)
+        else:
+            scenario, population = _world(unit.problem, unit.row, unit.seed)
+            if unit.row.learns:
+                _train(unit, scenario, population, folder / TRAINING, device, command, threads, note)
+            agent = _player(unit, folder, scenario, device)
+            values, figures = _evaluate(unit, agent, scenario, population, threads)
+            if unit.row.learns:
+                figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
+        write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
+        write_json(folder / FIGURES, figures)
     return unit.title
 
 
@@ -262,15 +265,16 @@ def _train(
     options = {"scenario": unit.problem.scenario, "agent": row.agent, "seed": unit.seed, "settings": dict(row.settings)}
     seeds = {"training run": unit.seed, "train split": unit.seed, "validation split": 0}
     run = with_fingerprints(Run(folder, command, options=options, seeds=seeds), scenario, population)
-    begin_or_continue(run, overwrite=False)
 
     def show(done: int, of: int, curve_row: Mapping[str, float] | None) -> None:
         note(f"{unit.title}, {done / of:.0%}")
 
-    learner = agents.make(row.agent, scenario, device=device, seed=unit.seed, **row.settings)
-    curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
-    write_curve(folder, curve, {})
-    run.finish()
+    with run.claimed(overwrite=False, resume=True):
+        begin_or_continue(run, overwrite=False)
+        learner = agents.make(row.agent, scenario, device=device, seed=unit.seed, **row.settings)
+        curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
+        write_curve(folder, row.label, curve, {}, learner.settings.validation_sales)
+        run.finish()
 
 
 def _player(unit: Unit, folder: Path, scenario: Scenario, device: str) -> Plays:
@@ -365,7 +369,7 @@ def _one_by_one(todo: Sequence[Unit], run: Run, device: str, note: Callable[[str
 
 def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> Iterator[str]:
     """Spawned: a forked child has none of the threads that torch and the simulator rely on."""
-    context, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // workers)
+    context, threads = _OwnProcesses(), max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=context, initializer=_end_with_parent) as pool:
         try:
             futures = [pool.submit(run_unit, unit, run.folder, device, run.command, threads) for unit in todo]
@@ -373,9 +377,22 @@ def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> 
                 yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in context.started:
                 process.terminate()
             raise
+
+
+class _OwnProcesses(multiprocessing.context.SpawnContext):
+    """Spawned processes that are remembered, so that only they are ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[multiprocessing.context.SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> multiprocessing.context.SpawnProcess:  # type: ignore[override]
+        process = multiprocessing.context.SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
 
 
 def _end_with_parent() -> None:
