@@ -302,6 +302,7 @@ class BaseStock(Agent):
     """
 
     name = "base_stock"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -344,6 +345,7 @@ class ReorderPoint(Agent):
     """
 
     name = "s_S"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)

@@ -29,8 +29,18 @@ from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from torch import nn
 
 from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
+from flashsale_env.agents.base import (
+    CARD,
+    Agent,
+    card_of,
+    customers_of,
+    read_card,
+    read_weights,
+    sha256,
+    tell_changes,
+)
 from flashsale_env.agents.devices import torch_device
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.merchant import Merchant
 from flashsale_env.agents.sb3_masks import ActionMasks
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
@@ -83,6 +93,8 @@ class SB3Agent(Agent):
         scenario: name, path or object.
         device: see `agents.devices`: "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
         seed: number of the training run: of its block of training sales, its weights and its noise.
+        population: among whom it is to play, which chooses among the tuned values of its rules; the scenario's own by
+            default. `learn` says among whom it learns.
         adviser_params: parameters of the adviser, in place of its tuned ones.
         settings: any setting of the algorithm, in place of the preset's.
 
@@ -99,11 +111,15 @@ class SB3Agent(Agent):
         *,
         device: str = "auto",
         seed: int = 0,
+        population: str | Path | Population | None = None,
         adviser_params: Mapping[str, float] | None = None,
         **settings: Any,
     ) -> None:
         self.scenario = load_scenario(scenario)
         self.seed = seed
+        # As it was named: tuned values of its rules lie beside the file.
+        self._home, self._whom = scenario, population
+        self._trained: dict[str, str] = {}
         self.require_applies()
         chosen = preset(self.scenario, self.name)
         known = {field.name for field in dataclasses.fields(chosen)}
@@ -135,7 +151,12 @@ class SB3Agent(Agent):
         name, rules = getattr(self.settings, role), [n for n, entry in agents.AGENTS.items() if not entry.learns]
         if name not in rules:
             raise ValueError(unknown_name(role, name, rules))
-        return agents.make(name, self.scenario, **params)
+        return agents.make(name, self._home, population=self._whom, **params)
+
+    @property
+    def mark(self) -> str:  # type: ignore[override]
+        """What is said beside the learner: that the rule it starts from is not tuned for the scenario."""
+        return f"adviser {self._adviser.mark}" if self._adviser is not None and self._adviser.mark else ""
 
     @property
     def policy(self) -> Any:
@@ -201,6 +222,7 @@ class SB3Agent(Agent):
             **self._shaping(),
         )
         customers = played.simulator.population
+        self._trained = customers_of(self.scenario, population, customers)
         identity = {**self.identity(), **fingerprints(self.scenario, customers)}
         venv = self._advised(played)
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
@@ -235,15 +257,18 @@ class SB3Agent(Agent):
         """Tell the learner its rewards as progress, where its settings say so."""
 
     def save(self, folder: str | Path) -> Path:
-        """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`."""
+        """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`, which holds its hash."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / POLICY, zipped(self._model))
+        weights = zipped(self._model)
+        write_atomically(folder / POLICY, weights)
         card = {
-            "format": FORMAT,
-            "name": self.name,
+            **card_of(self.name, self.scenario),
             **self.identity(),
+            **self._trained,
+            "adviser_mark": "" if self._adviser is None else self._adviser.mark,
             "encoding": self.encoding,
+            "weights_sha256": sha256(weights),
             "versions": versions(),
         }
         write_atomically(folder / CARD, json.dumps(card, indent=2).encode())
@@ -266,17 +291,21 @@ class SB3Agent(Agent):
             adviser_params: of the adviser. By default those it was saved with, or, where the scenario has other
                 products, the adviser's tuned or default values there.
 
+        A scenario that differs from the one it was trained on, and which it fits, is a warning that names what differs.
+
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, or the policy does not fit the scenario.
+            ValueError: a file is broken or not the one that the card was written with, or the policy does not fit the
+                scenario.
         """
-        card, scenario = read_card(folder), load_scenario(scenario)
+        card, named, scenario = read_card(folder), scenario, load_scenario(scenario)
+        read_weights(Path(folder) / POLICY, card)
         _, tensors, _ = read_zip(Path(folder) / POLICY, torch_device(device))
         saved, differing = tensors["policy"], ""
         if adviser_params is None:
             adviser_params = cls._adviser_params(card, scenario)
         try:
-            agent = cls(scenario, device=device, seed=card["seed"], adviser_params=adviser_params, **card["settings"])
+            agent = cls(named, device=device, seed=card["seed"], adviser_params=adviser_params, **card["settings"])
             keys = sorted({_part_of_policy(key) for key in saved.keys() ^ agent.policy.state_dict().keys()})
             differing = f" Only one of the two has {', '.join(keys)}." if keys else ""
             agent.policy.load_state_dict(saved)
@@ -285,6 +314,10 @@ class SB3Agent(Agent):
                 f"the policy in {folder} was trained on scenario {card['scenario']!r} and does not fit "
                 f"{scenario.name!r}: products, decisions or features differ.{differing}"
             ) from error
+        moved = tell_changes(folder, card, scenario)
+        if agent._adviser is not None and not moved and adviser_params == card["adviser_params"]:
+            agent._adviser.mark = card["adviser_mark"]
+        agent._trained = {name: card[name] for name in ("population", "population_sha256") if name in card}
         return agent
 
     @classmethod

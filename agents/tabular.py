@@ -30,8 +30,19 @@ from safetensors import SafetensorError
 
 import flashsale_env
 from flashsale_env import Population, Scenario, Simulator, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
+from flashsale_env.agents.base import (
+    CARD,
+    Agent,
+    card_of,
+    customers_of,
+    read_card,
+    read_weights,
+    require_types,
+    sha256,
+    tell_changes,
+)
 from flashsale_env.agents.exact import why_unseen
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.optimal import TickReader
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, validation_seeds
@@ -123,7 +134,7 @@ class Tabular(Agent):
 
     Args:
         scenario: name, path or object.
-        device: accepted as for every learner; a table lives on the CPU.
+        device, population: accepted as for every learner; a table lives on the CPU and starts from no rule.
         seed: number of the training run: of its block of training sales and of its exploration.
         settings: any field of `Settings`, in place of the rule's own in `preset` or its default.
 
@@ -137,10 +148,17 @@ class Tabular(Agent):
     preset: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
-        self, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
+        self,
+        scenario: str | Path | Scenario,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        population: str | Path | Population | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(scenario, seed=seed)
         check_run(seed, "seed")
+        self._trained: dict[str, str] = {}
         known = {field.name for field in dataclasses.fields(Settings)}
         for name in settings:
             if name not in known:
@@ -225,16 +243,17 @@ class Tabular(Agent):
         return training.curve
 
     def save(self, folder: str | Path) -> Path:
-        """Write `table.safetensors` and `agent.json`."""
+        """Write `table.safetensors` and `agent.json`, which holds its hash."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / TABLE, safetensors.numpy.save({"q": self.q}))
+        weights = safetensors.numpy.save({"q": self.q})
+        write_atomically(folder / TABLE, weights)
         card = {
-            "format": FORMAT,
-            "name": self.name,
-            "scenario": self.scenario.name,
+            **card_of(self.name, self.scenario),
+            **self._trained,
             "seed": self.seed,
             "encoding": self.encoding,
+            "weights_sha256": sha256(weights),
             "settings": dataclasses.asdict(self.settings),
             "cells": list(self._grid.shape),
             "actions": self._actions,
@@ -245,11 +264,11 @@ class Tabular(Agent):
 
     @classmethod
     def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
-        """Read an agent that `save` wrote.
+        """Read an agent that `save` wrote; another game than it learned on, which it fits, is a warning.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, or the table does not fit the scenario.
+            ValueError: a file is broken or not the one that the card was written with, or the table does not fit.
         """
         card = read_card(folder)
         if card["name"] != cls.name:
@@ -265,7 +284,10 @@ class Tabular(Agent):
         for wanted, found in (("cells", list(agent._grid.shape)), ("actions", agent._actions)):
             if card[wanted] != found:
                 raise ValueError(f"{misfit}: its {wanted} are {card[wanted]}, the scenario's {found}.")
+        read_weights(Path(folder) / TABLE, card)
         agent.q = _read_tensors(Path(folder) / TABLE, {"q": agent.q})["q"]
+        tell_changes(folder, card, scenario)
+        agent._trained = {name: card[name] for name in ("population", "population_sha256") if name in card}
         return agent
 
     @property
@@ -332,6 +354,7 @@ class _Training:
             agent.scenario, population, sales=agent.settings.num_envs, actions="multidiscrete", threads=threads
         )
         self.played = fingerprints(agent.scenario, self.simulator.population)
+        agent._trained = customers_of(agent.scenario, population, self.simulator.population)
         self.batches = 0
         self.curve: list[Row] = []
         self.q = np.zeros_like(agent.q)

@@ -62,6 +62,10 @@ def _check_tensorboard(folder: Path, option: str) -> None:
 
 # What a sale takes bounds how many figures of sales fit any memory, and how many sales are a training.
 MOST_SALES, MOST_TRAINING_SALES, MOST_VISITS = 10_000_000, 1 << 40, 100_000_000
+# Runs, trials, products, prices and ticks beyond it are a slip of the finger; what a scenario takes, it says itself.
+MOST_OF_IT = 100_000
+# What a generator of random numbers and Optuna's samplers take.
+MOST_SEED = (1 << 32) - 1
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Out = Annotated[
@@ -388,13 +392,13 @@ def calibrate(
     categories: Annotated[
         list[str] | None, typer.Option("--category", help="Whose products make the scenario [default: the largest].")
     ] = None,
-    products: Annotated[int, typer.Option(min=1, help="Products in the scenario.")] = 8,
-    levels: Annotated[int, typer.Option(min=2, help="Prices a product, at most.")] = 8,
+    products: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Products in the scenario.")] = 8,
+    levels: Annotated[int, typer.Option(min=2, max=MOST_OF_IT, help="Prices a product, at most.")] = 8,
     by_store: Annotated[bool, typer.Option("--by-store", help="Estimate from weeks of single stores.")] = False,
     cost_share: Annotated[float, typer.Option(help="Assumed: unit cost over the mean price paid.")] = 0.70,
     weeks: Annotated[float, typer.Option(help="Assumed: ordinary weeks whose visitors come to the sale.")] = 1.0,
     sale_hours: Annotated[float, typer.Option(help="Assumed: length of the sale.")] = 24.0,
-    ticks: Annotated[int, typer.Option(help="Decision periods in it.")] = 48,
+    ticks: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Decision periods in it.")] = 48,
     encoding: Annotated[str, typer.Option(help="Character encoding of a CSV file.")] = "utf-8",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -513,7 +517,10 @@ def train(
             f"--set {name}: {name} has a place of its own on the command line, see `flashsale train --help`."
         )
     settings |= {} if sales is None else agents.shorter(agent, sale, sales)
-    agents.make(agent, sale, device="cpu", seed=seed, **settings)  # a mistake costs nothing yet
+    # A mistake costs nothing yet.
+    learner = agents.make(agent, scenario, population=population, device="cpu", seed=seed, **settings)
+    if learner.mark:
+        notice(_how_to_tune(agent, learner, scenario, population))
     run = Run(
         out,
         context.obj,
@@ -536,7 +543,7 @@ def train(
         with progress_bar(f"training {agent}") as advance:
             curve = learn(
                 run,
-                sale,
+                scenario,
                 customers,
                 agent=agent,
                 seed=seed,
@@ -566,41 +573,140 @@ def train(
 
 
 @app.command()
+@_stops_on_interrupt("Agents that were finished are kept.")
+def tune(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name or TOML file.")],
+    rules: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[AGENT]...", help="Rules, or module:Class [default: all that have parameters]."),
+    ] = None,
+    population: PopulationOption = None,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_OF_IT,
+            help="Parameter sets tried; 0 measures the values that are kept anew, without search.",
+        ),
+    ] = 200,
+    sales: Annotated[int, typer.Option(min=1, max=MOST_SALES, help="Validation sales that each of them plays.")] = 1024,
+    refine: Annotated[bool, typer.Option("--refine", help="Small steps from the values that are kept.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Of the search.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="File of the values [default: SCENARIO.tuned.json beside it].",
+            callback=_checked(check_file),
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best parameters of rules on validation sales, keep them beside the scenario, and say what they gain."""
+    from flashsale_env import load_population, load_scenario
+    from flashsale_env.agents.tuned_values import home
+    from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
+
+    sale = load_scenario(scenario)
+    load_population(population or sale.population, [product.title for product in sale.products])
+    for name in rules or ():
+        if not tunable_space(name, sale):
+            raise ValueError(f"agent {name!r} has no parameters on scenario {scenario!r}: there is nothing to tune.")
+    path = home(scenario) if out is None else out
+    assert path is not None
+    found = {}
+    for name in rules or tunable(sale):
+        with progress_bar(f"tuning {name}") as advance:
+            found[name] = tune_and_keep(
+                name,
+                scenario,
+                population,
+                trials=trials,
+                sales=sales,
+                seed=seed,
+                refine=refine,
+                out=path,
+                command=context.obj,
+                progress=lambda done, total, best, advance=advance: advance(done, total, f"best profit {best:,.6g}"),
+            )
+    if as_json:
+        _print_json({"out": str(path), "scenario": scenario, "agents": found})
+        return
+    show_table(
+        f"{scenario}, customers {population or sale.population}: mean profit, validation sales no search saw",
+        ("agent", "untuned", "tuned", "gain", "95 % interval"),
+        [
+            (
+                name,
+                _money(row["untuned_profit"]),
+                _money(row["profit"]),
+                _money(row["gain"]["mean"], row["profit"]),
+                _interval(row["gain"], row["profit"]),
+            )
+            for name, row in found.items()
+        ],
+    )
+    notice(f"values in {path}; they are used wherever {scenario} is played as it is now")
+
+
+def _how_to_tune(name: str, player: Any, scenario: str, population: str | None) -> str:
+    """What to do about a mark."""
+    rule = getattr(getattr(player, "settings", None), "adviser", name)
+    among = f" --population {population}" if population else ""
+    then = ", then train again" if rule != name else ""
+    return f"{name}: {player.mark}; `flashsale tune {scenario} {rule}{among}` finds its best parameters{then}"
+
+
+@app.command()
 @_stops_on_interrupt("Nothing was written.")
 def evaluate(
-    agent: Annotated[str, typer.Argument(metavar="DIR|AGENT", help="Folder of a trained agent, or a name.")],
+    agent: Annotated[
+        str,
+        typer.Argument(
+            metavar="AGENT",
+            help="A name of `flashsale list`, module:Class, the folder of a trained agent, or a zip of "
+            "Stable-Baselines3 (trusted code: it holds pickled objects).",
+        ),
+    ],
     scenario: Annotated[str, typer.Option(help="Name or TOML file.")],
     population: PopulationOption = None,
     against: Annotated[
-        str | None, typer.Option(metavar="DIR|AGENT", help="Another agent, compared on the same customers.")
+        str | None, typer.Option(metavar="AGENT", help="Another agent, compared on the same customers.")
     ] = None,
     episodes: Annotated[
         int, typer.Option(min=2, max=MOST_SALES, help="Test sales, the same for every agent.")
     ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of agents that draw random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of agents that draw random numbers.")] = 0,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
-    from flashsale_env import load_population, load_scenario
-    from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_population
+    from flashsale_env import agents, load_population, load_scenario
+    from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_elsewhere
 
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
     names = [agent] if against is None else [agent, against]
-    for name in names:
-        learned_on = trained_population(name)
-        if learned_on not in (None, population or sale.population):
+    players = [find_agent(name, scenario, population=population, device=device, seed=seed) for name in names]
+    for name, player in zip(names, players, strict=True):
+        learned_on = trained_elsewhere(name, customers)
+        if learned_on is not None:
             notice(
                 f"{name} was trained among the customers of {learned_on} and now meets those of "
                 f"{population or sale.population}: --population {learned_on} evaluates it among its own"
             )
-    players = [find_agent(name, sale, device=device, seed=seed) for name in names]
+        if getattr(player, "mark", ""):
+            notice(_how_to_tune(name, player, scenario, population))
     tables = []
     for name, player in zip(names, players, strict=True):
         with progress_bar(f"playing {name}") as advance:
             tables.append(play_test_sales(player, sale, customers, episodes, advance))
-    rows = [figures(table) for table in tables]
+    rows = [
+        {**figures(table), "mark": getattr(player, "mark", "")} for table, player in zip(tables, players, strict=True)
+    ]
+    shown = [agents.labelled(name, player) for name, player in zip(names, players, strict=True)]
     result: dict[str, Any] = {
         "scenario": scenario,
         "population": population or sale.population,
@@ -613,14 +719,14 @@ def evaluate(
         _print_json(result)
         return
     show_agents(
-        f"{episodes:,} test sales of {scenario}, customers {result['population']}", dict(zip(names, rows, strict=True))
+        f"{episodes:,} test sales of {scenario}, customers {result['population']}", dict(zip(shown, rows, strict=True))
     )
     if against is not None:
         found, scale = result["difference"], rows[0]["mean_profit"]
         show_table(
             "profit on the same customers",
             ("difference", "mean", "95 % interval"),
-            [(f"{agent} - {against}", _money(found["diff"], scale), _interval(found, scale))],
+            [(" - ".join(shown), _money(found["diff"], scale), _interval(found, scale))],
         )
         ratio = found["variance_ratio"]
         if ratio:
@@ -637,7 +743,7 @@ def benchmark(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="Name of a shipped benchmark, or a TOML file.")],
     out: Out,
     engine: Annotated[str, typer.Option(help="serial or ray.")] = "serial",
-    workers: Annotated[int, typer.Option(min=1, help="Processes side by side, engine serial.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes side by side, engine serial.")] = 1,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -650,7 +756,11 @@ def benchmark(
 
     check_engine(engine, workers, device)
     settings = load_benchmark(config)
-    named = [problem.scenario for problem in settings.problems] + [problem.population for problem in settings.problems]
+    named = [
+        name
+        for problem in settings.problems
+        for name in (problem.scenario, problem.population, *(row.agent for row in problem.agents))
+    ]
     asked = settings.as_json()
     training_seeds = asked.pop("training_seeds")
     run = Run(
@@ -709,7 +819,7 @@ def sim2real(
         list[int] | None,
         typer.Option("--log-size", min=1, max=MOST_VISITS, help="Visits logged; give it several times, rising."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Training runs of every policy.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Training runs of every policy.")] = 2,
     sales: TrainingSales = None,
     episodes: Annotated[int, typer.Option(min=2, max=MOST_SALES, help="Test sales in the reference world.")] = 10_000,
     device: Device = "auto",
@@ -819,7 +929,9 @@ def bench(
         list[str] | None,
         typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: the simulator's]; or: encoder, device."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of which a figure is the median.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=MOST_OF_IT, help="Measurements of which a figure is the median.")
+    ] = 5,
     out: Annotated[
         Path | None,
         typer.Option(

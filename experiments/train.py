@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from flashsale_env import Population, Scenario, agents
-from flashsale_env.agents.base import fingerprints
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.errors import unknown_name
@@ -107,7 +107,7 @@ def _differences(name: str, before: Any, asked: Any) -> Iterator[str]:
 
 def train(
     run: Run,
-    scenario: Scenario,
+    scenario: str | Path | Scenario,
     population: Population,
     *,
     agent: str,
@@ -121,7 +121,7 @@ def train(
 
     Args:
         run: whose folder was claimed.
-        scenario, population: what is played.
+        scenario, population: what is played; tuned values of a scenario's path lie beside it.
         agent: a learner.
         seed: of the training run.
         device: as for `agents.make`.
@@ -132,7 +132,7 @@ def train(
     Returns:
         One row a validation: "sales", "steps", "seconds", "profit", "ret".
     """
-    learner = agents.make(agent, scenario, device=device, seed=seed, **settings)
+    learner = agents.make(agent, scenario, population=population, device=device, seed=seed, **settings)
     more = {} if tensorboard is None else {"tensorboard": tensorboard}
     curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress, **more)
     sales = learner.settings.validation_sales
@@ -157,19 +157,19 @@ def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str,
     learning_curve(folder / CURVE_PICTURE, agent, steps, profits, heuristics, sales)
 
 
-def opponents(scenario: Scenario) -> list[str]:
+def opponents(scenario: str | Path | Scenario) -> list[str]:
     """Those of `OPPONENTS` that play this scenario."""
     return [name for name in OPPONENTS if agents.AGENTS[name].applies(scenario) is None]
 
 
 def heuristics_on_validation(
-    scenario: Scenario,
+    scenario: str | Path | Scenario,
     population: Population,
     params: Mapping[str, Mapping[str, float]] | None = None,
     *,
     sales: int,
 ) -> dict[str, float]:
-    """Mean profit of each of `opponents` on the validation sales.
+    """Mean profit of each of `opponents` on the validation sales, by how it is shown: untuned ones say so.
 
     Args:
         params: name -> parameters; their tuned or default values for the others.
@@ -178,6 +178,6 @@ def heuristics_on_validation(
     seeds = validation_seeds(sales)
     means = {}
     for name in opponents(scenario):
-        player = agents.make(name, scenario, **(params or {}).get(name, {}))
-        means[name] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
+        player = agents.make(name, scenario, population=population, **(params or {}).get(name, {}))
+        means[agents.labelled(name, player)] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
     return means
