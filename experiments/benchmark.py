@@ -8,9 +8,9 @@ Units   profit of a sale, or average cost of a tick, in the scenario's currency.
 
 A benchmark falls into units: one run of one agent on one problem, the bound of a problem, or the tuning of a rule,
 which goes first. A unit is done when its `figures.json` is there, which is written last; a killed benchmark goes on
-with the units that have none, and a training that was under way with its last checkpoint. Units depend on nothing but the
-settings and what was tuned first, so their order and the number of workers change nothing. A finished benchmark that is
-asked for more training runs does only those.
+with the units that have none, and a training that was under way with its last checkpoint. Units depend on nothing but
+the settings and what was tuned first, so their order and the number of workers change nothing. A finished benchmark
+that is asked for more training runs does only those.
 
 A folder holds `config.json`, `result.json`, `results.csv` (one line an agent of a problem), `runs.csv` (one line a
 run), `PROBLEM/sale.png` (the first test sale, played by the best agent), `PROBLEM/bound/` and

@@ -197,7 +197,7 @@ def test_a_file_that_is_no_zip_of_a_model_is_refused(tmp_path, models):
     with pytest.raises(ValueError, match="is no zip of Stable-Baselines3"):
         load_zip(tmp_path / "broken.zip")
     agents.make("ppo", SCENARIO, device="cpu").save(tmp_path / "ours")
-    with pytest.raises(ValueError, match="is a part of the agent in .*: give the folder"):
+    with pytest.raises(ValueError, match=r"is a part of the agent in .*: give the folder"):
         load_zip(tmp_path / "ours" / "policy.zip")
 
 

@@ -287,7 +287,7 @@ def test_values_that_are_measured_anew_keep_their_search_and_are_refused_where_t
     assert again == {**first, "command": "flashsale tune --trials 0"}
     dear = {**again, "params": {"rung[ticket]": 0}}
     path.write_text(json.dumps({"fixed_price": [dear]}))
-    with pytest.raises(ValueError, match="earn .* less on 'gvr-periodic' than its defaults"):
+    with pytest.raises(ValueError, match=r"earn .* less on 'gvr-periodic' than its defaults"):
         tune_and_keep("fixed_price", "gvr-periodic", trials=0, out=path)
     assert tuned_values.read(path)["fixed_price"] == [dear]
     with pytest.raises(ValueError, match="holds no values of 'linear_markdown'"):
