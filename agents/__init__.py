@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flashsale_env import Population, Scenario, load_scenario
 from flashsale_env.agents.base import Space, read_card
+from flashsale_env.agents.devices import check_device
 from flashsale_env.agents.own import build, entry_points, import_reference, is_reference
 from flashsale_env.agents.play import SaleTable, play, trace
 from flashsale_env.agents.seeding import SPLITS, split_seeds
@@ -50,6 +51,24 @@ REFERENCE_CARD = "card.json"
 REFERENCES: dict[str, Path] = {path.parent.name: path.parent for path in REFERENCES_FOLDER.glob(f"*/{REFERENCE_CARD}")}
 
 
+def _module(name: str) -> Any:
+    """A module of this package.
+
+    Raises:
+        ModuleNotFoundError: it needs a package of the extra that is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == __name__.partition(".")[0]:
+            raise
+        raise ModuleNotFoundError(
+            f"this needs the package {package!r}, which is not installed: pip install 'flashsale-env[agents]'",
+            name=error.name,
+        ) from None
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of `AGENTS`: a class, the module of this package that holds it, and what it does.
@@ -69,7 +88,7 @@ class Entry:
         """The class; importing a learner's loads torch."""
         if self.own is not None:
             return self.own
-        return getattr(importlib.import_module(f"{__name__}.{self.module}"), self.class_name)
+        return getattr(_module(self.module), self.class_name)
 
     def applies(self, scenario: str | Path | Scenario) -> str | None:
         """Why the agent cannot play this scenario, or None where it can."""
@@ -217,8 +236,8 @@ def make(
         name: a key of `AGENTS`, the name of an entry point, or `module:Class`.
         scenario: name, path or object; tuned values of a path lie beside it.
         population: whom it is to meet, where values were tuned among several; the scenario's own by default.
-        device: where a learner's policy lives: "auto" (CUDA when there is one), "cpu", "cuda"; heuristics compute
-            on the CPU.
+        device: where a learner's policy lives: "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N"; heuristics
+            compute on the CPU.
         seed: of the agent's own randomness, and for a learner the number of its training run.
         settings: a heuristic's parameters, in place of its tuned or default values; a learner's settings, in place
             of its preset's.
@@ -226,6 +245,7 @@ def make(
     Raises:
         ValueError: unknown name or setting, or the agent does not apply to the scenario; the message says why.
     """
+    check_device(device)
     known, sale = entry(name), load_scenario(scenario)
     reason = known.applies(sale)
     if reason is not None:
@@ -257,6 +277,7 @@ def load(folder: str | Path, scenario: str | Path | Scenario, device: str = "aut
         FileNotFoundError: the folder holds no agent.
         ValueError: a file is broken or was swapped, names an unknown agent, or does not fit the scenario.
     """
+    check_device(device)
     folder = REFERENCES.get(str(folder), Path(folder))
     name = read_card(folder)["name"]
     if name not in AGENTS:
@@ -292,8 +313,8 @@ def labelled(name: str, agent: Any) -> str:
 def __getattr__(name: str) -> Any:
     # Modules are imported when asked for: those of learners load torch.
     if name == "FlashSaleVecEnv":
-        return importlib.import_module(f"{__name__}.sb3_vec_env").FlashSaleVecEnv
+        return _module("sb3_vec_env").FlashSaleVecEnv
     spec = None if name.startswith("_") else importlib.util.find_spec(f"{__name__}.{name}")
     if spec is not None and spec.origin is not None:
-        return importlib.import_module(f"{__name__}.{name}")
+        return _module(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

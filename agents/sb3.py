@@ -26,7 +26,6 @@ from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
-from stable_baselines3.common.utils import get_device
 from torch import nn
 
 from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
@@ -40,6 +39,7 @@ from flashsale_env.agents.base import (
     sha256,
     tell_changes,
 )
+from flashsale_env.agents.devices import torch_device
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.merchant import Merchant
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
@@ -79,6 +79,7 @@ from flashsale_env.agents.sb3_training import (
     zipped,
 )
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.masks import ActionMasks
@@ -93,7 +94,7 @@ class SB3Agent(Agent):
 
     Args:
         scenario: name, path or object.
-        device: "auto" (CUDA when there is one), "cpu" or "cuda".
+        device: see `agents.devices`: "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
         seed: number of the training run: of its block of training sales, its weights and its noise.
         population: among whom it is to play, which chooses among the tuned values of its rules; the scenario's own by
             default. `learn` says among whom it learns.
@@ -130,7 +131,8 @@ class SB3Agent(Agent):
                 raise ValueError(unknown_name(f"setting of {self.name!r}", name, known))
         self.settings = dataclasses.replace(chosen, **settings)
         self.encoding = self.settings.actions
-        self.device = get_device(device)
+        check_run(seed, "seed")
+        self.device = torch_device(device)
         self.layout, self.codec = Layout(self.scenario), ActionCodec(self.scenario, self.encoding)
         self._box = ActionCodec(self.scenario)
         self._masks = ActionMasks(self.scenario, self.encoding) if self.algorithm is MaskablePPO else None
@@ -301,7 +303,7 @@ class SB3Agent(Agent):
         """
         card, named, scenario = read_card(folder), scenario, load_scenario(scenario)
         read_weights(Path(folder) / POLICY, card)
-        _, tensors, _ = read_zip(Path(folder) / POLICY, get_device(device))
+        _, tensors, _ = read_zip(Path(folder) / POLICY, torch_device(device))
         saved, differing = tensors["policy"], ""
         if adviser_params is None:
             adviser_params = cls._adviser_params(card, scenario)
@@ -498,10 +500,24 @@ class PPOAgent(OnPolicyAgent):
         s = self.settings
         return {
             **super()._arguments(sales),
-            "batch_size": min(s.batch_size, sales * self._rollout_ticks),
+            "batch_size": even_batch(sales * self._rollout_ticks, s.batch_size),
             "n_epochs": s.n_epochs,
             "clip_range": s.clip_range,
         }
+
+
+def even_batch(transitions: int, most: int) -> int:
+    """Size of the mini-batches of a rollout, at most `most`: the largest that leaves no remainder.
+
+    A remainder is a small last mini-batch, whose gradient is noisy and counts as much as that of a full one. Where a
+    size without one is below half of `most`, `most` stands.
+
+    >>> even_batch(48 * 1000, 15_360), even_batch(60 * 1024, 15_360), even_batch(7, 15_360), even_batch(2 * 5003, 1024)
+    (12000, 15360, 7, 1024)
+    """
+    fewest = -(-transitions // most)
+    parts = next((parts for parts in range(fewest, 2 * fewest + 1) if transitions % parts == 0), None)
+    return min(most, transitions) if parts is None else transitions // parts
 
 
 class MaskablePPOAgent(PPOAgent):

@@ -43,7 +43,7 @@ from flashsale_env.agents.base import (
 from flashsale_env.agents.exact import why_unseen
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
-from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.tables import check_fields
@@ -60,6 +60,8 @@ Progress = Callable[[int, int, Row | None], None]
 
 # Entries of the largest table: beyond it most are never visited in a training of minutes.
 _MOST_ENTRIES = 1_000_000
+# What a sale of a batch and a validation sale take bounds how many fit any memory.
+_MOST = {"num_envs": 1 << 20, "validation_sales": 10_000_000}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ class Settings:
     def __post_init__(self) -> None:
         check_fields(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            if not 1 <= getattr(self, name) <= _MOST.get(name, MOST_SALES):
+                most = _MOST.get(name, MOST_SALES)
+                raise ValueError(f"{name} must lie in 1..{most:,}, got {getattr(self, name)}.")
         for name in ("exploration", "final_exploration"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}.")
@@ -157,6 +160,7 @@ class Tabular(Agent):
         **settings: Any,
     ) -> None:
         super().__init__(scenario, seed=seed)
+        check_run(seed, "seed")
         self._trained: dict[str, str] = {}
         known = {field.name for field in dataclasses.fields(Settings)}
         for name in settings:
@@ -390,7 +394,7 @@ class _Training:
         """Measure the greedy policy, keep the best one, write the checkpoint."""
         agent = self.agent
         agent.q = self.q
-        seeds = split_seeds("validation", 0, agent.settings.validation_sales)
+        seeds = validation_seeds(agent.settings.validation_sales)
         table = play(agent, agent.scenario, self.population, seeds=seeds, batch=4096, threads=self.threads)
         sales = self.batches * agent.settings.num_envs
         row = {

@@ -9,8 +9,8 @@ Units   profit of a sale, or average cost of a tick, in the scenario's currency.
 A benchmark falls into units: one run of one agent on one problem, the bound of a problem, or the tuning of a rule,
 which goes first. A unit is done when its `figures.json` is there, which is written last; a killed benchmark goes on
 with the units that have none, and a training that was under way with its last checkpoint. Units depend on nothing but
-the settings and what was tuned first, so their order and the number of workers change nothing. A finished benchmark that is
-asked for more training runs does only those.
+the settings and what was tuned first, so their order and the number of workers change nothing. A finished benchmark
+that is asked for more training runs does only those.
 
 A folder holds `config.json`, `result.json`, `results.csv` (one line an agent of a problem), `runs.csv` (one line a
 run), `PROBLEM/sale.png` (the first test sale, played by the best agent), `PROBLEM/bound/` and
@@ -22,6 +22,7 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -62,7 +63,7 @@ from flashsale_env.experiments.benchmark_settings import (
 )
 from flashsale_env.experiments.evaluate import POLICY, REPORTED, find_agent, identity, is_from_outside
 from flashsale_env.experiments.pictures import one_sale
-from flashsale_env.experiments.runs import Run, read_config, versions, write_json
+from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, versions, write_json
 from flashsale_env.experiments.statistics import (
     Interval,
     crossed_interval,
@@ -197,6 +198,8 @@ def run_benchmark(
     total = sum(1 for _ in units_of(benchmark))
     done = total - len(todo)
     progress(done, total, "")
+    for unit in todo:
+        announce_part(unit.folder(run.folder))
 
     def note(text: str) -> None:
         progress(done, total, text)
@@ -234,7 +237,7 @@ def check_engine(engine: str, workers: int, device: str) -> None:
     """
     if engine not in ENGINES:
         raise ValueError(unknown_name("engine", engine, ENGINES))
-    if engine == RAY and (workers > 1 or device == "cuda"):
+    if engine == RAY and (workers > 1 or device.startswith("cuda")):
         raise ValueError(
             "--workers and --device cuda are for --engine serial: Ray takes as many processes as its cluster has "
             "cores, and learners stay on them."
@@ -262,24 +265,24 @@ def run_unit(
         note: called with what is under way.
     """
     folder = unit.folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
     note(unit.title)
-    if unit.tunes:
-        values, figures = np.zeros(0), _tune(unit, note)
-    elif unit.row is None:
-        values, figures = _bound(unit)
-    else:
-        scenario, population = _world(unit.problem, unit.row, unit.seed)
-        settings = settings_of(unit.problem, unit.row, out)
-        if unit.row.learns:
-            _train(unit, settings, scenario, population, folder / TRAINING, device, command, threads, note)
-        agent = _player(unit, settings, folder, scenario, device)
-        values, figures = _evaluate(unit, agent, scenario, population, threads)
-        figures["mark"] = getattr(agent, "mark", "")
-        if unit.row.learns:
-            figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
-    write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
-    write_json(folder / FIGURES, figures)
+    with held_as_part(folder, command):
+        if unit.tunes:
+            values, figures = np.zeros(0), _tune(unit, note)
+        elif unit.row is None:
+            values, figures = _bound(unit)
+        else:
+            scenario, population = _world(unit.problem, unit.row, unit.seed)
+            settings = settings_of(unit.problem, unit.row, out)
+            if unit.row.learns:
+                _train(unit, settings, scenario, population, folder / TRAINING, device, command, threads, note)
+            agent = _player(unit, settings, folder, scenario, device)
+            values, figures = _evaluate(unit, agent, scenario, population, threads)
+            figures["mark"] = getattr(agent, "mark", "")
+            if unit.row.learns:
+                figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
+        write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
+        write_json(folder / FIGURES, figures)
     return unit.title
 
 
@@ -326,17 +329,18 @@ def _train(
     options = {"scenario": unit.problem.scenario, "agent": row.agent, "seed": unit.seed, "settings": dict(row.settings)}
     seeds = {"training run": unit.seed, "train split": unit.seed, "validation split": 0}
     run = with_fingerprints(Run(folder, command, options=options, seeds=seeds), scenario, population)
-    begin_or_continue(run, overwrite=False)
 
     def show(done: int, of: int, curve_row: Mapping[str, float] | None) -> None:
         note(f"{unit.title}, {done / of:.0%}")
 
     named = scenario if row.hide else unit.problem.named
     whom = unit.problem.population or None
-    learner = agents.make(row.agent, named, population=whom, device=device, seed=unit.seed, **settings)
-    curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
-    write_curve(folder, curve, {})
-    run.finish()
+    with run.claimed(overwrite=False, resume=True):
+        begin_or_continue(run, overwrite=False)
+        learner = agents.make(row.agent, named, population=whom, device=device, seed=unit.seed, **settings)
+        curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
+        write_curve(folder, row.label, curve, {}, learner.settings.validation_sales)
+        run.finish()
 
 
 def _player(unit: Unit, settings: Mapping[str, Any], folder: Path, scenario: Scenario, device: str) -> Any:
@@ -435,7 +439,7 @@ def _one_by_one(todo: Sequence[Unit], run: Run, device: str, note: Callable[[str
 
 def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> Iterator[str]:
     """Spawned: a forked child has none of the threads that torch and the simulator rely on."""
-    context, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // workers)
+    context, threads = _OwnProcesses(), max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=context, initializer=_end_with_parent) as pool:
         try:
             futures = [pool.submit(run_unit, unit, run.folder, device, run.command, threads) for unit in todo]
@@ -443,9 +447,22 @@ def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> 
                 yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in context.started:
                 process.terminate()
             raise
+
+
+class _OwnProcesses(multiprocessing.context.SpawnContext):
+    """Spawned processes that are remembered, so that only they are ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[multiprocessing.context.SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> multiprocessing.context.SpawnProcess:  # type: ignore[override]
+        process = multiprocessing.context.SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
 
 
 def _end_with_parent() -> None:

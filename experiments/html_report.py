@@ -26,7 +26,7 @@ from flashsale_env.experiments.benchmark_settings import slug
 from flashsale_env.experiments.evaluate import POLICY, find_agent
 from flashsale_env.experiments.pictures import COLOURS, DPI, one_sale
 from flashsale_env.experiments.report import document, figure, table
-from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.runs import held, read_config
 from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically
 
@@ -205,16 +205,15 @@ def write_report(folder: Path) -> Path:
     """
     config = read_config(folder)
     options = {} if config is None else config["options"]
-    if "problems" in options.get("settings", {}):
-        body = _benchmark(folder, read_result(folder))
-    elif {"agent", "scenario", "population"} <= options.keys():
-        body = _training(folder, config)
-    else:
+    is_benchmark = "problems" in options.get("settings", {})
+    if not is_benchmark and not {"agent", "scenario", "population"} <= options.keys():
         raise FileNotFoundError(
             f"{folder} holds neither a benchmark nor a training: want a folder that `flashsale benchmark` or "
             f"`flashsale train` wrote."
         )
-    write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
+    with held(folder, f"flashsale report {folder}"):
+        body = _benchmark(folder, read_result(folder)) if is_benchmark else _training(folder, config)
+        write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
     return folder / PAGE
 
 
@@ -235,7 +234,7 @@ def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
             body.append(figure(_differences(problem), caption))
         curves = _curves(folder, problem)
         if curves:
-            caption = "Learning, on validation customers: every run, and the mean of the runs of an agent."
+            caption = "Learning, on validation sales: every run, and the mean of the runs of an agent."
             body.append(figure(_learning(curves), caption))
         picture = folder / slug(problem["name"]) / SALE_PICTURE
         body.append(figure(picture, f"The first test sale, played by {_named(problem['rows'][0])}."))
@@ -261,9 +260,9 @@ def _training(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
     return [
         f"<h1>{escape(options['agent'])} on {escape(scenario.name)}</h1>",
         f'<p class="verdict">{escape(scenario.description)}</p>',
-        "<h2>Learning, on validation customers</h2>",
+        f"<h2>Learning, on {int(best['validation_sales']):,} validation sales</h2>",
         table(("policy", "sales played", "seconds", "mean profit"), rows, best=2),
-        figure(folder / CURVE_PICTURE, "Dashed: the heuristics on the same customers."),
+        figure(folder / CURVE_PICTURE, "Dashed: the heuristics on the same sales."),
         "<h2>One sale</h2>",
         figure(folder / SALE_PICTURE, "The first test sale, played by the policy that was kept."),
     ]
@@ -304,9 +303,10 @@ def _learning(curves: Mapping[str, Sequence[pd.DataFrame]]) -> bytes:
         for run in runs:
             axes.plot(run["steps"], run["profit"], color=colour, linewidth=0.7, alpha=0.4)
         mean = pd.concat(runs).groupby("steps")["profit"].mean()
-        axes.plot(mean.index, mean.to_numpy(), color=colour, linewidth=2, label=label)
+        name = f"{label} ({int(runs[0]['validation_sales'].iloc[0]):,} sales)"
+        axes.plot(mean.index, mean.to_numpy(), color=colour, linewidth=2, label=name)
     axes.set_xlabel("ticks played, all sales together")
-    axes.set_ylabel("mean profit, validation customers")
+    axes.set_ylabel("mean profit of a validation sale")
     axes.legend(frameon=False, fontsize=9)
     return _png(drawn)
 

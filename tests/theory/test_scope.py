@@ -442,9 +442,9 @@ def test_no_optimum_is_claimed_where_targeted_offers_earn_twice_the_optimum_of_p
     earned = play(half_off, scenario, seeds=split_seeds("validation", 5, 20_000))["profit"].mean()
     assert earned / alone == pytest.approx(1.99, rel=0.02)
     assert "'targeted'" in optimal.why_no_profit_optimum(scenario)
-    with pytest.raises(ValueError, match="agent 'dp' does not apply .*: the scenario has the option 'targeted'"):
+    with pytest.raises(ValueError, match=r"agent 'dp' does not apply .*: the scenario has the option 'targeted'"):
         agents.make("dp", scenario)
-    with pytest.raises(ValueError, match="no agent of scenario 'gvr-periodic' is evaluated exactly: .*'targeted'"):
+    with pytest.raises(ValueError, match=r"no agent of scenario 'gvr-periodic' is evaluated exactly: .*'targeted'"):
         optimal.evaluate_exactly(half_off, scenario)
 
 
