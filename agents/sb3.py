@@ -13,6 +13,7 @@ A new algorithm is a class here, its settings and presets in `sb3_presets`, and 
 import dataclasses
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -140,10 +141,12 @@ class SB3Agent(Agent):
         if self.settings.adviser:
             self._adviser = self._rule("adviser", **(adviser_params or {}))
         self._draws = 0
-        # Only the shapes matter here, so the customers do not; a learner asks for two transitions at least.
-        self._model = self._build(
-            self._advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding))
-        )
+        # Only the shapes matter here, so the customers do not, nor what the scenario's settings do among them; a learner
+        # asks for two transitions at least.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            shape = FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding)
+        self._model = self._build(self._advised(shape))
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
