@@ -141,8 +141,8 @@ class SB3Agent(Agent):
         if self.settings.adviser:
             self._adviser = self._rule("adviser", **(adviser_params or {}))
         self._draws = 0
-        # Only the shapes matter here, so the customers do not, nor what the scenario's settings do among them; a learner
-        # asks for two transitions at least.
+        # Only the shapes matter here: neither the customers, nor what the settings of the scenario do among them. A
+        # learner asks for two transitions at least.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             shape = FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding)
