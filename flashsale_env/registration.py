@@ -53,9 +53,9 @@ def environment_id(scenario: str, actions: str = "box") -> str:
         ValueError: unknown scenario or encoding.
 
     >>> environment_id("gvr-periodic")
-    'FlashSale/GvrPeriodic-v0'
+    'FlashSale/GvrPeriodic-v1'
     >>> environment_id("gvr-periodic", "multidiscrete")
-    'FlashSale/GvrPeriodicMultiDiscrete-v0'
+    'FlashSale/GvrPeriodicMultiDiscrete-v1'
     """
     if scenario not in SCENARIOS:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
