@@ -157,7 +157,7 @@ def test_a_wrong_table_is_refused_by_file_and_key(content, message):
         from_table(Outer, content, "mine.toml")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(),
