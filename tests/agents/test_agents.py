@@ -74,7 +74,7 @@ def test_a_parameter_out_of_range_is_an_error():
 def test_an_agent_that_cannot_play_a_scenario_says_why():
     blind = load_scenario("gvr-periodic").replace(observe=("time_left", "stock_pressure"))
     assert "on_hand" in AGENTS["sell_through"].applies(blind)
-    with pytest.raises(ValueError, match="does not apply to scenario 'gvr-periodic': it reads on_hand"):
+    with pytest.raises(ValueError, match="does not apply to scenario 'gvr-periodic': the agent reads on_hand"):
         agents.make("sell_through", blind)
     assert AGENTS["random"].applies(blind) is None
 

@@ -14,10 +14,10 @@ RULES = [name for name, entry in AGENTS.items() if entry.module in ("heuristics"
 
 @pytest.mark.parametrize(("name", "scenario"), PAIRS)
 def test_every_agent_plays_a_shipped_scenario_or_says_why_not(name, scenario):
-    """Two sales to the close, learners excepted, which are played where they are trained; or the end of a sentence."""
+    """Two sales to the close, learners excepted, who play where they are trained; or a reason with a subject."""
     reason = AGENTS[name].applies(scenario)
     if reason is not None:
-        assert re.fullmatch(r"[a-z][^\n]*[^.\s]", reason)
+        assert re.fullmatch(r"the [a-z][^\n]*[^.\s]", reason)
         with pytest.raises(ValueError, match=f"agent '{name}' does not apply to scenario '{scenario}': "):
             agents.make(name, scenario)
     elif not AGENTS[name].learns:

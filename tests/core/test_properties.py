@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.bounds import hindsight_bound
+from flashsale_env.bounds import DUAL_SCOPE, hindsight_bound, lagrangian_dual_bound
 from flashsale_env.core.rewards import REVENUE
 from tests.core.strategies import SALES, markets
 
@@ -63,8 +63,9 @@ def test_units_and_money_are_conserved(market):
         spent = simulator.sales["coupon_spend"] + simulator.sales["coupon_budget"]
         assert spent == pytest.approx(np.full(SALES, scenario.coupon.budget))
     reference = np.array([p.reference_price for p in scenario.products])
+    log = simulator.choice_log()
     for i, sale in enumerate(simulator.sales):
-        visits = simulator.logs[i, : sale["customers"]]
+        visits = log[log["row"] == i]
         buyers = visits[visits["bought"] < len(reference)]
         product, rows = buyers["bought"], np.arange(len(buyers))
         assert buyers["available"][rows, product].all(), "bought although it was out or not offered"
@@ -100,6 +101,24 @@ def test_no_policy_earns_more_than_hindsight_in_any_sale(market):
     bound = hindsight_bound(scenario, population, seeds=seeds).per_sale
     profit = simulator.measure()[:, fs.METRICS["profit"][0]]
     assert (profit <= bound + 1e-4 * (1.0 + np.abs(bound))).all()
+
+
+@settings(any_market, max_examples=25)
+@given(markets())
+def test_no_policy_earns_more_than_the_dual_on_average(market):
+    """24 sales, 4.5 standard errors."""
+    scenario, population, seeds, rng = market
+    if DUAL_SCOPE.why_not(scenario, population) is not None:
+        assert scenario.choice.model == "mixed"
+        return
+    seeds = np.concatenate([seeds + np.uint64(10 * k) for k in range(4)])
+    simulator = fs.Simulator(scenario, population, sales=len(seeds))
+    simulator.open(seeds, np.zeros(len(seeds), np.int64))
+    for _ in range(scenario.horizon_ticks):
+        simulator.advance(random_actions(simulator, rng))
+    bound = lagrangian_dual_bound(scenario, population, seeds=seeds)
+    gap = bound.per_sale - simulator.measure()[:, fs.METRICS["profit"][0]]
+    assert gap.mean() >= -4.5 * gap.std() / len(gap) ** 0.5 - 1e-4 * (1.0 + abs(bound.value))
 
 
 @any_market
@@ -158,7 +177,8 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
         simulator = fs.Simulator(sale, population, sales=SALES, actions="multidiscrete", log_rows=LOG_ROWS)
         simulator.open(seeds, EPISODES)
         simulator.advance(np.zeros((SALES, len(simulator.codec.names)), np.int64))
-        bought.append([simulator.logs["bought"][i, :n] for i, n in enumerate(simulator.sales["customers"])])
+        log = simulator.choice_log()
+        bought.append([log["bought"][log["row"] == i] for i in range(SALES)])
     for dear, cheap in zip(*bought, strict=True):
         assert len(dear) == len(cheap)
         assert (cheap[dear == 0] == 0).all()
@@ -171,7 +191,6 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
 def test_options_that_nobody_uses_change_nothing(market):
     """Orders, coupon, messages, storage and the right to withhold, all there and never used: the same visits."""
     scenario, population, seeds, _ = market
-    appeal = 0.3 * scenario.choice.knows_tastes
     plain = scenario.replace(
         products=tuple(
             dataclasses.replace(p, reserve=0, order_levels=(0,), storage=0, may_be_withheld=False,
@@ -179,7 +198,7 @@ def test_options_that_nobody_uses_change_nothing(market):
             for p in scenario.products
         ),
         replenishment=None, coupon=None, targeted=None, messages=None, pricing=fs.Pricing(),
-        shocks=fs.Shocks(appeal, appeal, 0.0, 0.3),
+        shocks=fs.Shocks(*(0.3 * scenario.choice.knows_tastes,) * 2, 0.0, 0.3),
     )  # fmt: skip
     rich = plain.replace(
         products=tuple(

@@ -1,7 +1,6 @@
 """Tables and dataclasses: the one check of types, and the strict reader of tables."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
