@@ -4,7 +4,6 @@ import dataclasses
 import math
 import pickle
 import re
-import tomllib
 import tracemalloc
 import typing
 import warnings
@@ -15,6 +14,7 @@ import pytest
 import flashsale_env as fs
 from flashsale_env.parts import Part
 from flashsale_env.state import build_instance
+from flashsale_env.tables import tomllib
 
 
 def sale(**changes):

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml, toml_value
+from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml, toml_value, tomllib
 
 
 @dataclass(frozen=True)
