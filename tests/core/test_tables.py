@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml, toml_value
+from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml, toml_value, tomllib
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def test_a_wrong_table_is_refused_by_file_and_key(content, message):
         from_table(Outer, content, "mine.toml")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(),
