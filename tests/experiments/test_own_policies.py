@@ -175,8 +175,6 @@ class Mine(FixedPrice):
 
 
 def test_a_trained_policy_among_other_customers_is_noticed_by_their_hash(flashsale):
-    answer = flashsale(
-        "evaluate", "standard-ppo", "--scenario", "standard", "--population", "reference", "--episodes", 2
-    )
-    assert "was trained among the customers of learned" in answer.err
+    words = ("evaluate", "standard-ppo", "--scenario", "standard", "--episodes", 2)
+    assert "was trained among the customers of learned" in flashsale(*words, "--population", "reference").err
     assert "trained among" not in flashsale(*words).err
