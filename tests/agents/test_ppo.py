@@ -98,7 +98,7 @@ def test_a_broken_policy_is_an_error(tmp_path):
     agent.save(tmp_path)
     content = (tmp_path / "policy.zip").read_bytes()
     (tmp_path / "policy.zip").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="truncated or not a policy"):
+    with pytest.raises(ValueError, match=r"policy\.zip is truncated, edited or another agent's"):
         agents.load(tmp_path, "gvr-periodic")
     (tmp_path / "policy.zip").unlink()
     with pytest.raises(FileNotFoundError, match=r"policy\.zip is missing"):
