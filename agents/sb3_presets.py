@@ -54,13 +54,13 @@ def _check_range(field: "dataclasses.Field[Any]", value: float) -> None:
     above, most = field.metadata.get("above"), field.metadata.get("most")
     least = field.metadata.get("least", 1 if field.type is int and above is None else None)
     if least is not None and most is not None and not least <= value <= most:
-        raise ValueError(f"{field.name} must lie in {least:,}..{most:,g}, got {value}.")
+        raise ValueError(f"{field.name} must lie in {least:,}..{most:,}, got {value}.")
     if least is not None and value < least:
         raise ValueError(f"{field.name} must be at least {least:,}, got {value}.")
     if above is not None and value <= above:
         raise ValueError(f"{field.name} must lie above {above:,}, got {value}.")
     if most is not None and value > most:
-        raise ValueError(f"{field.name} must be at most {most:,g}, got {value}.")
+        raise ValueError(f"{field.name} must be at most {most:,}, got {value}.")
 
 
 @dataclass(frozen=True)

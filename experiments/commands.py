@@ -6,6 +6,7 @@ Leaves  the work to the module of the same name, which is imported only when its
         no torch.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
@@ -19,7 +20,7 @@ import typer
 
 from flashsale_env.experiments.cli import CHECK_FAILED, DONE, USER_ERROR, Interrupted
 from flashsale_env.experiments.display import notice, progress_bar, show_table
-from flashsale_env.experiments.runs import Run, check_file, check_folder
+from flashsale_env.experiments.runs import Run, check_file, check_folder, locked
 
 app = typer.Typer(
     name="flashsale",
@@ -925,6 +926,7 @@ def verify(
 @app.command()
 @_stops_on_interrupt("Nothing was written.")
 def bench(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: the simulator's]; or: encoder, device."),
@@ -949,7 +951,8 @@ def bench(
     check_names(names or ())
     if out is not None:
         check_no_figures(out, overwrite=overwrite)
-    with progress_bar("measuring") as advance:
+    place = contextlib.nullcontext() if out is None else locked(out, context.obj)
+    with place, progress_bar("measuring") as advance:
         if names == [ENCODER]:
             from flashsale_env.experiments.bench_encoder import run_encoder_bench
 
@@ -960,8 +963,9 @@ def bench(
             result = run_device_bench(repeats, advance)
         else:
             result = run_bench(names or None, repeats, advance)
+        if out is not None:
+            write(result, out)
     if out is not None:
-        write(result, out)
         notice(f"figures in {out}")
     if as_json:
         _print_json(result)

@@ -266,7 +266,18 @@ class Manifest:
 
 @contextlib.contextmanager
 def held(folder: Path, command: str) -> Iterator[None]:
-    """Make a folder, lock it and enter every file that is written in it in its manifest, until the end of the block.
+    """`locked`, and every file that is written in the folder is entered in its manifest.
+
+    Raises:
+        OSError: as `locked`; or a file would be written over one that no run has written.
+    """
+    with locked(folder, command), recorded(folder, Manifest(folder).enter):
+        yield
+
+
+@contextlib.contextmanager
+def locked(folder: Path, command: str) -> Iterator[None]:
+    """Make a folder and lock it until the end of the block; one that was made here and is empty then, is removed.
 
     Raises:
         FolderInUse: another process holds it.
@@ -282,8 +293,7 @@ def held(folder: Path, command: str) -> Iterator[None]:
         _remove_empty(made)
         raise OSError(error.errno, f"{error.strerror}: nothing can be written there", str(folder)) from None
     try:
-        with recorded(folder, Manifest(folder).enter):
-            yield
+        yield
     finally:
         with contextlib.suppress(OSError):  # Windows does not remove what is open; a lock file that stays holds nobody
             (folder / LOCK).unlink()

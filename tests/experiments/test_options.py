@@ -58,8 +58,6 @@ def test_every_command_that_writes_a_folder_is_tried_here():
 def test_a_folder_that_cannot_be_written_is_refused_at_once(flashsale, tmp_path, command, place):
     (tmp_path / "file").write_text("x")
     out = tmp_path / place
-    if command == "bench" and place == "/proc/nope":
-        pytest.skip("it makes the folder when it has measured")
     said = refused(flashsale, tmp_path, command, *CALLS[command], "--out", out)
     assert str(out) in said
     assert "is a file: --out wants a folder" in said or "nothing can be written there" in said
@@ -130,7 +128,7 @@ SIM2REAL = ["sim2real", "--out", "{out}"]
         (["explain", "hello", "--out", "{tmp}/none/x.html"], "--out {tmp}/none/x.html: there is no folder {tmp}/none"),
         (["explain", "hello", "--out", "{tmp}"], "{tmp} is a folder: --out wants a file"),
         (["explain", " "], "MESSAGE is empty"),
-        (["explain", "hello", "--intent", "bulk"], "unknown intent 'bulk'. Did you mean 'bulk"),
+        (["explain", "hello", "--intent", "bulkk"], "unknown intent 'bulkk'. Did you mean 'bulk'"),
         (["bench", "encoder", "served-customers"], "benchmark 'encoder' is measured on its own: leave out served-cust"),
         (["bench", "import", "device"], "benchmark 'device' is measured on its own: leave out import"),
         (["bench", "import", "--out", "{tmp}/mine", "--overwrite"], "was not written by `flashsale bench`"),
