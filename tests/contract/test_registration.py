@@ -56,9 +56,9 @@ def test_the_version_of_an_id_is_its_scenarios_own(tmp_path):
 
 
 def test_an_unknown_name_has_no_id():
-    with pytest.raises(ValueError, match="unknown scenario 'standrd'. Did you mean 'standard'"):
+    with pytest.raises(ValueError, match=r"unknown scenario 'standrd'. Did you mean 'standard'"):
         fs.environment_id("standrd")
-    with pytest.raises(ValueError, match="unknown action encoding 'discret'. Did you mean 'discrete'"):
+    with pytest.raises(ValueError, match=r"unknown action encoding 'discret'. Did you mean 'discrete'"):
         fs.environment_id("standard", "discret")
 
 
