@@ -1,19 +1,15 @@
 """What every agent is: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, what settings may hold, and saving and loading an agent as JSON, with the game
-        that it was made for and the hash of its weights.
+Owns    the shape rules of `predict`, and saving and loading an agent as JSON, with the game that it was made for and
+        the hash of its weights.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
-import dataclasses
 import hashlib
 import json
-import math
-import numbers
 import warnings
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +19,9 @@ from flashsale_env.agents.fingerprints import differences, game, population_fing
 from flashsale_env.agents.tuned_values import UNTUNED
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CARD = "agent.json"
 FORMAT = 2
@@ -146,7 +145,7 @@ class Agent:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote; heuristics compute on the CPU whatever `device` says."""
         card = read_card(folder)
         if card["name"] != cls.name:
@@ -170,38 +169,6 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
             f"got {array.shape}."
         )
     return array
-
-
-def require_types(settings: Any) -> None:
-    """Hold the fields of a frozen dataclass to what they are declared as, and make numpy's numbers Python's.
-
-    Args:
-        settings: whose fields are numbers, texts and tuples of whole numbers.
-
-    Raises:
-        ValueError: a field is of another type; the message names it.
-    """
-    for field in dataclasses.fields(settings):
-        value, declared = getattr(settings, field.name), field.type
-        convert: Callable[[Any], Any]
-        if declared is bool:
-            fits, wanted, convert = isinstance(value, bool), "true or false", bool
-        elif declared is int:
-            fits, wanted, convert = _is_number(value, numbers.Integral), "a whole number", int
-        elif declared is str:
-            fits, wanted, convert = isinstance(value, str), "a text", str
-        elif declared == tuple[int, ...]:
-            fits = isinstance(value, tuple | list) and all(_is_number(entry, numbers.Integral) for entry in value)
-            wanted, convert = "a list of whole numbers", _whole_numbers
-        elif declared is float:
-            fits, wanted, convert = _is_number(value, numbers.Real), "a number", float
-        elif value is None:  # of a number or none
-            continue
-        else:
-            fits, wanted, convert = _is_number(value, numbers.Real), "a number or none", float
-        if not fits:
-            raise ValueError(f"{field.name} must be {wanted}, got {value!r}.")
-        object.__setattr__(settings, field.name, convert(value))
 
 
 def card_of(name: str, scenario: Scenario) -> dict[str, Any]:
@@ -258,14 +225,6 @@ def read_weights(path: Path, card: dict[str, Any]) -> bytes:
             f"({len(content)} bytes). Restore the file that {CARD} was saved with, or train again."
         )
     return content
-
-
-def _whole_numbers(entries: Iterable[Any]) -> tuple[int, ...]:
-    return tuple(int(entry) for entry in entries)
-
-
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:

@@ -166,12 +166,14 @@ def trace(
 
 
 def _as_seeds(seeds: npt.ArrayLike) -> npt.NDArray[np.uint64]:
-    array = np.asarray(seeds)
+    # A list that mixes small and large whole numbers would become one of floats.
+    array = seeds if isinstance(seeds, np.ndarray) else np.asarray(seeds, object)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"seeds must be a non-empty one-dimensional array, got shape {array.shape}.")
-    if array.dtype.kind not in "iu" or (array.dtype.kind == "i" and array.min() < 0):
-        raise ValueError(
-            f"seeds must be whole numbers of at least 0 and below 2^64, one a sale, as agents.split_seeds makes them; "
-            f"got {array.dtype} {array[:3].tolist()}."
-        )
+    for seed in array if array.dtype.kind not in "u" else ():
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
+            raise ValueError(
+                f"seeds must be whole numbers of at least 0 and below 2^64, one a sale, as agents.split_seeds makes "
+                f"them; got {seed!r}."
+            )
     return array.astype(np.uint64)

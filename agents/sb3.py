@@ -1,8 +1,8 @@
 """The learners of Stable-Baselines3 on wide batches of sales.
 
 Owns    one class an algorithm; building, learning, saving and loading, once for all of them.
-Leaves  settings and presets to `sb3_presets`, networks to `sb3_policy`, masks to `sb3_masks`, and checkpoints,
-        validation and resuming to `sb3_training`.
+Leaves  settings and presets to `sb3_presets`, networks to `sb3_policy`, masks to `flashsale_env.masks`, and
+        checkpoints, validation and resuming to `sb3_training`.
 Axes    N sales at once, T ticks a sale, D numbers of an observation, C columns of a box action.
 Units   rewards reach the learner as a share of the opening stock's list value times ten, so that returns lie between
         1 and 10 in most scenarios; everything reported is in currency.
@@ -13,10 +13,11 @@ A new algorithm is a class here, its settings and presets in `sb3_presets`, and 
 import dataclasses
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,6 @@ from flashsale_env.agents.base import (
 from flashsale_env.agents.devices import torch_device
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.merchant import Merchant
-from flashsale_env.agents.sb3_masks import ActionMasks
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
 from flashsale_env.agents.sb3_policy import (
     NETWORKS,
@@ -83,7 +83,11 @@ from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.masks import ActionMasks
 from flashsale_env.population import HOMOGENEOUS
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class SB3Agent(Agent):
@@ -137,10 +141,12 @@ class SB3Agent(Agent):
         if self.settings.adviser:
             self._adviser = self._rule("adviser", **(adviser_params or {}))
         self._draws = 0
-        # Only the shapes matter here, so the customers do not; a learner asks for two transitions at least.
-        self._model = self._build(
-            self._advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding))
-        )
+        # Only the shapes matter here: neither the customers, nor what the settings of the scenario do among them. A
+        # learner asks for two transitions at least.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            shape = FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding)
+        self._model = self._build(self._advised(shape))
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
@@ -281,7 +287,7 @@ class SB3Agent(Agent):
         scenario: str | Path | Scenario,
         device: str = "auto",
         adviser_params: Mapping[str, float] | None = None,
-    ) -> Self:
+    ) -> "Self":
         """Read an agent that `save` wrote; only tensors are read from the zip, no pickled object.
 
         Args:
@@ -721,6 +727,7 @@ def _part_of_policy(key: str) -> str:
 
 
 def reward_scale(scenario: Scenario) -> float:
-    """Ten over the list value of the opening stock, 1 over currency."""
-    value = sum(p.list_price * (p.initial_stock or p.reserve) for p in scenario.products)
+    """Ten over the list value of the opening stock, 1 over currency; without opening stock, of what can be ordered."""
+    units = zip(scenario.products, scenario.stock_scale.tolist(), strict=True)
+    value = sum(product.list_price * (product.initial_stock or most) for product, most in units)
     return 10.0 / value

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from flashsale_env import ActionCodec, Scenario, agents
 from flashsale_env.actions import ENCODINGS
-from flashsale_env.agents.base import require_types
 from flashsale_env.agents.seeding import MOST_SALES
 from flashsale_env.errors import unknown_name
+from flashsale_env.tables import check_fields
 
 EVERYTHING, CUSTOMERS = "everything", "customers"
 
@@ -97,7 +97,7 @@ class Settings:
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_fields(self)
         if not self.net_arch or not 1 <= min(self.net_arch) <= max(self.net_arch) <= _WIDEST:
             raise ValueError(f"net_arch must be one or more widths in 1..{_WIDEST}, got {list(self.net_arch)}.")
         for field in dataclasses.fields(self):
@@ -168,7 +168,7 @@ class PPOSettings(OnPolicy):
 
 @dataclass(frozen=True)
 class MaskableSettings(PPOSettings):
-    """PPO on grids whose levels are masked where they would change nothing, see `agents.sb3_masks`."""
+    """PPO on grids whose levels are masked where they would change nothing, see `flashsale_env.masks`."""
 
     encodings: ClassVar[tuple[str, ...]] = ("multidiscrete", "discrete")
 
@@ -444,7 +444,7 @@ def why_not(algorithm: str, scenario: Scenario) -> str | None:
         columns = ActionCodec(scenario, "discrete")
         if columns.space.n < 2:  # type: ignore[union-attr]
             return (
-                "it needs discrete actions, and their small grid (one markdown, one order, one coupon for all) leaves "
-                "nothing to decide here"
+                "the agent needs discrete actions, and their small grid (one markdown, one order, one coupon for all) "
+                "leaves nothing to decide in the scenario"
             )
     return None

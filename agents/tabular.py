@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 import flashsale_env
-from flashsale_env import Population, Scenario, Simulator, load_scenario
+from flashsale_env import Population, Scenario, Simulator, UnitReader, load_scenario
 from flashsale_env.agents.base import (
     CARD,
     Agent,
@@ -37,17 +37,19 @@ from flashsale_env.agents.base import (
     customers_of,
     read_card,
     read_weights,
-    require_types,
     sha256,
     tell_changes,
 )
 from flashsale_env.agents.exact import why_unseen
 from flashsale_env.agents.fingerprints import fingerprints
-from flashsale_env.agents.optimal import TickReader
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.tables import check_fields
+
+if TYPE_CHECKING:
+    from typing import Self
 
 TABLE, TRAINING = "table.safetensors", "training.json"
 
@@ -90,7 +92,7 @@ class Settings:
     validation_sales: int = 16_384
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_fields(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
             if not 1 <= getattr(self, name) <= _MOST.get(name, MOST_SALES):
                 most = _MOST.get(name, MOST_SALES)
@@ -109,23 +111,24 @@ class Grid:
     """Observations as numbers of cells, time running slowest."""
 
     def __init__(self, agent: Agent, settings: Settings) -> None:
-        self._read = TickReader(agent)
+        self._units = UnitReader(agent.scenario)
         self._horizon = agent.scenario.horizon_ticks
         self.shape = _shape(agent.scenario, settings)
-        self._stock = np.array([product.stock_scale for product in agent.scenario.products])
+        self._all_units = agent.scenario.stock_scale
 
     def __call__(self, observations: npt.NDArray[np.float32]) -> Integers:
         """(N,) numbers in 0..S - 1."""
-        time_cell = self._read.tick(observations) * self.shape[0] // self._horizon
+        tick = np.minimum(self._units.tick(observations), self._horizon - 1)
+        time_cell = tick * self.shape[0] // self._horizon
         # Cell 0 is the empty shelf alone; the others share the units evenly.
         cells = np.array(self.shape[1:]) - 1
-        stock_cells = -(-self._read.on_hand(observations) * cells // self._stock)
+        stock_cells = -(-self._units.on_hand(observations) * cells // self._all_units)
         return np.ravel_multi_index((time_cell, *stock_cells.T), self.shape)
 
 
 def _shape(scenario: Scenario, settings: Settings) -> tuple[int, ...]:
     """Cells of time and of each product's stock."""
-    stock = [min(product.stock_scale, settings.stock_cells) + 1 for product in scenario.products]
+    stock = (np.minimum(scenario.stock_scale, settings.stock_cells) + 1).tolist()
     return min(scenario.horizon_ticks, settings.time_cells), *stock
 
 
@@ -173,9 +176,11 @@ class Tabular(Agent):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if any(len(product.order_levels) > 1 for product in scenario.products):
-            return "it decides on orders, and the table knows prices, time and stock on hand only"
+            return "the scenario decides on orders, and the table knows prices, time and stock on hand only"
         if scenario.coupon is not None or scenario.targeted is not None:
-            return "it has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            return (
+                "the scenario has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            )
         reason = why_unseen(scenario, "time_left", "on_hand")
         if reason is not None:
             return reason
@@ -263,7 +268,7 @@ class Tabular(Agent):
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote; another game than it learned on, which it fits, is a warning.
 
         Raises:
@@ -476,7 +481,7 @@ def update(
 def _why_too_large(entries: int) -> str | None:
     if entries <= _MOST_ENTRIES:
         return None
-    return f"its table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
+    return f"the table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
 
 
 def _read_tensors(path: Path, like: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

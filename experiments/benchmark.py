@@ -42,8 +42,8 @@ from safetensors.numpy import save as save_tensors
 from flashsale_env import Population, Scenario, Simulator, agents
 from flashsale_env.agents.exact import lost_sales_problem
 from flashsale_env.agents.fingerprints import fingerprints
-from flashsale_env.agents.optimal import evaluate_exactly
-from flashsale_env.agents.own import Player, as_player
+from flashsale_env.agents.optimal import evaluate_exactly, remembers, why_no_profit_optimum
+from flashsale_env.agents.own import as_player
 from flashsale_env.agents.play import Plays, play, trace
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
@@ -363,17 +363,9 @@ def _evaluate(
         return average_costs(agent, scenario, population, seeds, threads), figures
     table = play(agent, scenario, population, seeds=seeds, threads=threads)
     figures |= {"metrics": {name: float(table[name].mean()) for name in REPORTED}}
-    if unit.problem.evaluation == EXACT and not _remembers(agent, scenario):
-        figures["expected"] = evaluate_exactly(agent, scenario)
+    if unit.problem.evaluation == EXACT and not remembers(agent, scenario):
+        figures["expected"] = evaluate_exactly(agent, scenario, population)
     return table["profit"], figures
-
-
-def _remembers(agent: Plays, scenario: Scenario) -> bool:
-    """Whether an agent hands itself a state, so that it has no exact value; of one from outside nobody knows."""
-    if isinstance(agent, Player):
-        return True
-    observation = Simulator(scenario, actions=agent.encoding, threads=1).open(np.zeros(1, np.uint64), np.zeros(1, int))
-    return agent.predict(observation, None, np.ones(1, np.bool_))[1] is not None
 
 
 def average_costs(
@@ -386,12 +378,13 @@ def average_costs(
     """(S,) average cost of a tick of each of these sales, without its first `WARM_UP` ticks.
 
     Raises:
-        ValueError: the scenario is too short for a long-run average.
+        ValueError: the scenario is too short for a long-run average, or it or its customers are not those of a
+            `LostSales` problem, so that nothing is known of what a lost sale costs.
     """
     ticks = scenario.horizon_ticks
     if ticks <= WARM_UP:
         raise ValueError(f"a long-run average leaves out {WARM_UP} ticks; {scenario.name!r} has only {ticks}.")
-    margin = lost_sales_problem(scenario).lost_sale_cost
+    margin = lost_sales_problem(scenario, population).lost_sale_cost
     supply = scenario.replenishment
     assert supply is not None
     simulator = Simulator(scenario, population, sales=len(seeds), actions=agent.encoding, threads=threads)
@@ -415,16 +408,25 @@ def average_costs(
 def _bound(unit: Unit) -> tuple[Floats, dict[str, Any]]:
     problem = unit.problem
     scenario = problem.load_scenario()
+    population = problem.load_population(scenario)
     if problem.bound == OPTIMUM:
-        solved = agents.make("dp", scenario)
-        value = solved.average_cost if problem.evaluation == LONG_RUN else solved.expected_profit
-        if value is None:
-            raise ValueError(f"'dp' knows no expected profit of {problem.name!r}; take evaluation 'long_run'.")
-        return np.zeros(0), {"name": "exact optimum", "value": float(value), "half_width": 0.0, "exact": True}
+        value = _optimum(problem, scenario, population)
+        return np.zeros(0), {"name": "exact optimum", "value": value, "half_width": 0.0, "exact": True}
     compute = lagrangian_dual_bound if problem.bound == DUAL else hindsight_bound
-    found = compute(scenario, problem.load_population(scenario), seeds=split_seeds("test", 0, problem.bound_sales))
+    found = compute(scenario, population, seeds=split_seeds("test", 0, problem.bound_sales))
     figures = {"name": found.name, "value": found.value, "half_width": found.half_width, "exact": False}
     return found.per_sale, figures
+
+
+def _optimum(problem: Problem, scenario: Scenario, population: Population) -> float:
+    """The highest expected profit of a sale, or the least average cost of a tick."""
+    if problem.evaluation == LONG_RUN:
+        lost_sales_problem(scenario, population)  # the customers are those that "dp" solves for, or it raises
+        return float(agents.make("dp", scenario).average_cost)
+    reason = why_no_profit_optimum(scenario, population)
+    if reason is not None:
+        raise ValueError(f"bound 'optimum' does not apply to {problem.name!r}: {reason}.")
+    return float(agents.make("dp", scenario).expected_profit)
 
 
 # --- who does the units

@@ -26,8 +26,9 @@ import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents.exact import why_no_lost_sales
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.optimal import why_no_exact_value, why_no_profit_optimum
 from flashsale_env.agents.sb3_presets import ONE_PRODUCT, PRESETS, preset
+from flashsale_env.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
 from flashsale_env.experiments.settings import read_shipped
@@ -207,36 +208,38 @@ class Problem:
             ValueError: an agent, a setting, a feature, the evaluation or the bound does not fit the scenario.
         """
         scenario = self.load_scenario()
-        self.load_population(scenario)
+        population = self.load_population(scenario)
         for row in self.agents:
             shown = row.scenario(scenario)
             if is_trained(row.agent):
                 find_agent(row.agent, shown, device="cpu", settings=row.settings)
                 continue
+            among = shown.replace(population=self.population or shown.population)
             known = agents.entry(row.agent)
-            reason = known.applies(shown)
+            reason = known.applies(shown) or known.applies(among)
             if reason is not None:
                 raise ValueError(f"agent {row.label!r} does not apply to {self.name!r}: {reason}.")
             if known.own is not None:
                 find_agent(row.agent, shown, device="cpu", settings=row.settings)
             elif row.settings:
                 agents.make(row.agent, shown, device="cpu", **row.settings)
+        long_run = self.evaluation == LONG_RUN
+        claims: list[tuple[str, str | None]] = []
         if self.evaluation == EXACT:
-            evaluate_exactly(agents.make("fixed_price", scenario), scenario)
-            if any(p.salvage_value or p.holding_cost or p.unit_cost for p in scenario.products):
-                raise ValueError(
-                    f"evaluation 'exact' does not apply to {self.name!r}: it knows revenue, and units cost something "
-                    f"or are worth something at the close."
-                )
-        if self.evaluation == LONG_RUN:
-            reason = why_no_lost_sales(scenario)
+            claims.append(("evaluation 'exact'", why_no_exact_value(scenario, population)))
+        if long_run:
+            claims.append(("evaluation 'long_run'", why_no_lost_sales(scenario, population)))
+        if self.bound == OPTIMUM and long_run:
+            claims.append(("bound 'optimum'", agents.AGENTS["dp"].applies(scenario)))
+        elif self.bound == OPTIMUM:
+            claims.append(("bound 'optimum'", why_no_profit_optimum(scenario, population)))
+        elif self.bound != NO_BOUND:
+            scope = DUAL_SCOPE if self.bound == DUAL else HINDSIGHT_SCOPE
+            claims.append((f"bound {self.bound!r}", scope.why_not(scenario, population)))
+        for claim, reason in claims:
             if reason is not None:
-                raise ValueError(f"evaluation 'long_run' does not apply to {self.name!r}: {reason}.")
-        if self.bound == OPTIMUM:
-            reason = agents.AGENTS["dp"].applies(scenario)
-            if reason is not None:
-                raise ValueError(f"bound 'optimum' does not apply to {self.name!r}: {reason}.")
-        elif self.bound != NO_BOUND and self.evaluation == LONG_RUN:
+                raise ValueError(f"{claim} does not apply to {self.name!r}: {reason}.")
+        if long_run and self.bound in (DUAL, HINDSIGHT):
             raise ValueError(f"bound {self.bound!r} is on the profit of a sale; with 'long_run' take 'optimum'.")
 
 
@@ -371,8 +374,9 @@ def _without_groups(problem: Mapping[str, Any], where: str) -> list[Any]:
         return tables
     name = _convert(str, problem["scenario"], f"{where}: scenario")
     changes = _convert(Mapping[str, Any], problem.get("changes", {}), f"{where}: changes")
+    customers = {"population": problem["population"]} if problem.get("population") else {}
     try:
-        scenario = _changed(load_scenario(name), changes)
+        scenario = _changed(load_scenario(name), {**changes, **customers})
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     named = {table.get("label", table.get("agent")) for table in tables if isinstance(table, dict)}

@@ -24,7 +24,7 @@ from flashsale_env import Population, Scenario, agents, load_population, load_sc
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.fingerprints import fingerprints
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.optimal import evaluate_exactly, remembers, why_no_exact_value
 from flashsale_env.agents.tuned_values import as_json, home, read, write
 from flashsale_env.experiments.statistics import paired_difference
 
@@ -157,14 +157,8 @@ def _kept(name: str, path: Path | None, space: Space) -> list[dict[str, float]]:
 
 
 def has_exact_value(name: str, scenario: Scenario) -> bool:
-    """Whether a rule's profit is computed exactly: it has no memory, and stock neither costs nor salvages anything."""
-    if any(product.unit_cost or product.salvage_value or product.holding_cost for product in scenario.products):
-        return False
-    try:
-        evaluate_exactly(agents.make(name, scenario), scenario)
-    except ValueError:  # several products, unobserved shocks, a rule that remembers: it says so
-        return False
-    return True
+    """Whether a rule's expected profit is computed exactly, among the scenario's own customers."""
+    return why_no_exact_value(scenario) is None and not remembers(agents.make(name, scenario), scenario)
 
 
 def _pattern_search(

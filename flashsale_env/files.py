@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and whoever keeps a list of them.
+"""Files that are there whole or not at all, known by their hash, and whoever keeps a list of them.
 
 Every file that the project writes goes through `write_atomically`, so that nothing has to remember to enter what it
 writes in a list: whoever keeps one listens with `recorded`.
@@ -6,6 +6,7 @@ writes in a list: whoever keeps one listens with `recorded`.
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -80,3 +81,12 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         # What the system says names the temporary file, or none at all where the disk is full.
         remedy = ": free some space, or write elsewhere" if error.errno in _FULL else ""
         raise OSError(error.errno, f"{error.strerror}{remedy}", str(path)) from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hash of a file of any size; `hashlib.file_digest` is not in Python 3.10."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
