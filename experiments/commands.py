@@ -645,7 +645,7 @@ def sim2real(
     log_sizes: Annotated[
         list[int] | None, typer.Option("--log-size", help="Visits logged; give it several times, rising.")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Training runs of every policy.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, help="Runs: a log, its demand models and all trainings anew.")] = 5,
     sales: Annotated[
         int | None, typer.Option(min=1, help="Sales played in one training [default: the preset's].")
     ] = None,
@@ -665,7 +665,7 @@ def sim2real(
         out,
         context.obj,
         options={"scenario": scenario, **dataclasses.asdict(study), "device": _device(device)},
-        seeds={"training runs": list(study.seeds), "log": 1, "test split": 0},
+        seeds={"logs and training runs": list(study.seeds), "test split": 0},
         inputs=[Path(scenario)] if Path(scenario).exists() else [],
     )
     run.check(overwrite=overwrite)
@@ -678,7 +678,7 @@ def sim2real(
         return
     scale = result["rows"][0]["mean_profit"]
     show_table(
-        f"mean profit in the reference world, {episodes:,} common test sales, {runs} training runs each",
+        f"mean profit in the reference world, {episodes:,} common test sales, {runs} runs",
         ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
         [
             (

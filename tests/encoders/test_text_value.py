@@ -10,7 +10,6 @@ import pytest
 from flashsale_env import INTENTS, load_scenario
 from flashsale_env.encoders import text_value as module
 from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.demand import share_closed
 from flashsale_env.encoders.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.reference import willingness_class
 from flashsale_env.encoders.text_value import main, pricing_value, text_value
@@ -30,22 +29,6 @@ def test_a_perfect_reading_earns_the_ceiling_and_a_blind_one_that_of_one_price()
     blind = pricing_value((true, np.zeros_like(true)), (true, np.zeros_like(true)), true)
     assert blind["revenue"]["mean"] == pytest.approx(ONE_PRICE, abs=1e-6)
     assert blind["revenue"]["low"] == pytest.approx(ONE_PRICE, abs=1e-6)
-
-
-def test_the_interval_of_a_share_is_that_of_a_ratio_of_sums_of_clusters():
-    """Against a bootstrap of whole clusters, and 1 exactly for the full information itself."""
-    rng = np.random.default_rng(0)
-    cluster = np.repeat(np.arange(400), 10)
-    none = 1 + rng.normal(0, 0.2, 400)[cluster] + rng.normal(0, 0.1, 4000)
-    full = none - 0.3 + rng.normal(0, 0.2, 400)[cluster]
-    some = none - 0.2 + rng.normal(0, 0.3, 400)[cluster]
-    found = share_closed(none, some, full, cluster)
-    a, b = ((none - x).reshape(400, 10).sum(axis=1) for x in (some, full))
-    rows = rng.integers(0, 400, (4000, 400))
-    low, high = np.quantile(a[rows].sum(axis=1) / b[rows].sum(axis=1), [0.025, 0.975])
-    assert found.mean == pytest.approx(a.sum() / b.sum())
-    assert (found.high - found.low) == pytest.approx(high - low, rel=0.1)
-    assert share_closed(none, full, full, cluster).low == pytest.approx(1.0)
 
 
 class Oracle:
