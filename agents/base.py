@@ -1,17 +1,13 @@
 """What every agent is: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, what settings may hold, what is played, and saving and loading an agent as JSON.
+Owns    the shape rules of `predict`, what is played, and saving and loading an agent as JSON.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
-import dataclasses
 import hashlib
 import json
-import math
-import numbers
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +15,9 @@ import numpy.typing as npt
 from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CARD = "agent.json"
 FORMAT = 1
@@ -143,7 +142,7 @@ class Agent:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote; heuristics compute on the CPU whatever `device` says."""
         card = read_card(folder)
         if card["name"] != cls.name:
@@ -166,38 +165,6 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
     return array
 
 
-def require_types(settings: Any) -> None:
-    """Hold the fields of a frozen dataclass to what they are declared as, and make numpy's numbers Python's.
-
-    Args:
-        settings: whose fields are numbers, texts and tuples of whole numbers.
-
-    Raises:
-        ValueError: a field is of another type; the message names it.
-    """
-    for field in dataclasses.fields(settings):
-        value, declared = getattr(settings, field.name), field.type
-        convert: Callable[[Any], Any]
-        if declared is bool:
-            fits, wanted, convert = isinstance(value, bool), "true or false", bool
-        elif declared is int:
-            fits, wanted, convert = _is_number(value, numbers.Integral), "a whole number", int
-        elif declared is str:
-            fits, wanted, convert = isinstance(value, str), "a text", str
-        elif declared == tuple[int, ...]:
-            fits = isinstance(value, tuple | list) and all(_is_number(entry, numbers.Integral) for entry in value)
-            wanted, convert = "a list of whole numbers", _whole_numbers
-        elif declared is float:
-            fits, wanted, convert = _is_number(value, numbers.Real), "a number", float
-        elif value is None:  # of a number or none
-            continue
-        else:
-            fits, wanted, convert = _is_number(value, numbers.Real), "a number or none", float
-        if not fits:
-            raise ValueError(f"{field.name} must be {wanted}, got {value!r}.")
-        object.__setattr__(settings, field.name, convert(value))
-
-
 def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
     """Hashes of what is played, by which a training is known that is not to be continued among others."""
     voices = hashlib.sha256()
@@ -207,14 +174,6 @@ def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
         "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
         "population_sha256": voices.hexdigest(),
     }
-
-
-def _whole_numbers(entries: Iterable[Any]) -> tuple[int, ...]:
-    return tuple(int(entry) for entry in entries)
-
-
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:

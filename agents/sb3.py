@@ -1,8 +1,8 @@
 """The learners of Stable-Baselines3 on wide batches of sales.
 
 Owns    one class an algorithm; building, learning, saving and loading, once for all of them.
-Leaves  settings and presets to `sb3_presets`, networks to `sb3_policy`, masks to `sb3_masks`, and checkpoints,
-        validation and resuming to `sb3_training`.
+Leaves  settings and presets to `sb3_presets`, networks to `sb3_policy`, masks to `flashsale_env.masks`, and
+        checkpoints, validation and resuming to `sb3_training`.
 Axes    N sales at once, T ticks a sale, D numbers of an observation, C columns of a box action.
 Units   rewards reach the learner as a share of the opening stock's list value times ten, so that returns lie between
         1 and 10 in most scenarios; everything reported is in currency.
@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ from torch import nn
 from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
 from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
 from flashsale_env.agents.merchant import Merchant
-from flashsale_env.agents.sb3_masks import ActionMasks
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
 from flashsale_env.agents.sb3_policy import (
     NETWORKS,
@@ -72,7 +71,11 @@ from flashsale_env.agents.sb3_training import (
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.masks import ActionMasks
 from flashsale_env.population import HOMOGENEOUS
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class SB3Agent(Agent):
@@ -254,7 +257,7 @@ class SB3Agent(Agent):
         scenario: str | Path | Scenario,
         device: str = "auto",
         adviser_params: Mapping[str, float] | None = None,
-    ) -> Self:
+    ) -> "Self":
         """Read an agent that `save` wrote; only tensors are read from the zip, no pickled object.
 
         Args:

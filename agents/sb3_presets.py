@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from flashsale_env import ActionCodec, Scenario, agents
 from flashsale_env.actions import ENCODINGS
-from flashsale_env.agents.base import require_types
 from flashsale_env.errors import unknown_name
+from flashsale_env.tables import check_fields
 
 EVERYTHING, CUSTOMERS = "everything", "customers"
 
@@ -56,7 +56,7 @@ class Settings:
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_fields(self)
         if not self.net_arch or min(self.net_arch) < 1:
             raise ValueError(f"net_arch must be one or more widths of at least 1, got {list(self.net_arch)}.")
         for field in dataclasses.fields(self):
@@ -134,7 +134,7 @@ class PPOSettings(OnPolicy):
 
 @dataclass(frozen=True)
 class MaskableSettings(PPOSettings):
-    """PPO on grids whose levels are masked where they would change nothing, see `agents.sb3_masks`."""
+    """PPO on grids whose levels are masked where they would change nothing, see `flashsale_env.masks`."""
 
     encodings: ClassVar[tuple[str, ...]] = ("multidiscrete", "discrete")
 

@@ -37,10 +37,10 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 import flashsale_env
 from flashsale_env.agents.play import play
-from flashsale_env.agents.sb3_masks import ActionMasks
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.files import write_atomically
+from flashsale_env.masks import ActionMasks
 
 if TYPE_CHECKING:
     from flashsale_env.agents.sb3 import SB3Agent

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,17 @@ from safetensors import SafetensorError
 
 import flashsale_env
 from flashsale_env import Population, Scenario, Simulator, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card, require_types
+from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
 from flashsale_env.agents.exact import why_unseen
 from flashsale_env.agents.optimal import TickReader
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.tables import check_fields
+
+if TYPE_CHECKING:
+    from typing import Self
 
 TABLE, TRAINING = "table.safetensors", "training.json"
 
@@ -77,7 +81,7 @@ class Settings:
     validation_sales: int = 16_384
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_fields(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -240,7 +244,7 @@ class Tabular(Agent):
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
         """Read an agent that `save` wrote.
 
         Raises:

@@ -110,7 +110,8 @@ def recovery_study(
     if seeds < 1 or visits < 1:
         raise ValueError(f"seeds and visits must be 1 or more, got {seeds} and {visits}.")
     scenario = scenario or load_scenario("standard")
-    scenario = scenario.replace(shocks=Shocks())  # every sale with the same mix, so that every intent visits often
+    # Every sale with the same mix, so that every intent visits often; nobody looks at the shop.
+    scenario = scenario.replace(shocks=Shocks(), memory_minutes=Scenario.memory_minutes)
     bank = (alike_population if world == "alike" else varied_population)(scenario.products)
     titles = [product.title for product in scenario.products]
     truth, where = true_elasticity(bank, scenario.products), at_list_prices(titles)

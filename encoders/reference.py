@@ -131,7 +131,8 @@ def randomised_price_experiment(
     Returns:
         (n,) records of `Simulator.choice_log`.
     """
-    quiet = scenario.replace(shocks=Shocks(mix_sd=scenario.shocks.mix_sd))
+    shocks = Shocks(mix_sd=scenario.shocks.mix_sd)
+    quiet = scenario.replace(shocks=shocks, memory_minutes=Scenario.memory_minutes)  # nobody looks at the shop
     expected = quiet.arrivals.customers_per_minute * quiet.sale_minutes
     # Half as much again per sale as expected covers the lift of traffic by coupons; a Poisson count never needs more.
     sales = int(np.ceil(visits / expected)) + 1

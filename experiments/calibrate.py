@@ -463,6 +463,7 @@ def build(name: str, market: Market, assumed: Assumptions) -> tuple[Scenario, Po
     )
     tick_minutes = assumed.sale_hours * 60 / assumed.ticks
     told = ", ".join(market.categories)
+    shocks = Shocks(appeal_sd=market.appeal_sd, traffic_sd=market.traffic_sd)
     scenario = Scenario(
         name=name,
         description=f"{len(products)} products of {told}; elasticities, prices and stock from the data of {name}",
@@ -470,9 +471,10 @@ def build(name: str, market: Market, assumed: Assumptions) -> tuple[Scenario, Po
         tick_minutes=tick_minutes,
         products=products,
         arrivals=Arrivals(float(market.visitors.sum()) * assumed.weeks / (assumed.sale_hours * 60)),
-        shocks=Shocks(appeal_sd=market.appeal_sd, traffic_sd=market.traffic_sd),
-        # Four ticks: long enough to average out the noise of counting, short beside the sale.
-        memory_minutes=4 * tick_minutes,
+        shocks=shocks,
+        # Four ticks: long enough to average out the noise of counting, short beside the sale. Without shocks there is
+        # nothing to remember.
+        memory_minutes=Scenario.memory_minutes if shocks == Shocks() else 4 * tick_minutes,
     )
     count = len(market.categories)
     population = Population(

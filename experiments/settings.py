@@ -4,14 +4,13 @@ Owns    the settings of `flashsale demo` and the files in `configs/`.
 """
 
 import dataclasses
-import tomllib
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flashsale_env.errors import unknown_name
+from flashsale_env.tables import check_fields, from_table, read_toml, tomllib
 
 CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
@@ -60,6 +59,7 @@ class DemoSettings:
     bound_sales: int
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.bound_sales > self.evaluation_sales:
             raise ValueError(
                 f"bound_sales must be at most evaluation_sales, got {self.bound_sales} > {self.evaluation_sales}: the "
@@ -105,12 +105,7 @@ def read_shipped(kind: str, name: str, shipped: Mapping[str, Path]) -> tuple[Pat
     path = shipped.get(name, Path(name))
     if path.suffix != ".toml":
         raise ValueError(unknown_name(kind, name, shipped) + " Or give the path of a TOML file.")
-    try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no {kind} at {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+    return path, read_toml(path, kind)
 
 
 def load_demo_settings(name: str) -> DemoSettings:
@@ -121,16 +116,4 @@ def load_demo_settings(name: str) -> DemoSettings:
         FileNotFoundError: a path that is not there.
     """
     path, content = read_shipped("experiment", name, CONFIGS)
-    hints = typing.get_type_hints(DemoSettings)
-    for key, value in content.items():
-        if key not in hints:
-            raise ValueError(f"{path}: {unknown_name('key', key, hints)}")
-        if type(value) is not hints[key]:
-            raise ValueError(f"{path}: {key}: want {hints[key].__name__}, got {value!r}.")
-    for key in hints:
-        if key not in content:
-            raise ValueError(f"{path}: missing key {key!r}.")
-    try:
-        return DemoSettings(**content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return from_table(DemoSettings, content, str(path))

@@ -3,15 +3,24 @@
 Units   prices, costs and values in the scenario's currency per unit; stock in units.
 """
 
-import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flashsale_env.parts import MOST_MONEY, Part, require_range
+from flashsale_env.tables import example
+
+if TYPE_CHECKING:
+    from flashsale_env.scenario import Scenario
 
 # Far beyond any taste; a product that is not offered must stay below the outside option.
 _MOST_UTILITY = 1e6
+# Far beyond any shop; sums over products stay exact in 64 bits.
+_MOST_UNITS = 10**12
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Part):
     """One product of a sale.
 
     Args:
@@ -32,9 +41,9 @@ class Product:
         noun: the phrase that messages use for it, e.g. "air fryer"; "" where no message mentions it.
     """
 
-    title: str
-    price_levels: tuple[float, ...]
-    initial_stock: int
+    title: str = field(metadata=example("air fryer"))
+    price_levels: tuple[float, ...] = field(metadata=example([119.0, 99.0, 79.0]))
+    initial_stock: int = field(metadata=example(300))
     unit_cost: float = 0.0
     salvage_value: float = 0.0
     holding_cost: float = 0.0
@@ -49,46 +58,47 @@ class Product:
     noun: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.title:
             raise ValueError("a product needs a title, got ''.")
         where = f"product {self.title!r}"
-        if self.reference_price == 0.0 and self.price_levels:
-            object.__setattr__(self, "reference_price", self.price_levels[0])
-        for name in (
-            "unit_cost",
-            "salvage_value",
-            "holding_cost",
-            "lost_sale_penalty",
-            "reference_price",
-            "quality",
-        ):
-            value = getattr(self, name)
-            if not math.isfinite(value) or (value < 0 and name != "quality"):
-                raise ValueError(f"{where}: {name} must be a finite number of at least 0, got {value}.")
-        if not self.price_levels or min(self.price_levels) <= 0 or not all(map(math.isfinite, self.price_levels)):
+        if not self.price_levels or min(self.price_levels) <= 0:
             raise ValueError(
-                f"{where}: price_levels must be positive prices, list price first, got {self.price_levels}; "
-                f"e.g. (79.0, 69.0, 59.0)."
+                f"{where}: price_levels must be positive prices, list price first, got {list(self.price_levels)}; "
+                f"e.g. [79.0, 69.0, 59.0]."
             )
+        if self.price_levels[0] > MOST_MONEY:
+            raise ValueError(f"{where}: price_levels must be at most {MOST_MONEY:g}, got {self.price_levels[0]:g}.")
+        if self.reference_price == 0.0:
+            object.__setattr__(self, "reference_price", self.price_levels[0])
+        require_range(
+            self, "unit_cost", "salvage_value", "holding_cost", "lost_sale_penalty", "reference_price", most=MOST_MONEY
+        )
         for i in range(1, len(self.price_levels)):
             if self.price_levels[i] >= self.price_levels[i - 1]:
                 raise ValueError(
-                    f"{where}: price_levels must fall from the list price, got {self.price_levels}: level {i} "
+                    f"{where}: price_levels must fall from the list price, got {list(self.price_levels)}: level {i} "
                     f"({self.price_levels[i]}) is not below level {i - 1} ({self.price_levels[i - 1]})."
                 )
         if abs(self.quality) > _MOST_UTILITY:
-            raise ValueError(f"{where}: quality is in logits, at most {_MOST_UTILITY:g} in size, got {self.quality}.")
-        if min(self.initial_stock, self.reserve, self.storage) < 0 or self.stock_scale == 0:
+            raise ValueError(f"{where}: quality is in logits, at most {_MOST_UTILITY:g} in size, got {self.quality:g}.")
+        stock = self.initial_stock, self.reserve, self.storage
+        if min(stock) < 0 or max(stock) == 0:
             raise ValueError(
                 f"{where}: initial_stock, reserve and storage must be at least 0 and not all 0, got "
                 f"{self.initial_stock}, {self.reserve} and {self.storage}."
             )
+        if self.order_levels[:1] != (0,) or list(self.order_levels) != sorted(set(self.order_levels)):
+            raise ValueError(
+                f"{where}: order_levels must rise from 0, got {list(self.order_levels)}; e.g. [0, 25, 50, 100]."
+            )
+        require_range(self, "initial_stock", "reserve", "storage", most=_MOST_UNITS)
+        if self.order_levels[-1] > _MOST_UNITS:
+            raise ValueError(f"{where}: order_levels must be at most {_MOST_UNITS:g}, got {self.order_levels[-1]:g}.")
         if 0 < self.storage < self.initial_stock:
             raise ValueError(
                 f"{where}: storage {self.storage} cannot hold the initial_stock of {self.initial_stock}; 0 is no limit."
             )
-        if self.order_levels[:1] != (0,) or list(self.order_levels) != sorted(set(self.order_levels)):
-            raise ValueError(f"{where}: order_levels must rise from 0, got {self.order_levels}; e.g. (0, 25, 50, 100).")
         if self.salvage_value > self.unit_cost and self.reserve > 0:
             raise ValueError(
                 f"{where}: salvage_value {self.salvage_value} is above unit_cost {self.unit_cost}: every unit of "
@@ -96,9 +106,49 @@ class Product:
             )
 
     @property
-    def stock_scale(self) -> int:
-        """The most units there can be: what observed shares of stock are shares of."""
-        return self.storage or self.initial_stock + self.reserve
+    def _where(self) -> str:
+        return f"product {self.title!r}: "
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """What of the product does nothing in the scenario; its supply, its taste and its nest are looked at."""
+        where, supply = self._where, scenario.replenishment
+        if self.reserve and supply is None:
+            yield (
+                f"{where}reserve {self.reserve} does nothing, no unit of it could ever be ordered: the scenario has no "
+                f"[replenishment]. Add [replenishment] or set reserve = 0."
+            )
+        if self.can_be_ordered and supply is None:
+            yield (
+                f"{where}order_levels {list(self.order_levels)} do nothing: the scenario has no [replenishment]. Add "
+                f"[replenishment] or set order_levels = [0]."
+            )
+        if self.reserve and not self.can_be_ordered:
+            yield (
+                f"{where}reserve {self.reserve} does nothing: order_levels [0] order nothing of it. Give order_levels, "
+                f"e.g. [0, 25, 50, 100], or set reserve = 0."
+            )
+        if supply is not None and supply.unlimited and self.reserve:
+            yield f"{where}with replenishment.unlimited no order draws on the reserve; set reserve = 0."
+        if supply is not None and not supply.unlimited and self.can_be_ordered and not self.reserve:
+            yield (
+                f"{where}order_levels {list(self.order_levels)} do nothing without a reserve to draw on. Give a "
+                f"reserve, set replenishment.unlimited, or set order_levels = [0]."
+            )
+        if self.quality and not scenario.choice.knows_tastes:
+            yield (
+                f"{where}quality {self.quality:g} does nothing under choice.model {scenario.choice.model!r}, in which "
+                f"customers differ in willingness to pay alone. Set quality = 0, or take another choice.model."
+            )
+        if self.nest and scenario.choice.model != "nested":
+            yield (
+                f"{where}nest {self.nest!r} does nothing under choice.model {scenario.choice.model!r}; it belongs to "
+                f"'nested'. Leave nest out, or take choice.model 'nested'."
+            )
+
+    @property
+    def can_be_ordered(self) -> bool:
+        """Whether there is an order to decide on."""
+        return len(self.order_levels) > 1
 
     @property
     def list_price(self) -> float:

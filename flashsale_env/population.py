@@ -12,10 +12,12 @@ other two, so a truncated or edited folder is refused.
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,10 @@ from safetensors.numpy import save as save_tensors
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
+from flashsale_env.tables import check_fields
+
+if TYPE_CHECKING:
+    from flashsale_env.scenario import Scenario
 
 FORMAT = 1
 SHIPPED = ("learned", "reference", "learned-en-zh", "reference-en-zh", "intent")
@@ -52,8 +58,10 @@ class Population:
         weight: (V,) share of the voice inside the whole population, positive, any scale.
         card: how it was made, by which command, measured how.
 
+    Arrays of another width, e.g. float64, are kept as the types below, which are those that files hold.
+
     Raises:
-        ValueError: shapes disagree, numbers are not finite or out of range.
+        ValueError: shapes disagree, numbers are not finite or out of range, texts are no texts.
     """
 
     products: tuple[str, ...]
@@ -68,6 +76,7 @@ class Population:
     card: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self, "population: ")
         voices, products = len(self.utterances), len(self.products)
         if voices == 0:
             raise ValueError("a population needs at least one voice, got none.")
@@ -108,6 +117,31 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    def unread(self, scenario: "Scenario") -> Iterator[str]:
+        """A sentence for each taste of these customers that the scenario's choice model does not read."""
+        if self.relevance.any() and not scenario.choice.knows_tastes:
+            voice = int(self.relevance.any(axis=1).argmax())
+            yield (
+                f"the population's relevance, e.g. {self.relevance[voice].tolist()} of voice {voice}, does nothing "
+                f"under choice.model {scenario.choice.model!r} of scenario {scenario.name!r}: customers differ in "
+                f"willingness to pay alone. Take another choice.model, or a population whose relevance is 0."
+            )
+
+    def unmoved(self, scenario: "Scenario") -> Iterator[str]:
+        """A sentence for each setting of the scenario that does nothing among these customers."""
+        if scenario.shocks.mix_sd and len(np.unique(self.latent_class)) == 1:
+            yield (
+                f"shocks.mix_sd {scenario.shocks.mix_sd:g} of scenario {scenario.name!r} does nothing among these "
+                f"customers: all are of one intent, so there is no mix to vary."
+            )
+        if scenario.messages is not None and not np.ptp(self.intent_probabilities, axis=0).any():
+            yield (
+                f"[messages] of scenario {scenario.name!r} tell nothing of these customers: the encoder reads all of "
+                f"them alike."
+            )
+        if scenario.coupon is not None and not scenario.coupon.traffic_lift and not self.coupon_affinity.any():
+            yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: nobody clips it."
 
     @classmethod
     def homogeneous(cls, products: Sequence[str]) -> "Population":
@@ -194,6 +228,10 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
         ValueError: unknown name, or the population knows other products.
         FileNotFoundError: a path that is not there.
     """
+    if not isinstance(name, str | os.PathLike | Population):
+        raise ValueError(
+            f"a population is given by name, by folder or as a Population, got {name!r}; e.g. {HOMOGENEOUS!r}."
+        )
     if isinstance(name, Population):
         population = name
     elif name == HOMOGENEOUS:
@@ -213,6 +251,22 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
             f"build one for this catalogue with `flashsale encode MESSAGES.csv --scenario SCENARIO --out DIR`."
         )
     return population
+
+
+def require_fit(population: Population, scenario: "Scenario") -> None:
+    """What must hold where customers and scenario meet.
+
+    A setting that moves nothing among these customers is said aloud, not refused: customers are swapped to compare them
+    under one scenario.
+
+    Raises:
+        ValueError: the choice model would leave a taste of the customers unread.
+    """
+    unread = list(population.unread(scenario))
+    if unread:
+        raise ValueError(" ".join(unread))
+    for sentence in population.unmoved(scenario):
+        warnings.warn(sentence, stacklevel=3)
 
 
 def _sha256(content: bytes) -> str:

@@ -3,16 +3,16 @@
 Owns    the frozen `Scenario` and its parts, their checks, and strict loading from TOML.
 Units   rates per minute; money in one currency; `tick_minutes` is the length of one decision period.
 
-A key that no part knows is an error that names the nearest known one, so that a typo never becomes a default.
+Nothing is repaired in silence. A key that no part knows is an error that names the nearest known one, so that a typo
+never becomes a default; and a setting that does nothing in its scenario is refused, by the part that it belongs to.
 """
 
 import dataclasses
 import math
-import tomllib
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +21,34 @@ import numpy.typing as npt
 
 from flashsale_env.catalogue import Product
 from flashsale_env.core.arrivals import ARRIVAL_LAWS
-from flashsale_env.core.choice import CHOICE_MODELS
+from flashsale_env.core.choice import CHOICE_MODELS, EXPONENTIAL
 from flashsale_env.core.features import FEATURES
 from flashsale_env.errors import unknown_name
+from flashsale_env.parts import MOST_MONEY, Part, require_range, require_rising
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
+from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
 _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
 
 
+# Stock is observed in single precision, which tells whole units apart up to here.
+_MOST_UNITS = 1 << 23
+
 # A sale of this size takes about ten seconds; far more would look like a program that hangs.
 _MOST_CUSTOMERS = 1e8
+_MOST_TICKS = 10**6
+# Every tick looks at every product's every tick of lead time.
+_MOST_PIPELINE = 10**10
+# Levels of all decisions, which are laid out as one rectangle of 8-byte numbers: 80 MB.
+_MOST_LEVELS = 10**7
 
-
-def _non_negative(part: object, *names: str) -> None:
-    for name in names:
-        value = getattr(part, name)
-        if not math.isfinite(value) or value < 0:
-            raise ValueError(
-                f"{type(part).__name__.lower()}.{name} must be a finite number of at least 0, got {value}."
-            )
-
-
-def _share(part: object, *names: str) -> None:
-    _non_negative(part, *names)
-    for name in names:
-        if getattr(part, name) > 1:
-            raise ValueError(
-                f"{type(part).__name__.lower()}.{name} is a share and must be at most 1, got {getattr(part, name)}."
-            )
-
-
-def _rising_depths(name: str, depths: tuple[float, ...]) -> None:
-    rises = list(depths) == sorted(set(depths)) and len(depths) > 1
-    if not rises or depths[0] != 0.0 or depths[-1] >= 1:
-        raise ValueError(f"{name} must rise from 0.0 and stay below 1.0, got {depths}; e.g. (0.0, 0.1, 0.2).")
+# The range of every standard deviation of a logarithm or in logits: e^5 is a factor of 150.
+_MOST_SD = 5.0
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class Arrivals(Part):
     """Expected traffic over the sale: an even part, a burst at the opening and a rush before the close.
 
     The density over x, the elapsed share of the sale, is
@@ -74,7 +63,7 @@ class Arrivals:
         law: a key of `ARRIVAL_LAWS`; "bernoulli" lets at most one customer come in a tick.
     """
 
-    customers_per_minute: float
+    customers_per_minute: float = field(metadata=example(20.0))
     burst_share: float = 0.0
     burst_scale: float = 0.03
     late_share: float = 0.0
@@ -82,17 +71,36 @@ class Arrivals:
     law: str = "poisson"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.law not in ARRIVAL_LAWS:
             raise ValueError(unknown_name("arrivals.law", self.law, ARRIVAL_LAWS))
-        _non_negative(self, "customers_per_minute")
-        _share(self, "burst_share", "burst_scale", "late_share", "late_scale")
+        require_range(self, "customers_per_minute")
+        require_range(self, "burst_share", "burst_scale", "late_share", "late_scale", most=1.0)
         if self.burst_share + self.late_share > 1:
             raise ValueError(
                 f"arrivals.burst_share + arrivals.late_share must be at most 1, got "
                 f"{self.burst_share} + {self.late_share}."
             )
         if min(self.burst_scale, self.late_scale) <= 0:
-            raise ValueError("arrivals.burst_scale and arrivals.late_scale must be above 0.")
+            raise ValueError(
+                f"arrivals.burst_scale and arrivals.late_scale must be above 0, got {self.burst_scale:g} and "
+                f"{self.late_scale:g}."
+            )
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """A scale without its share, or any shape inside a sale of one tick."""
+        for name in ("burst", "late"):
+            share, scale = getattr(self, f"{name}_share"), getattr(self, f"{name}_scale")
+            if not share and scale != getattr(Arrivals, f"{name}_scale"):
+                yield (
+                    f"arrivals.{name}_scale {scale:g} does nothing while {name}_share is 0. Give {name}_share, or "
+                    f"leave {name}_scale out."
+                )
+            if share and scenario.horizon_ticks == 1:
+                yield (
+                    f"arrivals.{name}_share {share:g} does nothing in a sale of one tick, within which the rate is "
+                    f"even. Take more, shorter ticks, or set {name}_share = 0."
+                )
 
     def cumulative_share(self, elapsed: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Expected share of customers who have come by the elapsed share of the sale, in [0, 1]."""
@@ -104,7 +112,7 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Part):
     """How customers choose.
 
     Args:
@@ -124,16 +132,12 @@ class Choice:
     appetite_sd: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.model not in CHOICE_MODELS:
             raise ValueError(unknown_name("choice.model", self.model, CHOICE_MODELS))
         if not 0.01 <= self.dissimilarity <= 1:
             raise ValueError(f"choice.dissimilarity must lie between .01 and 1, got {self.dissimilarity}.")
-        _non_negative(self, "sensitivity_sd", "appetite_sd")
-        if max(self.sensitivity_sd, self.appetite_sd) > 5:
-            raise ValueError(
-                f"choice.sensitivity_sd and choice.appetite_sd are standard deviations in logs and logits, at most 5, "
-                f"got {self.sensitivity_sd} and {self.appetite_sd}."
-            )
+        require_range(self, "sensitivity_sd", "appetite_sd", most=_MOST_SD)
         for name, default, model in (
             ("dissimilarity", 1.0, "nested"),
             ("sensitivity_sd", 0.0, "mixed"),
@@ -144,18 +148,41 @@ class Choice:
                     f"choice.{name} belongs to choice.model {model!r} and would do nothing under {self.model!r}."
                 )
         if not self.drift or not all(1e-3 <= factor <= 1e3 for factor in self.drift):
-            raise ValueError(f"choice.drift must be factors between .001 and 1000, one a phase, got {self.drift}.")
+            raise ValueError(
+                f"choice.drift must be factors between .001 and 1000, one a phase, got {list(self.drift)}."
+            )
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """Phases that no tick falls into; what belongs to another model was refused when the part was built."""
+        if len(self.drift) > scenario.horizon_ticks:
+            yield (
+                f"choice.drift has {len(self.drift)} phases and the sale {scenario.horizon_ticks} ticks, so some phase "
+                f"would never come. Take more ticks or fewer phases."
+            )
+
+    @property
+    def knows_tastes(self) -> bool:
+        """Whether the model has utilities: what a product is worth to a voice, in logits."""
+        return CHOICE_MODELS[self.model] != EXPONENTIAL
 
 
 @dataclass(frozen=True)
-class Pricing:
+class Pricing(Part):
     """Whether a box action sets any price between a product's first and last level, or picks one of the levels."""
 
     continuous: bool = False
 
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """A range of prices where every product has one price."""
+        if self.continuous and all(len(product.price_levels) == 1 for product in scenario.products):
+            yield (
+                "pricing.continuous does nothing, every product has a single price. Give price_levels, or set "
+                "pricing.continuous = false."
+            )
+
 
 @dataclass(frozen=True)
-class Replenishment:
+class Replenishment(Part):
     """Orders from the reserve. The units an order may bring are in `Product.order_levels`.
 
     Args:
@@ -172,11 +199,27 @@ class Replenishment:
     unlimited: bool = False
 
     def __post_init__(self) -> None:
-        _non_negative(self, "lead_minutes", "order_cost", "freight_per_unit")
+        super().__post_init__()
+        require_range(self, "lead_minutes")
+        require_range(self, "order_cost", "freight_per_unit", most=MOST_MONEY)
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """The whole part where nothing can be ordered, or where no order arrives before the close."""
+        if not any(product.can_be_ordered for product in scenario.products):
+            yield (
+                "[replenishment] does nothing, no product has order_levels. Give them, e.g. [0, 25, 50, 100], or leave "
+                "[replenishment] out."
+            )
+        elif scenario.lead_ticks >= scenario.horizon_ticks:
+            yield (
+                f"replenishment.lead_minutes {self.lead_minutes:g}: an order of the first tick would arrive after the "
+                f"close, {scenario.lead_ticks} ticks later in a sale of {scenario.horizon_ticks}, so orders could "
+                f"serve nobody. Shorten the lead, or leave [replenishment] and order_levels out."
+            )
 
 
 @dataclass(frozen=True)
-class Coupon:
+class Coupon(Part):
     """A share off the price for the customers who clip it, while the budget lasts.
 
     Args:
@@ -185,19 +228,24 @@ class Coupon:
         traffic_lift: relative increase of traffic while the deepest coupon is shown; proportional below.
     """
 
-    depths: tuple[float, ...]
-    budget: float
+    depths: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
+    budget: float = field(metadata=example(3000.0))
     traffic_lift: float = 0.0
 
     def __post_init__(self) -> None:
-        _rising_depths("coupon.depths", self.depths)
-        _non_negative(self, "budget", "traffic_lift")
+        super().__post_init__()
+        require_rising(self, "depths")
+        require_range(self, "budget", "traffic_lift")
         if self.budget == 0:
             raise ValueError("coupon.budget must be above 0, got 0; leave [coupon] out for a sale without one.")
 
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """Nothing: a coupon works in every scenario; whether anybody clips it, the population knows."""
+        return iter(())
+
 
 @dataclass(frozen=True)
-class Targeted:
+class Targeted(Part):
     """Offers to the customers of one intent: the encoder reads each customer's message before a price is shown.
 
     The price that one customer sees may then depend on the intent that the message most likely has, which is not the
@@ -207,14 +255,23 @@ class Targeted:
         depths: shares off, rising from 0; each intent has a depth of its own.
     """
 
-    depths: tuple[float, ...]
+    depths: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
 
     def __post_init__(self) -> None:
-        _rising_depths("targeted.depths", self.depths)
+        super().__post_init__()
+        require_rising(self, "depths")
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """The whole part where nobody writes: there is no intent to read."""
+        if scenario.messages is None:
+            yield (
+                "[targeted] does nothing: its offers follow from what the encoder reads in messages, and the scenario "
+                "has no [messages]. Add [messages], e.g. share = 1.0, or leave [targeted] out."
+            )
 
 
 @dataclass(frozen=True)
-class Shocks:
+class Shocks(Part):
     """What differs from sale to sale and is never observed.
 
     Args:
@@ -230,11 +287,21 @@ class Shocks:
     mix_sd: float = 0.0
 
     def __post_init__(self) -> None:
-        _non_negative(self, "appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd")
+        super().__post_init__()
+        require_range(self, "appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd", most=_MOST_SD)
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """Shocks of appeal where a product has no appeal; whether intents differ, the population knows."""
+        for name in ("appeal_sd", "common_appeal_sd"):
+            if getattr(self, name) and not scenario.choice.knows_tastes:
+                yield (
+                    f"shocks.{name} {getattr(self, name):g} does nothing under choice.model {scenario.choice.model!r}, "
+                    f"in which customers differ in willingness to pay alone. Set it to 0, or take another choice.model."
+                )
 
 
 @dataclass(frozen=True)
-class Messages:
+class Messages(Part):
     """What customers write and the encoder reads.
 
     Args:
@@ -246,8 +313,17 @@ class Messages:
     before_opening: float = 0.0
 
     def __post_init__(self) -> None:
-        _share(self, "share")
-        _non_negative(self, "before_opening")
+        super().__post_init__()
+        require_range(self, "share", most=1.0)
+        require_range(self, "before_opening", most=_MOST_CUSTOMERS)
+
+    def idle(self, scenario: "Scenario") -> Iterator[str]:
+        """The whole part where nobody writes."""
+        if not self.share and not self.before_opening:
+            yield (
+                "[messages] does nothing: share and before_opening are 0, nobody writes. Raise one of them, or leave "
+                "[messages] out."
+            )
 
 
 @dataclass(frozen=True)
@@ -256,6 +332,7 @@ class Scenario:
 
     Args:
         name: what it is called in tables and environment ids.
+        version: of the scenario under its name, the v of its environment id; a change of behaviour is a new one.
         description: one line for `flashsale list`.
         horizon_ticks: decision periods in a sale.
         tick_minutes: length of one of them.
@@ -270,11 +347,12 @@ class Scenario:
         ValueError: any value is out of range; the message names it.
     """
 
-    name: str
-    horizon_ticks: int
-    tick_minutes: float
+    name: str = field(metadata=example("my sale"))
+    horizon_ticks: int = field(metadata=example(60))
+    tick_minutes: float = field(metadata=example(1.0))
     products: tuple[Product, ...]
     arrivals: Arrivals
+    version: int = 0
     description: str = ""
     choice: Choice = Choice()
     pricing: Pricing = Pricing()
@@ -288,32 +366,19 @@ class Scenario:
     observe: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.horizon_ticks < 1:
-            raise ValueError(f"horizon_ticks must be at least 1, got {self.horizon_ticks}.")
+        check_fields(self)
+        if self.version < 0:
+            raise ValueError(f"version must be at least 0, got {self.version}.")
         for name in ("tick_minutes", "memory_minutes"):
-            if not math.isfinite(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name):g}.")
         if not self.products:
             raise ValueError("a scenario needs at least one product, got none.")
-        expected = self.arrivals.customers_per_minute * self.sale_minutes
-        if expected > _MOST_CUSTOMERS:
-            raise ValueError(
-                f"arrivals.customers_per_minute {self.arrivals.customers_per_minute:g} over {self.sale_minutes:g} "
-                f"minutes are {expected:.3g} customers a sale; every one is simulated, so at most "
-                f"{_MOST_CUSTOMERS:.0e} may come."
-            )
-        titles = [product.title for product in self.products]
-        for title in titles:
-            if titles.count(title) > 1:
-                raise ValueError(f"product titles must differ, got {title!r} {titles.count(title)} times.")
-        for feature in self.observe:
-            if feature not in FEATURES:
-                raise ValueError(unknown_name("feature in observe", feature, FEATURES))
-            if feature not in self._applicable_features():
-                raise ValueError(
-                    f"observe names {feature!r}, which is constant in this scenario; "
-                    f"it shows {', '.join(self._applicable_features())}."
-                )
+        self._check_size()
+        titles = Counter(product.title for product in self.products)
+        for title, number in titles.items():
+            if number > 1:
+                raise ValueError(f"product titles must differ, got {title!r} {number} times.")
         self._check_supply()
         if self.pricing.continuous and any(product.may_be_withheld for product in self.products):
             raise ValueError(
@@ -329,6 +394,11 @@ class Scenario:
                     f"traffic, got {likeliest:g} (coupon.traffic_lift included) and shocks.traffic_sd "
                     f"{self.shocks.traffic_sd:g}; take more, shorter ticks or law 'poisson'."
                 )
+        idle = [sentence for part in self._parts() for sentence in part.idle(self)]
+        idle += self._idle()
+        if idle:
+            raise ValueError(" ".join(idle))
+        self._check_observed()
 
     @property
     def sale_minutes(self) -> float:
@@ -356,6 +426,15 @@ class Scenario:
         return math.ceil(self.replenishment.lead_minutes / self.tick_minutes - 1e-9)
 
     @property
+    def stock_scale(self) -> npt.NDArray[np.int64]:
+        """(M,) units of each product that observed stock is a share of, see `units`.
+
+        All units there are, opening stock and reserve; where orders draw on no reserve, the storage that they fill. A
+        storage beside a reserve is not asked: a limit that never binds changes nothing that is seen.
+        """
+        return np.array([self._all_units(product) for product in self.products], np.int64)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the features of the observation, in order."""
         return self.observe or tuple(name for name in self._applicable_features() if not FEATURES[name].on_request)
@@ -375,41 +454,124 @@ class Scenario:
         for name in changes:
             if name not in known:
                 raise ValueError(unknown_name("scenario field", name, known))
-        if "horizon_ticks" in changes and "tick_minutes" not in changes and changes["horizon_ticks"] >= 1:
-            changes["tick_minutes"] = self.sale_minutes / changes["horizon_ticks"]
+        if "horizon_ticks" in changes and "tick_minutes" not in changes:
+            ticks = as_declared(int, changes["horizon_ticks"], "horizon_ticks")
+            if ticks >= 1:
+                changes["tick_minutes"] = self.sale_minutes / ticks
         return dataclasses.replace(self, **changes)
+
+    def _parts(self) -> Iterator[Part]:
+        """Every part, products one by one; a field that holds tables is a part or is not asked (a test sees to it)."""
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Part):
+                    yield part
+
+    def _idle(self) -> Iterator[str]:
+        """As `Part.idle`, for the scenario's own fields."""
+        with_memory = [name for name in self._applicable_features() if FEATURES[name].remembers]
+        if self.memory_minutes != Scenario.memory_minutes and not with_memory:
+            names = ", ".join(name for name, feature in FEATURES.items() if feature.remembers)
+            yield (
+                f"memory_minutes {self.memory_minutes:g} does nothing: it is the memory of {names}, which are constant "
+                f"without [shocks] and [messages]. Leave it out."
+            )
+
+    def _check_size(self) -> None:
+        """What a sale lays out and plays must end within seconds; the arithmetic is in the message."""
+        if not 1 <= self.horizon_ticks <= _MOST_TICKS:
+            remedy = ""
+            if self.horizon_ticks > _MOST_TICKS:
+                remedy = (
+                    f": each is laid out and played, and so many are {24 * self.horizon_ticks / 1e9:.3g} GB of "
+                    f"schedule; {_MOST_TICKS:,} ticks of {self.sale_minutes / _MOST_TICKS:g} minutes are a sale as long"
+                )
+            raise ValueError(f"horizon_ticks must lie in 1..{_MOST_TICKS:,}, got {self.horizon_ticks}{remedy}.")
+        if not math.isfinite(self.sale_minutes):
+            raise ValueError(f"tick_minutes {self.tick_minutes:g} times {self.horizon_ticks} ticks is no finite time.")
+        expected = self.arrivals.customers_per_minute * self.sale_minutes
+        if expected > _MOST_CUSTOMERS:
+            raise ValueError(
+                f"arrivals.customers_per_minute {self.arrivals.customers_per_minute:g} over {self.sale_minutes:g} "
+                f"minutes are {expected:.3g} customers a sale; every one is simulated, so at most "
+                f"{_MOST_CUSTOMERS:.0e} may come."
+            )
+        # Traffic is log-normal with mean 1; one sale in 30,000 has more than this.
+        busiest = math.exp(max(0.0, 4.0 * self.shocks.traffic_sd - 0.5 * self.shocks.traffic_sd**2))
+        lift = self.coupon.traffic_lift if self.coupon else 0.0
+        before = self.messages.before_opening if self.messages else 0.0
+        most = (expected * (1.0 + lift) + before) * busiest
+        if most > _MOST_CUSTOMERS:
+            raise ValueError(
+                f"{expected:.3g} expected customers, times 1 + coupon.traffic_lift {lift:g}, and "
+                f"messages.before_opening {before:g}, times {busiest:.3g} in a sale of four standard deviations of "
+                f"shocks.traffic_sd {self.shocks.traffic_sd:g}, are {most:.3g}; every one is simulated, so at most "
+                f"{_MOST_CUSTOMERS:.0e} may come."
+            )
+        lead = self.replenishment.lead_minutes / self.tick_minutes if self.replenishment else 0.0
+        if not math.isfinite(lead):
+            raise ValueError(f"replenishment.lead_minutes over tick_minutes {self.tick_minutes:g} is no finite number.")
+        pipeline = self.horizon_ticks * len(self.products) * min(lead, float(self.horizon_ticks))
+        if pipeline > _MOST_PIPELINE:
+            raise ValueError(
+                f"{self.horizon_ticks} ticks times {len(self.products)} products times {lead:.3g} ticks of "
+                f"replenishment.lead_minutes are {pipeline:.3g} looks at what is on its way, at most "
+                f"{_MOST_PIPELINE:.0e}. Take longer ticks."
+            )
+        longest = max(max(len(product.price_levels), len(product.order_levels)) for product in self.products)
+        if 2 * len(self.products) * longest > _MOST_LEVELS:
+            raise ValueError(
+                f"price and order of {len(self.products)} products times {longest} levels of the longest list are "
+                f"{2 * len(self.products) * longest:.3g} numbers, at most {_MOST_LEVELS:.0e}. Give fewer levels."
+            )
+
+    def _check_observed(self) -> None:
+        applicable = self._applicable_features()
+        for name, number in Counter(self.observe).items():
+            if name not in FEATURES:
+                raise ValueError(unknown_name("feature in observe", name, FEATURES))
+            if name not in applicable:
+                raise ValueError(
+                    f"observe names {name!r}, which is constant in this scenario; it shows {', '.join(applicable)}."
+                )
+            if number > 1:
+                raise ValueError(f"observe must name every feature once, got {name!r} {number} times.")
+
+    def _all_units(self, product: Product) -> int:
+        unlimited = self.replenishment is not None and self.replenishment.unlimited
+        if unlimited and product.can_be_ordered:
+            return product.storage
+        return product.initial_stock + product.reserve
 
     def _check_supply(self) -> None:
         supply = self.replenishment
         for product in self.products:
             where = f"product {product.title!r}"
-            if supply is None and product.reserve:
+            if supply is not None and supply.unlimited and product.can_be_ordered:
+                if not product.storage:
+                    raise ValueError(
+                        f"{where} can be ordered without limit (replenishment.unlimited) and needs a storage, the most "
+                        f"units on hand and on their way together."
+                    )
+                if product.salvage_value > product.unit_cost + supply.freight_per_unit:
+                    raise ValueError(
+                        f"{where}: salvage_value {product.salvage_value} is above unit_cost + freight_per_unit: every "
+                        f"unit would be ordered only to be salvaged."
+                    )
+            units = self._all_units(product)
+            if units == 0:
+                raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
+            if units > _MOST_UNITS:
                 raise ValueError(
-                    f"{where} has a reserve but the scenario has no [replenishment], so no unit of it could ever be "
-                    f"ordered. Add [replenishment] or set reserve = 0."
-                )
-            if supply is None or not supply.unlimited:
-                if product.initial_stock + product.reserve == 0:
-                    raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
-                continue
-            if product.reserve:
-                raise ValueError(
-                    f"{where}: with replenishment.unlimited no order draws on the reserve; set reserve = 0."
-                )
-            if len(product.order_levels) > 1 and not product.storage:
-                raise ValueError(
-                    f"{where} can be ordered without limit (replenishment.unlimited) and needs a storage, the most "
-                    f"units on hand and on their way together."
-                )
-            if product.salvage_value > product.unit_cost + supply.freight_per_unit:
-                raise ValueError(
-                    f"{where}: salvage_value {product.salvage_value} is above unit_cost + freight_per_unit: every "
-                    f"unit would be ordered only to be salvaged."
+                    f"{where} has {units:,} units, more than the {_MOST_UNITS:,} that an observation can tell apart "
+                    f"(opening stock + reserve; the storage under replenishment.unlimited). Count packs of several "
+                    f"units as one."
                 )
 
     def _applicable_features(self) -> tuple[str, ...]:
         """Features that are not constant in this scenario."""
-        orders = self.replenishment is not None and any(len(p.order_levels) > 1 for p in self.products)
+        orders = self.replenishment is not None and any(product.can_be_ordered for product in self.products)
         applies = {
             "customers_left": self.arrivals.burst_share > 0 or self.arrivals.late_share > 0,
             "willingness_to_pay": len(set(self.choice.drift)) > 1,
@@ -444,80 +606,47 @@ def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario
     if isinstance(name, Scenario):
         return name
     if isinstance(name, Mapping):  # what the `to_json` of an environment's spec makes of a Scenario
-        return _from_table({key: value for key, value in name.items() if value is not None}, "scenario")
-    if name in SCENARIOS:
-        path = SCENARIOS[str(name)]
-    else:
-        path = Path(name)
-        if path.suffix != ".toml":
-            raise ValueError(unknown_name("scenario", name, SCENARIOS) + " Or give the path of a TOML file.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no scenario file at {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not valid TOML: {error}.") from error
+        return from_table(Scenario, name, "scenario")
+    if not isinstance(name, str | os.PathLike):
+        raise ValueError(
+            f"a scenario is given by name, by path of a TOML file, as a table or as a Scenario, got {name!r}; "
+            f"e.g. 'standard'."
+        )
+    path = SCENARIOS.get(str(name), Path(name))
+    if path.suffix != ".toml":
+        raise ValueError(unknown_name("scenario", str(name), SCENARIOS) + " Or give the path of a TOML file.")
+    content = read_toml(path, "scenario file")
     # A population beside the file moves with it; shipped names stay names.
-    beside = path.parent / str(content.get("population", ""))
-    if content.get("population") not in (*SHIPPED, HOMOGENEOUS) and "population" in content and beside.is_dir():
-        content["population"] = str(beside)
+    population = content.get("population")
+    if isinstance(population, str) and population not in (*SHIPPED, HOMOGENEOUS):
+        beside = path.parent / population
+        if beside.is_dir():
+            content["population"] = str(beside)
     if "catalogue" in content:
+        if "products" in content:
+            raise ValueError(
+                f"{path}: gives a catalogue, {content['catalogue']!r}, and [[products]]; only one of them can say what "
+                f"is sold. Leave one out, or move the products into the catalogue's file."
+            )
         content["products"] = _read_catalogue(content.pop("catalogue"), path)
-    return _from_table(content, str(path))
+    return from_table(Scenario, content, str(path))
 
 
-def _from_table(content: Mapping[str, Any], where: str) -> Scenario:
-    scenario: Scenario = _build(Scenario, content, where)
-    return scenario
+@dataclass(frozen=True)
+class _Catalogue:
+    """A file of products that several scenarios may sell."""
+
+    products: tuple[Product, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
-def _read_catalogue(name: object, scenario_path: Path) -> list[Any]:
+def _read_catalogue(name: object, scenario_path: Path) -> tuple[Product, ...]:
+    if not isinstance(name, str):
+        raise ValueError(f"{scenario_path}: catalogue must be a text, a shipped name or a path, got {name!r}.")
     shipped = _CATALOGUE_FOLDER / f"{name}.toml"
-    path = shipped if shipped.exists() else scenario_path.parent / str(name)
+    path = shipped if shipped.exists() else scenario_path.parent / name
     if not path.exists():
         raise FileNotFoundError(f"{scenario_path}: catalogue {name!r} is neither shipped nor a file at {path}.")
-    products = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
-    if not isinstance(products, list):
-        raise ValueError(f"{path}: a catalogue needs [[products]] tables.")
-    return products
-
-
-def _build(kind: Any, content: Any, where: str) -> Any:
-    """A frozen dataclass from a TOML table, strictly: unknown or missing keys and wrong types are errors."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{where}: want a table, got {content!r}.")
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key in content:
-        if key not in fields:
-            raise ValueError(f"{where}: " + unknown_name("key", key, fields))
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in content and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ValueError(f"{where}: missing key {missing[0]!r}.")
-    values = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        return _convert(typing.get_args(hint)[0], value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where}: want a list, got {value!r}.")
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(item, entry, f"{where}[{i}]") for i, entry in enumerate(value))
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, bool) != (hint is bool) or not isinstance(value, hint):
-        raise ValueError(f"{where}: want {hint.__name__}, got {value!r}.")
-    return value
+    return from_table(_Catalogue, read_toml(path, "catalogue"), str(path)).products

@@ -20,7 +20,7 @@ from flashsale_env.core.features import FEATURES
 from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.intents import INTENTS
 from flashsale_env.observations import Layout
-from flashsale_env.population import Population
+from flashsale_env.population import Population, require_fit
 from flashsale_env.scenario import Coupon, Messages, Replenishment, Scenario
 
 N_INTENTS = len(INTENTS)
@@ -155,6 +155,9 @@ def log_dtype(products: int) -> np.dtype[np.void]:
     """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
     return np.dtype(
         [
+            ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
+            ("seed", "u8"),
+            ("episode", "i8"),
             ("voice", "i4"),
             ("tick", "i4"),
             ("bought", "i4"),
@@ -208,7 +211,12 @@ def decision_columns(scenario: Scenario) -> list[int]:
 
 
 def build_instance(scenario: Scenario, population: Population, layout: Layout) -> Instance:
-    """Lay a scenario and its population out for the core."""
+    """Lay a scenario and its population out for the core.
+
+    Raises:
+        ValueError: the choice model would leave a taste of the customers unread.
+    """
+    require_fit(population, scenario)
     products = scenario.products
     m = len(products)
     slots = 1
@@ -263,7 +271,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     nests = list(dict.fromkeys(product.nest for product in products))
     rules["nest"] = [nests.index(product.nest) for product in products]
     rules["storage"] = [product.storage for product in products]
-    rules["stock_scale"] = [product.stock_scale for product in products]
+    rules["stock_scale"] = scenario.stock_scale
     rules["holding_cost"] = [product.holding_cost * scenario.tick_minutes / 60.0 for product in products]
     rules["column"] = decision_columns(scenario)
     rules["n_levels"] = [len(row) for row in levels]

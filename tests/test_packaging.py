@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from flashsale_env.tables import tomllib
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,7 +99,7 @@ env = gym.make("flashsale_env:FlashSale/Standard-v0")
 observation, info = env.reset(seed=0)
 observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
 import flashsale_env
-print(flashsale_env.__file__, info["metrics"]["customers"] > 0)
+print(flashsale_env.__file__, info["metrics/customers"] > 0)
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

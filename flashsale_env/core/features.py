@@ -40,7 +40,8 @@ from flashsale_env.core.compiler import scalar
 class Feature:
     """What one entry of the observation means; `per` is "sale", "product", "product and tick" or "intent".
 
-    `on_request` features are shown only where the scenario's `observe` names them.
+    `on_request` features are shown only where the scenario's `observe` names them; what `remembers` weighs events by
+    their age, with the scenario's `memory_minutes`.
     """
 
     number: int
@@ -50,9 +51,10 @@ class Feature:
     unit: str
     meaning: str
     on_request: bool = False
+    remembers: bool = False
 
 
-_STOCK_UNIT = "share of the most units there can be (opening stock + reserve, or storage)"
+_STOCK_UNIT = "share of all units (opening stock + reserve; of the storage where orders draw on no reserve)"
 
 FEATURES = {
     "time_left": Feature(TIME_LEFT, "sale", 0.0, 1.0, "share of the horizon", "time until the close"),
@@ -87,6 +89,7 @@ FEATURES = {
         1.0,
         "square root of units per customer",
         "recent sales per recent customer (exponentially weighted)",
+        remembers=True,
     ),
     "traffic": Feature(
         TRAFFIC,
@@ -95,6 +98,7 @@ FEATURES = {
         4.0,
         "ratio",
         "recent customers over those expected; messages before the opening",
+        remembers=True,
     ),
     "coupon_depth": Feature(COUPON_DEPTH, "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick"),
     "coupon_budget": Feature(COUPON_BUDGET, "sale", 0.0, 1.0, "share of the budget", "coupon budget left"),
@@ -105,8 +109,11 @@ FEATURES = {
         1.0,
         "probability",
         "mean of the encoder's probabilities over recent messages",
+        remembers=True,
     ),
-    "intent_entropy": Feature(INTENT_ENTROPY, "sale", 0.0, 1.0, "share of ln(intents)", "entropy of intent_mean"),
+    "intent_entropy": Feature(
+        INTENT_ENTROPY, "sale", 0.0, 1.0, "share of ln(intents)", "entropy of intent_mean", remembers=True
+    ),
 }
 
 

@@ -1,0 +1,323 @@
+"""Tables as TOML and JSON hold them, and frozen dataclasses: one strict way from the one to the other.
+
+Owns    the check of a field's type, `check_fields`; reading a table strictly, `from_table`; reading a TOML file.
+Leaves  what a value may be beyond its type (ranges, names, what fits together) to each dataclass.
+
+`check_fields` is driven by the type hints of the dataclass. It knows whole and finite numbers, texts, true or false,
+lists, arrays, tables, other dataclasses, and any of these or none; a field of another type is our mistake, an error,
+so that no field goes unchecked.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import numbers
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from flashsale_env.errors import unknown_name
+
+if sys.version_info >= (3, 11):
+    import tomllib as tomllib  # whoever reads TOML takes it from here
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+# Kinds of numpy's types that an array of a declared kind may come in: whole numbers pass as real ones, never back.
+_ARRAY_KINDS = {"f": "fiu", "i": "iu"}
+
+
+def example(value: object) -> dict[str, object]:
+    """Metadata of a required field: the value that the error about a missing key shows."""
+    return {"example": value}
+
+
+def check_fields(part: object, where: str = "") -> None:
+    """Hold the fields of a frozen dataclass to what they are declared as, and make them Python's own.
+
+    A whole number may come as 10.0 or as numpy's, a list as a list, a tuple or an array; they become an int and a
+    tuple. True is no number, 10.7 no whole one, NaN and infinity are no numbers at all. The repr of two equal parts is
+    then equal too.
+
+    Args:
+        part: what is being built; call this first of all in its `__post_init__`.
+        where: what stands before the name of a field in a message, e.g. "arrivals.".
+
+    Raises:
+        ValueError: a field is of another type; the message names it.
+    """
+    kind: Any = type(part)
+    for name, hint in _field_types(kind).items():
+        object.__setattr__(part, name, as_declared(hint, getattr(part, name), f"{where}{name}"))
+
+
+def as_declared(hint: Any, value: Any, what: str) -> Any:
+    """A value as its type hint declares it.
+
+    Raises:
+        ValueError: it is of another type; the message starts with `what`.
+
+    >>> as_declared(int, 10.0, "stock"), as_declared(tuple[float, ...], [1, 2], "prices")
+    (10, (1.0, 2.0))
+    """
+    hint, optional = _without_none(hint)
+    if value is None and optional:
+        return None
+    or_none = " or none" if optional else ""
+    if hint is Any:
+        return value
+    if hint is bool:
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise _wrong(what, f"true or false{or_none}", value)
+    if hint is int:
+        return _whole_number(value, what, or_none)
+    if hint is float:
+        return _finite_number(value, what, or_none)
+    if hint is str:
+        if isinstance(value, str):
+            return str.__str__(value)  # numpy's texts and enumerations are texts with another repr
+        raise _wrong(what, f"a text{or_none}", value)
+    origin = typing.get_origin(hint) or hint
+    if origin is tuple:
+        item = _item(hint)
+        is_list = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        if not is_list:
+            raise _wrong(what, f"a list of {_plural(item)}{or_none}", value)
+        return tuple(as_declared(item, entry, f"{what}[{i}]") for i, entry in enumerate(value))
+    if origin is np.ndarray:
+        return _array(hint, value, what)
+    if origin in (dict, Mapping):
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            return value
+        raise _wrong(what, f"a table{or_none}", value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
+        raise _wrong(what, f"of type {hint.__name__}{or_none}", value)
+    raise TypeError(f"{what}: fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+
+
+def from_table(kind: type[T], content: Any, where: str) -> T:
+    """A frozen dataclass from a table, strictly; tables inside it become the dataclasses that its hints name.
+
+    Args:
+        kind: what is built; it calls `check_fields`.
+        content: the table. A part that is built already is taken as it is.
+        where: what stands before every message, e.g. the file's path.
+
+    Raises:
+        ValueError: unknown keys (the nearest known one is named); missing keys, all of them in one message with an
+            example each; or whatever the dataclasses refuse.
+    """
+    wrong = list(_unknown_keys(kind, content, ""))
+    if wrong:
+        raise ValueError(f"{where}: {' '.join(wrong)}")
+    missing = dict(_missing_keys(kind, content, ""))
+    if missing:
+        names = ", ".join(map(repr, missing))
+        lines = ", ".join(f"{key} = {toml_value(value)}" for key, value in missing.items())
+        raise ValueError(f"{where}: missing {'key' if len(missing) == 1 else 'keys'} {names}; for example {lines}.")
+    try:
+        built: T = _build(kind, content)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    return built
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The table in a TOML file.
+
+    Args:
+        path: of the file.
+        what: it is called in a message, e.g. "scenario file".
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not valid TOML; the message names the file.
+    """
+    try:
+        # Editors of Windows begin a file with a byte order mark, which utf-8-sig takes away.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no {what} at {path}.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not valid TOML, which is written in UTF-8: {error}. Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not valid TOML: {error}.") from None
+
+
+def toml_value(value: object) -> str:
+    """A value as TOML writes it; a mapping as an inline table.
+
+    >>> toml_value({"depths": (0.0, 0.1), "name": "a"})
+    '{depths = [0.0, 0.1], name = "a"}'
+    """
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {toml_value(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, str):
+        # A JSON string is a TOML string but for the one control character that JSON leaves as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    raise TypeError(f"a table holds numbers, texts, lists and tables, got {value!r}.")
+
+
+@functools.cache
+def _field_types(kind: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """The type of a hint "X" or "X | None", and whether None is allowed."""
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
+        return hint, False
+    others = [entry for entry in typing.get_args(hint) if entry is not types.NoneType]
+    if len(others) > 1:
+        raise TypeError(f"fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+    return others[0], True
+
+
+def _item(hint: Any) -> Any:
+    arguments = typing.get_args(hint)
+    if len(arguments) != 2 or arguments[1] is not Ellipsis:
+        raise TypeError(f"fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+    return arguments[0]
+
+
+def _plural(hint: Any) -> str:
+    names = {int: "whole numbers", float: "finite numbers", str: "texts", bool: "true or false"}
+    return names.get(hint) or f"{hint.__name__} parts"
+
+
+def _wrong(what: str, wanted: str, value: object) -> ValueError:
+    shown = value.item() if isinstance(value, np.generic) else value
+    return ValueError(f"{what} must be {wanted}, got {shown!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _whole_number(value: Any, what: str, or_none: str) -> int:
+    wanted = f"a whole number{or_none}"
+    if not _is_number(value):
+        raise _wrong(what, wanted, value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if not math.isfinite(value):
+        raise _wrong(what, wanted, value)
+    if value != int(value):
+        raise ValueError(
+            f"{what} must be {wanted}, got {float(value)}; take {math.floor(value)} or {math.ceil(value)}."
+        )
+    return int(value)
+
+
+def _finite_number(value: Any, what: str, or_none: str) -> float:
+    if not _is_number(value):
+        raise _wrong(what, f"a finite number{or_none}", value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(what, f"a finite number{or_none}", number)
+    return number
+
+
+def _array(hint: Any, value: Any, what: str) -> Any:
+    """An array of the declared type: whole and real numbers of another width are converted, as the core reads them."""
+    declared = np.dtype(typing.get_args(typing.get_args(hint)[1])[0])
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{what} must be a numpy array of {declared}, got {type(value).__name__}.")
+    if value.dtype.kind not in _ARRAY_KINDS[declared.kind]:
+        raise ValueError(f"{what} must be a numpy array of {declared}, got one of {value.dtype}.")
+    return value.astype(declared, copy=False)
+
+
+def _tables(hint: Any, value: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
+    """(dataclass, table, path) of every table that stands for a part inside a value."""
+    hint, _ = _without_none(hint)
+    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
+        for i, entry in enumerate(value):
+            yield from _tables(_item(hint), entry, f"{key}[{i}]")
+    elif dataclasses.is_dataclass(hint) and value is not None and not isinstance(value, typing.cast(type, hint)):
+        yield hint, value, key
+
+
+def _unknown_keys(kind: Any, content: Any, path: str) -> Iterator[str]:
+    where = f"{path}: " if path else ""
+    if not isinstance(content, Mapping):
+        yield f"{where}want a table, got {content!r}."
+        return
+    known = _field_types(kind)
+    for key, value in content.items():
+        if key not in known:
+            yield where + unknown_name("key", key, known)
+            continue
+        for part, table, inner in _tables(known[key], value, f"{path}.{key}" if path else key):
+            yield from _unknown_keys(part, table, inner)
+
+
+def _missing_keys(kind: Any, content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """(key with its path, example) of every key that a table lacks, tables inside it included."""
+    dot = f"{path}." if path else ""
+    for name, value in _required(kind).items():
+        if name not in content:
+            yield f"{dot}{name}", value
+    for key, value in content.items():
+        for part, table, inner in _tables(_field_types(kind)[key], value, f"{dot}{key}"):
+            yield from _missing_keys(part, table, inner)
+
+
+def _required(kind: Any) -> dict[str, Any]:
+    """Fields without a default, each with an example."""
+    return {
+        field.name: field.metadata.get("example", _any_example(_field_types(kind)[field.name]))
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+
+def _any_example(hint: Any) -> Any:
+    hint, _ = _without_none(hint)
+    if dataclasses.is_dataclass(hint):
+        return _required(hint)
+    if typing.get_origin(hint) is tuple:
+        return (_any_example(_item(hint)),)
+    return {int: 1, float: 1.0, bool: True}.get(hint, "...")
+
+
+def _build(kind: Any, content: Mapping[str, Any]) -> Any:
+    hints = _field_types(kind)
+    return kind(**{key: _parts(hints[key], value, key) for key, value in content.items()})
+
+
+def _parts(hint: Any, value: Any, key: str) -> Any:
+    """A value with every table that stands for a part built; whatever else it is, the dataclass checks."""
+    hint, _ = _without_none(hint)
+    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
+        found = []
+        for i, entry in enumerate(value):
+            try:
+                found.append(_parts(_item(hint), entry, key))
+            except ValueError as error:
+                raise ValueError(f"{key}[{i}]: {error}") from error
+        return tuple(found)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _build(hint, value)
+    return value

@@ -1,0 +1,156 @@
+"""From the shares of an observation back to whole units.
+
+Owns    what a number of the observation is a share of: whoever needs units, asks here and scales nothing.
+Axes    N sales, D numbers of an observation, M products, L ticks of lead time.
+Units   stock and orders in units, ticks as numbers, money in the scenario's currency.
+
+Shares are single precision numbers; they give back the exact whole number up to 2^23 units, which is the most that a
+scenario may have of a product.
+
+    units = UnitReader(scenario)
+    if "sold" in units:
+        units.sold(observations)  # (N, M)
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env.observations import Layout
+from flashsale_env.scenario import Scenario
+
+Observations = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class UnitReader:
+    """Reads whole units off observations (N, D).
+
+    `"owned" in reader` says whether a scenario tells a quantity. It does where it shows the features behind it, or
+    where the quantity is the same in every sale: nothing is in transit where orders arrive at once. Asking for another
+    is an error that names what is missing.
+
+    Args:
+        scenario: whose observations are read.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._layout = Layout(scenario)
+        products, supply = scenario.products, scenario.replenishment
+        self._horizon, self._lead = scenario.horizon_ticks, scenario.lead_ticks
+        self._scale = scenario.stock_scale
+        self._unlimited = supply is not None and supply.unlimited
+        self._can_order = np.array([supply is not None and p.can_be_ordered for p in products])
+        self._initial_reserve = np.array([product.reserve for product in products], np.int64)
+        # Under limited supply a storage that takes all units there are never cuts an order.
+        storage = np.array([product.storage for product in products], np.int64)
+        self._binds = self._can_order & (storage > 0) & (self._unlimited | (storage < self._scale))
+        self._storage = storage
+        self._missing = self._what_is_missing()
+
+    def __contains__(self, quantity: object) -> bool:
+        return quantity in self._missing and not self._missing[str(quantity)]
+
+    def tick(self, observations: Observations) -> Integers:
+        """(N,) number of the coming tick, from 0; the number of ticks at the close."""
+        self._require("tick")
+        left = self._shown("time_left", observations)[:, 0] * self._horizon
+        return np.asarray(self._horizon - np.rint(left).astype(np.int64))
+
+    def on_hand(self, observations: Observations) -> Integers:
+        """(N, M) units free to sell."""
+        self._require("on_hand")
+        return self._units(self._shown("on_hand", observations), self._scale)
+
+    def pipeline(self, observations: Observations) -> Integers:
+        """(N, M, L) units that arrive so many ticks from now."""
+        self._require("pipeline")
+        shape = (len(observations), len(self._scale), self._lead)
+        if "pipeline" not in self._layout:
+            return np.zeros(shape, np.int64)
+        return self._units(self._shown("pipeline", observations).reshape(shape), self._scale[:, None])
+
+    def in_transit(self, observations: Observations) -> Integers:
+        """(N, M) units ordered and not yet arrived."""
+        self._require("in_transit")
+        if "in_transit" in self._layout:
+            return self._units(self._shown("in_transit", observations), self._scale)
+        return np.asarray(self.pipeline(observations).sum(axis=2))
+
+    def position(self, observations: Observations) -> Integers:
+        """(N, M) units on hand and in transit."""
+        self._require("position")
+        return np.asarray(self.on_hand(observations) + self.in_transit(observations))
+
+    def reserve(self, observations: Observations) -> Integers:
+        """(N, M) units left in the reserve."""
+        self._require("reserve")
+        if "reserve" in self._layout:
+            return self._units(self._shown("reserve", observations), self._scale)
+        return np.tile(self._initial_reserve, (len(observations), 1))
+
+    def owned(self, observations: Observations) -> Integers:
+        """(N, M) units bought so far, opening stock included."""
+        self._require("owned")
+        return np.asarray(self._scale - self.reserve(observations))
+
+    def sold(self, observations: Observations) -> Integers:
+        """(N, M) units sold so far."""
+        self._require("sold")
+        return np.asarray(self.owned(observations) - self.position(observations))
+
+    def to_order(self, observations: Observations) -> Integers:
+        """(N, M) units that an order can bring now: what the reserve has and the storage takes."""
+        self._require("to_order")
+        if self._unlimited or not self._can_order.any():
+            units = np.tile(self._storage, (len(observations), 1))
+        else:
+            units = self.reserve(observations)
+        if self._binds.any():
+            room = self._storage - self.position(observations)
+            units = np.where(self._binds, np.minimum(units, room), units)
+        return np.where(self._can_order, units, 0)
+
+    def coupon_budget(self, observations: Observations) -> Floats:
+        """(N,) currency left for coupons, to single precision."""
+        self._require("coupon_budget")
+        assert self._scenario.coupon is not None
+        return np.asarray(self._shown("coupon_budget", observations)[:, 0] * self._scenario.coupon.budget)
+
+    def _what_is_missing(self) -> dict[str, str]:
+        """Quantity -> what it cannot be read for, "" where it can."""
+
+        def unseen(*features: str) -> str:
+            shown = any(feature in self._layout for feature in features)
+            return "" if shown else f"the scenario does not show {' or '.join(features)}"
+
+        arrives_later = self._lead > 0 and bool(self._can_order.any())
+        draws_reserve = bool((self._can_order & (self._initial_reserve > 0)).any())
+        unlimited = "orders draw on no reserve" if self._unlimited else ""
+        missing = {
+            "tick": unseen("time_left"),
+            "on_hand": unseen("on_hand"),
+            "pipeline": unseen("pipeline") if arrives_later else "",
+            "in_transit": unseen("in_transit", "pipeline") if arrives_later else "",
+            "reserve": unlimited or (unseen("reserve") if draws_reserve else ""),
+            "coupon_budget": unseen("coupon_budget"),
+        }
+        missing["position"] = missing["on_hand"] or missing["in_transit"]
+        missing["owned"] = missing["reserve"]
+        missing["sold"] = missing["owned"] or missing["position"]
+        in_reserve = missing["reserve"] if self._can_order.any() and not self._unlimited else ""
+        missing["to_order"] = in_reserve or (missing["position"] if self._binds.any() else "")
+        return missing
+
+    def _require(self, quantity: str) -> None:
+        reason = self._missing[quantity]
+        if reason:
+            raise ValueError(f"{quantity} cannot be read in scenario {self._scenario.name!r}: {reason}.")
+
+    def _shown(self, feature: str, observations: Observations) -> Floats:
+        return observations[:, self._layout[feature]].astype(np.float64)
+
+    @staticmethod
+    def _units(shares: Floats, scale: Integers) -> Integers:
+        return np.asarray(np.rint(shares * scale), np.int64)
