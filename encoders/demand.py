@@ -82,7 +82,7 @@ class ChoiceData:
 
     @classmethod
     def from_log(cls, log: npt.NDArray[np.void], products: Sequence[Product]) -> "ChoiceData":
-        """From the records of `Simulator.choice_log` and the products of its scenario."""
+        """From the records of one `Simulator.choice_log` and the products of its scenario."""
         clipped = log["clips"].astype(bool)
         return cls(
             voice=log["voice"].astype(np.int64),
@@ -91,7 +91,7 @@ class ChoiceData:
             available=log["available"].astype(bool),
             coupon_offered=(log["coupon_price_share"] < log["price_share"]).any(axis=1),
             clipped=clipped,
-            sale=log["sale"].astype(np.int64),
+            sale=log["row"].astype(np.int64),
             quality=np.array([product.quality for product in products], np.float32),
         )
 

@@ -141,15 +141,4 @@ def randomised_price_experiment(
     simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
     for _ in range(quiet.horizon_ticks):
         simulator.advance(rng.integers(0, simulator.codec.n_levels, (sales, len(simulator.codec.n_levels))))
-    return _with_sale(simulator)
-
-
-def _with_sale(simulator: Simulator) -> npt.NDArray[np.void]:
-    log = simulator.choice_log()
-    wide = np.empty(len(log), [("sale", "i4"), *((name, log.dtype[name]) for name in log.dtype.names)])
-    for name in log.dtype.names:
-        wide[name] = log[name]
-    wide["sale"] = np.repeat(
-        np.arange(len(simulator)), np.minimum(simulator.sales["customers"], simulator.logs.shape[1])
-    )
-    return wide
+    return simulator.choice_log()
