@@ -61,8 +61,9 @@ def test_units_and_money_are_conserved(market):
         spent = simulator.sales["coupon_spend"] + simulator.sales["coupon_budget"]
         assert spent == pytest.approx(np.full(SALES, scenario.coupon.budget))
     reference = np.array([p.reference_price for p in scenario.products])
+    log = simulator.choice_log()
     for i, sale in enumerate(simulator.sales):
-        visits = simulator.logs[i, : sale["customers"]]
+        visits = log[log["row"] == i]
         buyers = visits[visits["bought"] < len(reference)]
         product, rows = buyers["bought"], np.arange(len(buyers))
         assert buyers["available"][rows, product].all(), "bought although it was out or not offered"
@@ -155,7 +156,8 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
         simulator = fs.Simulator(sale, population, sales=SALES, actions="multidiscrete", log_rows=LOG_ROWS)
         simulator.open(seeds, EPISODES)
         simulator.advance(np.zeros((SALES, len(simulator.codec.names)), np.int64))
-        bought.append([simulator.logs["bought"][i, :n] for i, n in enumerate(simulator.sales["customers"])])
+        log = simulator.choice_log()
+        bought.append([log["bought"][log["row"] == i] for i in range(SALES)])
     for dear, cheap in zip(*bought, strict=True):
         assert len(dear) == len(cheap)
         assert (cheap[dear == 0] == 0).all()
