@@ -148,7 +148,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = spec_of_sale(spec, self.simulator, self.reward_scale)
+        self._spec = spec_of_sale(spec, self.simulator, self.scenario.horizon_ticks + 1, self.reward_scale)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

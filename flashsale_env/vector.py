@@ -116,7 +116,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = spec_of_sale(spec, self.simulator, self.reward_scale)
+        self._spec = spec_of_sale(spec, self.simulator, self._limit, self.reward_scale)
 
     def reset(
         self,
@@ -236,11 +236,11 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             if unseeded.any():
                 first = int(fresh_seeds(1)[0])
                 given, seeds = unseeded, consecutive_seeds(first, self.num_envs)
-        elif np.ndim(seed) == 0:
+        elif isinstance(seed, np.ndarray) and seed.ndim > 0:
+            given, seeds = mask, seed_array(seed, self.num_envs)
+        elif not isinstance(seed, Sequence) or isinstance(seed, str):
             first = checked_seed(seed)
             given, seeds = mask, consecutive_seeds(first, self.num_envs)
-        elif isinstance(seed, np.ndarray) and seed.dtype != object:
-            given, seeds = mask, seed_array(seed, self.num_envs)
         else:
             for i, own in enumerate(checked_seeds(seed, self.num_envs)):
                 if own is not None:

@@ -95,7 +95,7 @@ import sys
 for name in ("torch", "transformers", "stable_baselines3", "pandas", "matplotlib", "typer"):
     sys.modules[name] = None  # an import of it fails, as in a bare install
 import gymnasium as gym
-env = gym.make("flashsale_env:FlashSale/Standard-v0")
+env = gym.make("flashsale_env:FlashSale/Standard-v1")
 observation, info = env.reset(seed=0)
 observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
 import flashsale_env

@@ -394,7 +394,7 @@ def test_seeds_draw_differently():
 
 def test_they_say_where_they_do_not_apply():
     for name in LEARNING:
-        assert AGENTS[name].applies("lost-sales") == "no product has a second price"
+        assert AGENTS[name].applies("lost-sales") == "the scenario has no product with a second price"
     assert "willingness to pay drifts" in AGENTS["ucb"].applies("gvr-two-phase")
     assert "reads intent_mean" in AGENTS["contextual"].applies("gvr-periodic")
     blind = load_scenario("gvr-periodic").replace(observe=("time_left", "stock_pressure"))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 import flashsale_env as fs
+from flashsale_env.registration import NAMESPACE
 
 FOLDER = Path(__file__).parent / "golden"
 SALES = 4
@@ -28,7 +29,7 @@ CHECKPOINTS = 20
 
 def registered_ids() -> list[str]:
     """Every id of this package in Gymnasium's registry."""
-    return sorted(name for name, spec in gym.registry.items() if spec.namespace == "FlashSale")
+    return sorted(name for name, spec in gym.registry.items() if spec.namespace == NAMESPACE)
 
 
 def file_of(name: str) -> Path:
