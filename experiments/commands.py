@@ -820,7 +820,10 @@ def sim2real(
         list[int] | None,
         typer.Option("--log-size", min=1, max=MOST_VISITS, help="Visits logged; give it several times, rising."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Training runs of every policy.")] = 2,
+    runs: Annotated[
+        int,
+        typer.Option(min=1, max=MOST_OF_IT, help="Runs: a log, its demand models and all trainings anew."),
+    ] = 5,
     sales: TrainingSales = None,
     episodes: Annotated[int, typer.Option(min=2, max=MOST_SALES, help="Test sales in the reference world.")] = 10_000,
     device: Device = "auto",
@@ -839,7 +842,7 @@ def sim2real(
         out,
         context.obj,
         options={"scenario": scenario, **dataclasses.asdict(study), "device": device},
-        seeds={"training runs": list(study.seeds), "log": 1, "test split": 0},
+        seeds={"logs and training runs": list(study.seeds), "test split": 0},
         inputs=[Path(scenario)] if Path(scenario).exists() else [],
     )
     with run.claimed(overwrite=overwrite):
@@ -852,7 +855,7 @@ def sim2real(
         return
     scale = result["rows"][0]["mean_profit"]
     show_table(
-        f"mean profit in the reference world, {episodes:,} common test sales, {runs} training runs each",
+        f"mean profit in the reference world, {episodes:,} common test sales, {runs} runs",
         ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
         [
             (
