@@ -209,9 +209,9 @@ def test_a_changed_copy_plays_untuned_defaults_and_says_so(standard):
     assert agents.labelled("sell_through", agent) == "sell_through (untuned here)"
 
 
-def test_a_copy_by_another_name_is_the_same_game(standard):
-    renamed = standard.replace(name="mine", description="another text")
-    assert agents.tuned("sell_through", renamed) == agents.tuned("sell_through", "standard") != {}
+def test_a_copy_by_another_name_is_the_same_game():
+    renamed = load_scenario("gvr-periodic").replace(name="mine", description="another text")
+    assert agents.tuned("sell_through", renamed) == agents.tuned("sell_through", "gvr-periodic") != {}
     assert agents.make("sell_through", renamed).mark == ""
 
 
@@ -224,11 +224,12 @@ def test_values_of_other_ranges_are_not_used(tmp_path, monkeypatch):
     assert agents.tuned("sell_through", "gvr-periodic") == {}
 
 
-def test_a_rule_is_marked_among_customers_that_it_was_not_tuned_among(standard):
-    agent = agents.make("sell_through", "standard", population="reference")
-    assert agent.params == agents.tuned("sell_through", "standard")
+def test_a_rule_is_marked_among_customers_that_it_was_not_tuned_among():
+    others = dataclasses.replace(Population.homogeneous(["ticket"]), price_sensitivity=np.full(1, 2.0, np.float32))
+    agent = agents.make("sell_through", "gvr-periodic", population=others)
+    assert agent.params == agents.tuned("sell_through", "gvr-periodic")
     assert agent.mark == OTHER_CUSTOMERS
-    assert agents.make("sell_through", "standard", population="learned").mark == ""
+    assert agents.make("sell_through", "gvr-periodic", population="homogeneous").mark == ""
 
 
 def test_a_rule_without_parameters_or_with_solved_or_given_ones_has_no_mark():
