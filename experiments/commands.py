@@ -607,7 +607,7 @@ def tune(
 ) -> None:
     """Find the best parameters of rules on validation sales, keep them beside the scenario, and say what they gain."""
     from flashsale_env import load_population, load_scenario
-    from flashsale_env.agents.tuned_values import home
+    from flashsale_env.agents.tuned_values import home, read
     from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
 
     sale = load_scenario(scenario)
@@ -618,7 +618,10 @@ def tune(
     path = home(scenario) if out is None else out
     assert path is not None
     found = {}
-    for name in rules or tunable(sale):
+    named = rules or [name for name in tunable(sale) if trials or name in read(path)]
+    if not named:
+        raise ValueError(f"{path} holds no values to measure anew: give --trials.")
+    for name in named:
         with progress_bar(f"tuning {name}") as advance:
             found[name] = tune_and_keep(
                 name,
