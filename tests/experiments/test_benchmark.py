@@ -35,7 +35,7 @@ evaluation_sales = 50
 [[problems]]
 scenario = "gvr-periodic"
 against = "fixed_price"
-agents = ["random", "fixed_price", "fluid_resolve"]
+agents = ["random", "fixed_price", "myopic"]
 """
 
 
