@@ -23,6 +23,9 @@ from flashsale_env.population import HOMOGENEOUS
 if TYPE_CHECKING:
     from typing import Self
 
+# Beyond so many logits hardly a customer of e^300 chooses otherwise, and sums of exponentials overflow.
+_MOST_LOGITS = 300.0
+
 
 @dataclass
 class Memory:
@@ -134,12 +137,12 @@ class EstimatedMyopic(Shop):
 
     def _sensitivity(self, view: View) -> Floats:
         """(N, M) logits lost from a price of 0 to list price."""
-        return np.asarray(self.per_product("sensitivity") / view.drift)
+        return np.minimum(self.per_product("sensitivity") / view.drift, _MOST_LOGITS)
 
     def _appeal(self, memory: Demand) -> Floats:
         """(N, M) posterior mean of the odds at list price."""
         weight = self.params["prior_units"]
-        offered = weight * np.exp(-self.per_product("appeal"))
+        offered = weight * np.exp(-np.clip(self.per_product("appeal"), -_MOST_LOGITS, _MOST_LOGITS))
         # By a run of luck more may be sold than customers were expected: then the prior keeps a tenth of its say.
         return np.asarray((weight + memory.bought) / (offered + np.maximum(memory.offered, -0.9 * offered)))
 

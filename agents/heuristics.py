@@ -263,8 +263,9 @@ class SlumpCoupon(FixedPrice):
         return {"coupon_level": 1, "slump_traffic": 0.8, "slump_conversion": 0.2}
 
     def _promote(self, view: View) -> npt.NDArray[np.int64]:
-        expected = self.scenario.customers_per_tick
-        coming = expected[np.minimum(view.tick, len(expected) - 1), None] / expected.mean()
+        ticks = self.scenario.horizon_ticks
+        come = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        coming = come[np.minimum(view.tick, ticks - 1), None] * ticks
         slump = view.traffic * coming < self.params["slump_traffic"]
         if view.conversion is not None:
             # Before the first customer there is no conversion to speak of.

@@ -178,7 +178,7 @@ def test_exp3_is_its_formula():
     grown = agent.update(belief, tick)["log_weight"] - belief["log_weight"]
     for j, product in enumerate(agent.scenario.products):
         margin = product.price_levels[j] - product.salvage_value
-        most = 2.0 * (product.list_price - product.salvage_value) * product.stock_scale / 12_000
+        most = 2.0 * (product.list_price - product.salvage_value) * (product.initial_stock + product.reserve) / 12_000
         reward = min(margin * 2.0 / 150.0 / most, 1.0)
         expected = np.zeros((3, 8))
         expected[:, j] = 0.7 * reward / chances[:, j, j]
