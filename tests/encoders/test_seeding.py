@@ -17,12 +17,12 @@ from flashsale_env.experiments import sim2real
 
 
 class Blind:
-    """Stands in for an encoder that reads nothing, in no time."""
+    """Stands in for an encoder that reads the length of a text alone, in no time."""
 
     card: ClassVar = {"languages": ["en"]}
 
     def encode(self, texts, progress=False):
-        return Encoding(np.full((len(texts), 9), 1 / 9, np.float32), np.zeros((len(texts), 4), np.float32))
+        return Encoding(np.eye(9, dtype=np.float32)[[len(text) % 9 for text in texts]], np.zeros((len(texts), 4)))
 
 
 def test_every_split_seed_and_log_has_a_seed_of_its_own():
