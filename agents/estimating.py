@@ -7,7 +7,7 @@ Units   stock, sales and customers in units; prices as shares of the list price 
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from flashsale_env.agents.heuristics import FixedPrice, fixed_rungs
 from flashsale_env.agents.merchant import Floats, Integers, Shop, View, own, why_no_price
 from flashsale_env.population import HOMOGENEOUS
 
+if TYPE_CHECKING:
+    from typing import Self
+
 # Beyond so many logits hardly a customer of e^300 chooses otherwise, and sums of exponentials overflow.
 _MOST_LOGITS = 300.0
 
@@ -29,7 +32,7 @@ class Memory:
     """What a merchant carries from tick to tick, (N, M) each."""
 
     @classmethod
-    def begin(cls, shape: tuple[int, int], old: Self | None, start: npt.NDArray[np.bool_]) -> Self:
+    def begin(cls, shape: tuple[int, int], old: "Self | None", start: npt.NDArray[np.bool_]) -> "Self":
         """A memory to write into, with blank rows where a sale begins."""
         keep = np.zeros(shape[0], np.bool_) if old is None else ~start
         rows = {f.name: np.zeros(shape) if old is None else getattr(old, f.name) for f in fields(cls)}

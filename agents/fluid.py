@@ -303,6 +303,7 @@ class BaseStock(Agent):
     """
 
     name = "base_stock"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -345,6 +346,7 @@ class ReorderPoint(Agent):
     """
 
     name = "s_S"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)

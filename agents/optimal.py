@@ -26,6 +26,7 @@ from flashsale_env.agents.exact import (
     why_unseen,
     why_unsolved_pricing,
 )
+from flashsale_env.agents.own import Player
 from flashsale_env.agents.play import Plays
 
 Floats = npt.NDArray[np.float64]
@@ -147,7 +148,12 @@ def why_no_exact_value(scenario: Scenario, population: str | Path | Population |
 
 
 def remembers(agent: Plays, scenario: Scenario) -> bool:
-    """Whether an agent hands itself a state, so that tick and stock do not determine what it does."""
+    """Whether an agent hands itself a state, so that tick and stock do not determine what it does.
+
+    Of a policy from outside nobody knows.
+    """
+    if isinstance(agent, Player):
+        return True
     observation = Simulator(scenario, actions=agent.encoding, threads=1).open(np.zeros(1, np.uint64), np.zeros(1, int))
     return agent.predict(observation, None, np.ones(1, np.bool_))[1] is not None
 

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from flashsale_env import METRICS, Population, Scenario, Simulator
+from flashsale_env import METRICS, ActionMasks, Population, Scenario, Simulator
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.env import observation_space
+from flashsale_env.env import check_options, checked_scale, observation_space
+from flashsale_env.simulator import checked_count
 
 _PROFIT = METRICS["profit"][0]
 
@@ -41,7 +44,8 @@ class FlashSaleVecEnv(VecEnv):
         threads: as for `Simulator`.
 
     The info of a sale that closes has `terminal_observation`, `TimeLimit.truncated` (False: the close is part of the
-    sale), `profit`, and `episode` with `r`, the sum of its rewards in currency, and `l`, its length in ticks.
+    sale), `profit`, and `episode` with `r`, the sum of its rewards in currency, and `l`, its length in ticks: the batch
+    counts as monitored. `action_masks()`, of grid actions, serves `MaskablePPO`.
     """
 
     def __init__(
@@ -57,21 +61,22 @@ class FlashSaleVecEnv(VecEnv):
         siblings: int = 1,
         pay_at_close: bool = False,
     ) -> None:
-        if siblings < 1 or num_envs % siblings:
-            raise ValueError(f"siblings must be at least 1 and divide num_envs ({num_envs}), got {siblings}.")
-        if not reward_scale > 0:
-            raise ValueError(f"reward_scale must be above 0, got {reward_scale}.")
+        num_envs = checked_count("num_envs", num_envs, 1)
+        if num_envs % checked_count("siblings", siblings, 1):
+            raise ValueError(f"siblings must divide num_envs ({num_envs}), got {siblings}.")
         self.simulator = Simulator(scenario, population, sales=num_envs, actions=actions, threads=threads)
         self.scenario = self.simulator.scenario
         self.layout = self.simulator.layout
         self.codec = self.simulator.codec
-        self.reward_scale = reward_scale
+        self.reward_scale = checked_scale(reward_scale)
         self.siblings, self.pay_at_close = siblings, pay_at_close
         self.split, self.run = split, run
         self.sales_opened = 0  # different ones
         self._episodes = np.zeros(num_envs, np.int64)
         self._returns = np.zeros(num_envs)
         self._actions: npt.NDArray[Any] | None = None
+        self._masks: ActionMasks | None = None
+        self._is_open = False
         self._nothing: list[dict[str, Any]] = [{}] * num_envs
         self.render_mode = None
         split_seeds(split, run, 0)  # the names are checked before anything is played
@@ -95,6 +100,7 @@ class FlashSaleVecEnv(VecEnv):
 
     def reset(self) -> npt.NDArray[np.float32]:
         """Open the next N sales of the block."""
+        self._is_open = True
         seeds = self._next_seeds()
         self.sales_opened += self.different_sales
         self._returns[:] = 0.0
@@ -108,9 +114,16 @@ class FlashSaleVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Play one tick of every sale; at the close, open the next N."""
+        """Play one tick of every sale; at the close, open the next N.
+
+        Raises:
+            RuntimeError: there are no actions to play.
+            gymnasium.error.ResetNeeded: no sale was ever opened.
+        """
         if self._actions is None:
             raise RuntimeError("step_wait without step_async: no actions to play.")
+        if not self._is_open:
+            raise gym.error.ResetNeeded("no sale was opened: call reset() first.")
         observations, rewards, _ = self.simulator.advance(self._actions)
         self._actions = None
         self._returns += rewards
@@ -141,6 +154,26 @@ class FlashSaleVecEnv(VecEnv):
     def _next_seeds(self) -> npt.NDArray[np.uint64]:
         return split_seeds(self.split, self.run, self.different_sales, self.sales_opened).repeat(self.siblings)
 
+    def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
+        """A sale takes no reset options.
+
+        Raises:
+            ValueError: there are some.
+        """
+        for given in options if isinstance(options, list) else [options]:
+            check_options(given)
+        super().set_options(options)
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """(N, A) which levels of a grid action are worth considering now, see `flashsale_env.masks`.
+
+        Raises:
+            ValueError: actions are of the box encoding.
+        """
+        if self._masks is None:
+            self._masks = ActionMasks(self.scenario, self.codec.encoding)
+        return self._masks(self.simulator.observe())
+
     def close(self) -> None:
         """Nothing to close: a batch holds no process and no file."""
 
@@ -162,10 +195,10 @@ class FlashSaleVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call the batch's method once; its result, once for each row asked for."""
+        """Call the batch's method once; its result, once for each row asked for, or a row of the masks each."""
         result = getattr(self, method_name)(*method_args, **method_kwargs)
-        return [result for _ in self._get_indices(indices)]
+        return [result[i] if method_name == "action_masks" else result for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
-        """False: rows of a batch have no wrappers of their own."""
-        return [False for _ in self._get_indices(indices)]
+        """True for `Monitor`, whose part the batch plays; rows have no other wrappers."""
+        return [wrapper_class is Monitor for _ in self._get_indices(indices)]

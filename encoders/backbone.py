@@ -27,6 +27,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokeniz
 from transformers.utils import logging as hf_logging
 
 from flashsale_env.encoders.multilingual import multilingual_folder
+from flashsale_env.files import sha256_of
 
 __all__ = [
     "BACKBONES",
@@ -128,11 +129,6 @@ def has_bf16_units(device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
     return device.type == "cuda" and torch.cuda.is_bf16_supported()
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_backbone(name_or_path: str | Path, *, device: str | torch.device = "cpu") -> Backbone:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +19,7 @@ from importlib import resources
 import numpy as np
 
 from flashsale_env.intents import INTENTS
+from flashsale_env.tables import tomllib
 
 __all__ = [
     "DEFAULT_GOODS",

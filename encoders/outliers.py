@@ -9,7 +9,6 @@ Splits  each template belongs to one split, as in `corpus`.
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Collection
 from importlib import resources
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from flashsale_env.encoders.corpus import DEFAULT_GOODS, LANGUAGES, Template, Writer, parse, phrases
 from flashsale_env.errors import unknown_name
+from flashsale_env.tables import tomllib
 
 __all__ = ["OUTLIERS", "SPLITS", "outliers", "templates"]
 

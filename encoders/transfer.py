@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from flashsale_env.encoders.calibration import expected_calibration_error, fit_t
 from flashsale_env.encoders.corpus import Message, generate
 from flashsale_env.encoders.intent import DEFAULT_TRAIN, IntentEncoder, scores, tfidf_model
 from flashsale_env.intents import INTENTS
+from flashsale_env.tables import tomllib
 
 __all__ = ["across", "out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
 

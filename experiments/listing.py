@@ -1,17 +1,20 @@
 """What there is, by name: scenarios, agents, populations, encoders, experiments. Loads no model and no torch."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flashsale_env import SCENARIOS, environment_id, load_scenario
 from flashsale_env.agents import AGENTS, REFERENCE_CARD, REFERENCES
+from flashsale_env.agents.own import entry_points
 from flashsale_env.experiments.benchmark_settings import BENCHMARKS
 from flashsale_env.experiments.settings import CONFIGS
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
+from flashsale_env.tables import tomllib
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable  # elsewhere in Python 3.10
 
 Rows = list[dict[str, Any]]
 
@@ -20,7 +23,10 @@ def everything() -> dict[str, Rows]:
     """Kind -> entries, each with "name" and "description"."""
     return {
         "scenarios": scenarios(),
-        "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
+        "agents": [
+            *({"name": name, "description": entry.description} for name, entry in AGENTS.items()),
+            *({"name": name, "description": f"entry point {point.value}"} for name, point in entry_points().items()),
+        ],
         "trained agents": trained(),
         "populations": populations(),
         "encoders": encoders(),
@@ -29,7 +35,7 @@ def everything() -> dict[str, Rows]:
     }
 
 
-def described(files: Mapping[str, Traversable]) -> Rows:
+def described(files: "Mapping[str, Traversable]") -> Rows:
     """Shipped TOML files by the description in each."""
     return [
         {"name": name, "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"]}

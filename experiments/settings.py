@@ -4,14 +4,14 @@ Owns    the settings of `flashsale demo` and the files in `configs/`.
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
-from flashsale_env.tables import check_fields, from_table, read_toml
+from flashsale_env.tables import check_fields, from_table, read_toml, tomllib
 
 CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
@@ -66,6 +66,7 @@ class DemoSettings:
                 f"bound_sales must be at most evaluation_sales, got {self.bound_sales} > {self.evaluation_sales}: the "
                 f"bound is compared with what was earned on the same sales."
             )
+        check_run(self.seed, "seed")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             least = _LEAST.get(field.name, 2)

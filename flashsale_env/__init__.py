@@ -1,12 +1,14 @@
 """A Gymnasium flash sale with customers who come from sentences.
 
     import gymnasium as gym, flashsale_env as fs
-    env = gym.make("FlashSale/Standard-v0")
-    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=1024)
+    env = gym.make(fs.environment_id("standard"))
+    venv = gym.make_vec(fs.environment_id("standard"), num_envs=1024)
 
 The tables (`SCENARIOS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTIONS`, `REWARD_TERMS`, `METRICS`, `FEATURES`) list
 what there is.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from flashsale_env.actions import ENCODINGS, ActionCodec
 from flashsale_env.catalogue import Product
@@ -18,6 +20,7 @@ from flashsale_env.core.promotions import PROMOTIONS
 from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.env import FlashSaleEnv
 from flashsale_env.intents import INTENTS
+from flashsale_env.masks import ActionMasks
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population, load_population
 from flashsale_env.registration import environment_id, register_environments
@@ -36,11 +39,23 @@ from flashsale_env.scenario import (
 )
 from flashsale_env.simulator import Simulator
 from flashsale_env.units import UnitReader
-from flashsale_env.vector import FlashSaleVectorEnv
+
+if TYPE_CHECKING:
+    from flashsale_env.vector import FlashSaleVectorEnv
 
 __version__ = "0.1.0"
 
 register_environments()
+
+
+def __getattr__(name: str) -> Any:
+    """The batch needs a newer Gymnasium than a single sale does, so it is imported when it is asked for."""
+    if name == "FlashSaleVectorEnv":
+        from flashsale_env.vector import FlashSaleVectorEnv
+
+        return FlashSaleVectorEnv
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ARRIVAL_LAWS",
@@ -53,6 +68,7 @@ __all__ = [
     "REWARD_TERMS",
     "SCENARIOS",
     "ActionCodec",
+    "ActionMasks",
     "Arrivals",
     "Choice",
     "Coupon",

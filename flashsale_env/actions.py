@@ -12,6 +12,8 @@ decision with a single level is no part of the action.
 """
 
 import itertools
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,16 +34,26 @@ _DISCRETE_PRICES, _DISCRETE_ORDERS = 12, 3
 class ActionCodec:
     """Between the actions of one encoding and the levels of the decisions.
 
+    Args:
+        scenario: whose decisions are made.
+        encoding: a name out of `ENCODINGS`.
+        clip: whether box actions are cut to [-1, 1] before they are checked. NaN is refused all the same.
+
     Attributes:
         space: the single action space.
         names: what each column decides, e.g. "price[air fryer]", in the order of the action's columns.
         n_levels: (C,) number of levels of each column.
     """
 
-    def __init__(self, scenario: Scenario, encoding: str = "box") -> None:
+    def __init__(self, scenario: Scenario, encoding: str = "box", *, clip: bool = False) -> None:
         if encoding not in ENCODINGS:
             raise ValueError(unknown_name("action encoding", encoding, ENCODINGS))
+        if clip and encoding != "box":
+            raise ValueError(
+                f"clip_actions cuts box actions to [-1, 1] and would do nothing to {encoding} ones; leave it out."
+            )
         self.encoding = encoding
+        self.clip = clip
         self.kernel_encoding = BOX if encoding == "box" else LEVELS
         self._continuous = scenario.pricing.continuous
         self._prices = np.array([len(product.price_levels) for product in scenario.products], np.int64)
@@ -54,6 +66,7 @@ class ActionCodec:
         self.names = tuple(every_name[row] for row in self._rows)
         self.levels = tuple(every_level[row] for row in self._rows)
         self.n_levels = np.array([len(levels) for levels in self.levels], np.int64)
+        self._shape = () if encoding == "discrete" else (len(self._rows),)  # of one action
         if not self._rows:
             raise ValueError(f"scenario {scenario.name!r} leaves nothing to decide: every decision has one level.")
         self._grid = self._discrete_grid() if encoding == "discrete" else np.zeros((0, len(self._rows)), np.int64)
@@ -94,47 +107,60 @@ class ActionCodec:
         """Index of the product that each of these columns decides about."""
         return np.array([self._rows[column] % self._m for column in columns], np.int64)
 
+    @property
+    def makes_every_decision(self) -> bool:
+        """Whether the encoding can make any combination of decisions: the optimum of the scenario is within reach."""
+        if self.encoding == "box":
+            return True
+        if self._continuous:
+            return False
+        return self.encoding == "multidiscrete" or len(self._grid) == math.prod(self.n_levels.tolist())
+
     def check(self, actions: object, sales: int) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
         """The actions of a batch as the core reads them, (N, C).
 
         Raises:
             ValueError: wrong shape or type. Ranges are checked by the core.
         """
-        try:
-            array = np.asarray(actions)
-            if array.dtype.kind not in ("iuf" if self.encoding == "box" else "iu"):
-                raise TypeError(f"of type {array.dtype}")
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"a {self.encoding} action must hold numbers: {self.space}, got {error}.") from error
-        wanted = (sales,) if self.encoding == "discrete" else (sales, len(self._rows))
-        if array.shape != wanted:
-            raise ValueError(
-                f"actions of {sales} sale(s) with {self.encoding} encoding must have shape {wanted} "
-                f"(columns: {', '.join(self.names)}), got {array.shape}."
-            )
+        array = self._numbers(actions)
+        if array.shape != (sales, *self._shape):
+            raise ValueError(self._wrong_shape(f"actions of {sales} sales", (sales, *self._shape), array.shape))
         if self.encoding == "discrete":
             bad = (array < 0) | (array >= len(self._grid))
             if bad.any():
+                whose = f" for sale {int(bad.argmax())}" if sales > 1 else ""
                 raise ValueError(
-                    f"a discrete action must lie in 0..{len(self._grid) - 1}, got {array[bad.argmax()]} "
-                    f"for sale {int(bad.argmax())}."
+                    f"a discrete action must lie in 0..{len(self._grid) - 1}, got {array[bad.argmax()]}{whose}. "
+                    f"Nothing was played."
                 )
             array = self._grid[array]
         if self.encoding == "box":
-            return np.ascontiguousarray(array, np.float64)
+            checked = np.ascontiguousarray(array, np.float64)
+            return np.clip(checked, -1.0, 1.0) if self.clip else checked
         return np.ascontiguousarray(array, np.int64)
 
-    def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int) -> ValueError:
-        """The error for an action that the core found out of range."""
+    def batch_of_one(self, action: object) -> npt.NDArray[Any]:
+        """The action of a single sale as that of a batch, (C,) -> (1, C).
+
+        Raises:
+            ValueError: wrong shape or type.
+        """
+        array = self._numbers(action)
+        if array.shape != self._shape:
+            raise ValueError(self._wrong_shape("an action", self._shape, array.shape))
+        return array[None]
+
+    def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int, sales: int) -> ValueError:
+        """The error for an action that the core found out of range; `sale` of `sales` of them."""
         if self.encoding == "box":
             column = int((~(np.abs(action) <= 1)).argmax())
-            wanted = "lie in [-1, 1]; wrap the environment in gymnasium.wrappers.ClipAction to clip"
+            wanted = "be a number" if np.isnan(action[column]) else "lie in [-1, 1]; clip_actions=True cuts it to that"
         else:
             column = int(((action < 0) | (action >= self.n_levels)).argmax())
             wanted = f"be a level in 0..{self.n_levels[column] - 1}"
+        whose = f"action of sale {sale}" if sales > 1 else "action"
         return ValueError(
-            f"action of sale {sale}, column {column} ({self.names[column]}) must {wanted}, got {action[column]}. "
-            f"Nothing was played."
+            f"{whose}, column {column} ({self.names[column]}) must {wanted}, got {action[column]}. Nothing was played."
         )
 
     def from_levels(self, levels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
@@ -159,6 +185,19 @@ class ActionCodec:
         first = np.array([self.levels[c][0] for c in self.price_columns])
         last = np.array([self.levels[c][-1] for c in self.price_columns])
         return np.asarray(np.clip(2.0 * (prices - first) / (last - first) - 1.0, -1.0, 1.0), np.float32)
+
+    def _numbers(self, actions: object) -> npt.NDArray[Any]:
+        try:
+            array = np.asarray(actions)
+            if array.dtype.kind not in ("iuf" if self.encoding == "box" else "iu"):
+                raise TypeError(f"of type {array.dtype}")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a {self.encoding} action must hold numbers: {self.space}, got {error}.") from error
+        return array
+
+    def _wrong_shape(self, what: str, wanted: tuple[int, ...], got: tuple[int, ...]) -> str:
+        columns = f" (columns: {', '.join(self.names)})" if self._shape else ""
+        return f"{what} with {self.encoding} encoding must have shape {wanted}{columns}, got {got}."
 
     def _columns(self, begin: int, end: int) -> npt.NDArray[np.int64]:
         return np.array([c for c, row in enumerate(self._rows) if begin <= row < end], np.int64)

@@ -13,7 +13,7 @@ from flashsale_env.tables import example
 if TYPE_CHECKING:
     from flashsale_env.scenario import Scenario
 
-# Far beyond any taste; a product that is not offered must stay below the outside option.
+# Far beyond any taste, and single precision still tells logits a sixteenth apart.
 _MOST_UTILITY = 1e6
 # Far beyond any shop; sums over products stay exact in 64 bits.
 _MOST_UNITS = 10**12
@@ -34,7 +34,8 @@ class Product(Part):
         order_levels: units that one order may bring, rising from 0; (0,) where nothing can be ordered.
         storage: most units on hand and on their way together, an order is cut to it; 0 for no limit.
         may_be_withheld: whether the product need not be offered: one more price level, after the lowest price.
-        lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing.
+        lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing; it
+            is wanted at the price that was asked when its last unit went.
         reference_price: price at which a taste's price sensitivity is stated; the list price unless given.
         quality: logits added to every voice's relevance.
         nest: products with the same word here are closer substitutes, under nested choice.

@@ -1,25 +1,66 @@
 """One sale as a Gymnasium environment: the batch with N = 1."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from flashsale_env.actions import ActionCodec
-from flashsale_env.core.metrics import METRICS
 from flashsale_env.core.rewards import REWARD_TERMS
+from flashsale_env.errors import unknown_name
+from flashsale_env.infos import info_of_sale
+from flashsale_env.masks import ActionMasks
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population
+from flashsale_env.registration import spec_of_sale
 from flashsale_env.rendering import render_rgb, render_text
 from flashsale_env.scenario import Scenario
+from flashsale_env.seeds import checked_seed, fresh_seeds
 from flashsale_env.simulator import Simulator
+from flashsale_env.tables import as_declared
+
+RENDER_MODES = ("ansi", "rgb_array")
+RENDER_FPS = 4
 
 
 def observation_space(layout: Layout) -> spaces.Box:
     """The flat box of a layout."""
     return spaces.Box(layout.low, layout.high, dtype=np.float32)
+
+
+def checked_render_mode(mode: str | None) -> str | None:
+    """The mode, if there is one of that name."""
+    if mode is not None and mode not in RENDER_MODES:
+        raise ValueError(f"render_mode must be None, 'ansi' or 'rgb_array', got {mode!r}.")
+    return mode
+
+
+def checked_scale(scale: float) -> float:
+    """The factor on rewards, if it is one that leaves their order as it is."""
+    number: float = as_declared(float, scale, "reward_scale")
+    if number <= 0:
+        raise ValueError(f"reward_scale must be above 0, got {number}.")
+    return number
+
+
+def check_options(options: Any, known: Sequence[str] = ()) -> None:
+    """Refuse reset options that nothing reads."""
+    for name in options or ():
+        if name not in known:
+            if known:
+                raise ValueError(unknown_name("reset option", name, known))
+            raise ValueError(f"reset of a single sale takes no options, got {name!r}; leave it out.")
+
+
+def frame(scenario: Scenario, sale: Any, mode: str | None) -> Any:
+    """One sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array"); None without a mode."""
+    if mode == "ansi":
+        return render_text(scenario, sale)
+    return render_rgb(scenario, sale) if mode == "rgb_array" else None
 
 
 class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
@@ -43,22 +84,28 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     sees: time, stock, sales, traffic, coupon, and what the encoder reads in customers' messages. It never holds
     tastes, true intents or the shocks of the sale.
 
-    **Reward**: currency earned in the tick, the sum of `info["reward_terms"]`. The opening stock was bought before the
-    sale, so its cost is in `info["metrics"]["profit"]` and not in the reward; a lost-sale penalty is in the reward and
-    not in the profit.
+    **Reward**: currency earned in the tick, the sum of the `reward_terms/...` of the info, times `reward_scale`. The
+    opening stock was bought before the sale, so its cost is in `info["profit"]` and not in the reward; a lost-sale
+    penalty is in the reward and not in the profit.
 
-    **End**: `terminated` at the close of the sale; never `truncated`.
+    **Info**: flat, one number a key, in currency whatever the scale: `profit`, `metrics/NAME`, `reward_terms/NAME`;
+    see `flashsale_env.infos`.
 
-    **Seeds**: `reset(seed=s)` opens the sale (s, episode 0); every `reset()` after it the next episode of s.
+    **End**: `terminated` at the close of the sale; never `truncated`. `spec.max_episode_steps` is the horizon + 1.
+
+    **Seeds**: `reset(seed=s)`, s in 0..2^64 - 1, opens the sale (s, episode 0); every `reset()` after it the next
+    episode of s. Without a seed the first sale is drawn from the system's entropy; `np_random_seed` tells which.
 
     Args:
         scenario: name of a shipped scenario, path of a TOML file, or a `Scenario`.
         population: "learned", "reference", "homogeneous", a folder, or a `Population`; the scenario's by default.
         actions: "box", "multidiscrete" or "discrete".
         render_mode: None, "ansi" or "rgb_array".
+        reward_scale: factor on the rewards. Infos keep currency.
+        clip_actions: whether box actions are cut to [-1, 1]; otherwise one outside is refused. NaN always is.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012  (Gymnasium's own form)
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012  (Gymnasium's own form)
 
     def __init__(
         self,
@@ -66,13 +113,16 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
         population: str | Population | None = None,
         actions: str = "box",
         render_mode: str | None = None,
+        reward_scale: float = 1.0,
+        clip_actions: bool = False,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode must be None, 'ansi' or 'rgb_array', got {render_mode!r}.")
-        self.render_mode = render_mode
-        self.simulator = Simulator(scenario, population, actions=actions, threads=1)
+        self.render_mode = checked_render_mode(render_mode)
+        self.reward_scale = checked_scale(reward_scale)
+        self.simulator = Simulator(scenario, population, actions=actions, clip_actions=clip_actions, threads=1)
         self.action_space = self.codec.space
         self.observation_space: spaces.Box = observation_space(self.layout)  # type: ignore[assignment]
+        self._masks: ActionMasks | None = None
+        self._spec: EnvSpec | None = None
         self._seed = 0
         self._episode = -1
 
@@ -91,17 +141,34 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
         """What each column of the action decides."""
         return self.simulator.codec
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """As `gymnasium.make` wrote it, with the longest episode and the known optimum of the sale that is played."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = spec_of_sale(spec, self.simulator, self.scenario.horizon_ticks + 1, self.reward_scale)
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """Open the next sale; `options` is not used."""
+        """Open the next sale.
+
+        Raises:
+            ValueError: the seed is no whole number in 0..2^64 - 1, or there are options.
+        """
+        check_options(options)
+        if seed is not None:
+            seed = checked_seed(seed)
+        elif self._episode < 0:
+            seed = int(fresh_seeds(1)[0])
         super().reset(seed=seed)
-        if seed is not None or self._episode < 0:
-            self._seed = (self.np_random_seed if seed is None else seed) % 2**64
-            self._episode = -1
+        if seed is not None:
+            self._seed, self._episode = seed, -1
         self._episode += 1
         observations = self.simulator.open(np.array([self._seed], np.uint64), np.array([self._episode], np.int64))
-        return observations[0], self._info(np.zeros(len(REWARD_TERMS)))
+        return observations[0], info_of_sale(self.simulator.measure()[0], np.zeros(len(REWARD_TERMS)))
 
     def step(self, action: Any) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Play one tick.
@@ -110,23 +177,24 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
             ValueError: the action has a wrong shape or type, is not finite or out of range; nothing was played.
             gymnasium.error.ResetNeeded: the sale is closed, or was never opened.
         """
-        sales = self.simulator.sales
-        if self._episode < 0 or sales["tick"][0] >= self.scenario.horizon_ticks:
+        sales, horizon = self.simulator.sales, self.simulator.scenario.horizon_ticks
+        if self._episode < 0 or sales["tick"][0] >= horizon:
             raise gym.error.ResetNeeded("the sale is closed or was never opened: call reset() to open one.")
-        observations, rewards, terms = self.simulator.advance(np.asarray(action)[None])
-        closed = bool(sales["tick"][0] >= self.scenario.horizon_ticks)
-        return observations[0], float(rewards[0]), closed, False, self._info(terms[0])
+        observations, rewards, terms = self.simulator.advance(self.simulator.codec.batch_of_one(action))
+        closed = bool(sales["tick"][0] >= horizon)
+        info = info_of_sale(self.simulator.measure()[0], terms[0])
+        return observations[0], float(rewards[0]) * self.reward_scale, closed, False, info
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """(A,) which levels of a grid action are worth considering now, see `flashsale_env.masks`.
+
+        Raises:
+            ValueError: actions are of the box encoding.
+        """
+        if self._masks is None:
+            self._masks = ActionMasks(self.scenario, self.codec.encoding)
+        return np.asarray(self._masks(self.simulator.observe())[0])
 
     def render(self) -> Any:
         """The state of the sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array")."""
-        if self.render_mode == "ansi":
-            return render_text(self.scenario, self.simulator.sales[0])
-        if self.render_mode == "rgb_array":
-            return render_rgb(self.scenario, self.simulator.sales[0])
-        return None
-
-    def _info(self, terms: npt.NDArray[np.float64]) -> dict[str, Any]:
-        return {
-            "reward_terms": dict(zip(REWARD_TERMS, terms.tolist(), strict=True)),
-            "metrics": dict(zip(METRICS, self.simulator.measure()[0].tolist(), strict=True)),
-        }
+        return frame(self.scenario, self.simulator.sales[0], self.render_mode)

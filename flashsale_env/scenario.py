@@ -332,6 +332,7 @@ class Scenario:
 
     Args:
         name: what it is called in tables and environment ids.
+        version: of the scenario under its name, the v of its environment id; a change of behaviour is a new one.
         description: one line for `flashsale list`.
         horizon_ticks: decision periods in a sale.
         tick_minutes: length of one of them.
@@ -351,6 +352,7 @@ class Scenario:
     tick_minutes: float = field(metadata=example(1.0))
     products: tuple[Product, ...]
     arrivals: Arrivals
+    version: int = 0
     description: str = ""
     choice: Choice = Choice()
     pricing: Pricing = Pricing()
@@ -365,6 +367,8 @@ class Scenario:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.version < 0:
+            raise ValueError(f"version must be at least 0, got {self.version}.")
         for name in ("tick_minutes", "memory_minutes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name):g}.")

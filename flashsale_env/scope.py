@@ -58,7 +58,7 @@ class Scope:
     customers: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        known = {*_leaves(Scenario)} - {"population"}
+        known = {*option_names(Scenario)} - {"population"}
         unknown = [*self.options.keys() - known, *set(self.customers) - _field_names(Population)]
         if unknown:
             raise ValueError(f"the scope of {self.claim} names {', '.join(sorted(unknown))}, which is no field.")
@@ -150,7 +150,7 @@ def _field_names(kind: Any) -> set[str]:
     return {field.name for field in dataclasses.fields(kind)}
 
 
-def _leaves(kind: Any, prefix: str = "") -> Iterator[str]:
+def option_names(kind: Any, prefix: str = "") -> Iterator[str]:
     """Dotted names of all fields of a dataclass and of the parts it is declared to hold."""
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
@@ -158,7 +158,7 @@ def _leaves(kind: Any, prefix: str = "") -> Iterator[str]:
         if not held:
             yield prefix + field.name
         for part in held:
-            yield from _leaves(part, f"{prefix}{field.name}.")
+            yield from option_names(part, f"{prefix}{field.name}.")
 
 
 def _flat(hint: Any) -> list[Any]:

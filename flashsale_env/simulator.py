@@ -7,11 +7,13 @@ A single environment is this class with N = 1. Rows are independent, so the numb
 the time it takes.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,9 @@ from flashsale_env.core.rewards import REWARD_TERMS
 from flashsale_env.observations import Layout
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import Scenario, load_scenario
+from flashsale_env.seeds import seed_array
 from flashsale_env.state import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
+from flashsale_env.tables import as_declared
 
 # Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
 _WORTH_A_THREAD = 2_000
@@ -68,6 +72,41 @@ def _call(function: Any, arguments: tuple[Any, ...], begin: int, end: int) -> No
     function(*arguments, begin, end)
 
 
+def checked_count(name: str, value: Any, least: int) -> int:
+    """A count as a Python integer.
+
+    Raises:
+        ValueError: not a whole number, or below the least.
+
+    >>> checked_count("sales", 8, 1)
+    8
+    """
+    number: int = as_declared(int, value, name)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}.")
+    return number
+
+
+def _free_memory() -> int | None:
+    """Bytes of memory that this machine can still give, None where it does not say."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _require_memory(sales: int, bytes_each: int) -> None:
+    """Refuse what could not be held, before it is asked for: some systems promise any memory and then kill."""
+    needed, free = sales * bytes_each, _free_memory()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{sales:,} sales at once take {sales:,} x {bytes_each:,} bytes = {needed / 1e9:,.0f} GB of memory, and "
+            f"{free / 1e9:,.0f} GB are free: at most {free // bytes_each:,} sales. Play them one batch after another."
+        )
+
+
 class Simulator:
     """A batch of N sales of one scenario.
 
@@ -76,13 +115,17 @@ class Simulator:
         population: name, folder or object; the scenario's own by default.
         sales: N.
         actions: encoding of the actions, see `flashsale_env.actions`.
+        clip_actions: whether box actions are cut to [-1, 1] before they are checked.
         threads: rows are split over at most this many threads; all usable cores by default.
-        log_rows: visits recorded per sale in `logs`, for estimating demand.
+        log_rows: room for so many visits of each sale, for `choice_log`.
 
     Attributes:
         sales: (N,) structured array, the whole state; `sales["on_hand"]` is (N, M). Copy it for a snapshot and assign
             a copy back (`simulator.sales[:] = snapshot`) to return to it.
-        logs: (N, log_rows) structured array of `state.log_dtype`; voice numbers are rows of the population.
+        plays_own_population: whether the customers are those that the scenario names.
+
+    Raises:
+        ValueError: unknown names, wrong counts, or more sales than the machine has memory for.
     """
 
     def __init__(
@@ -92,24 +135,28 @@ class Simulator:
         *,
         sales: int = 1,
         actions: str = "box",
+        clip_actions: bool = False,
         threads: int | None = None,
         log_rows: int = 0,
     ) -> None:
-        if sales < 1:
-            raise ValueError(f"sales must be at least 1, got {sales}.")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, got {threads}.")
+        sales, log_rows = checked_count("sales", sales, 1), checked_count("log_rows", log_rows, 0)
+        threads = None if threads is None else checked_count("threads", threads, 1)
         self.scenario = load_scenario(scenario)  # type: ignore[arg-type]
+        self.plays_own_population = population is None or population == self.scenario.population
         self.population = load_population(
             self.scenario.population if population is None else population,  # type: ignore[arg-type]
             [product.title for product in self.scenario.products],
         )
         self.layout = Layout(self.scenario)
-        self.codec = ActionCodec(self.scenario, actions)
+        self.codec = ActionCodec(self.scenario, actions, clip=clip_actions)
         self.instance = build_instance(self.scenario, self.population, self.layout)
         products = len(self.scenario.products)
-        self.sales = _kernel_view(np.zeros(sales, sale_dtype(products, self.instance.slots)))
-        self.logs = np.zeros((sales, log_rows), log_dtype(products))
+        sale, visit = sale_dtype(products, self.instance.slots), log_dtype(products)
+        _require_memory(sales, sale.itemsize + log_rows * visit.itemsize + 4 * self.layout.size)
+        self.sales = _kernel_view(np.zeros(sales, sale))
+        self._logs = np.zeros((sales, log_rows), visit)
+        self._opened = np.zeros(sales, np.bool_)
+        self._all_opened = False
         self._usable = threads or _usable_cores()
         busiest = float(self.instance.schedule[:, 0].mean())
         self._threads = min(self._usable, max(1, int(sales * busiest / _WORTH_A_THREAD)))
@@ -135,7 +182,7 @@ class Simulator:
         # A copy brings equal types of its own; the core is quick only with the ones it knows (see `state`).
         products = len(self.scenario.products)
         self.sales = _kernel_view(self.sales.view(sale_dtype(products, self.instance.slots)))
-        self.logs = self.logs.view(log_dtype(products))
+        self._logs = self._logs.view(log_dtype(products))
         self.instance = dataclasses.replace(
             self.instance,
             rules=self.instance.rules.view(rules_dtype(products)),
@@ -157,16 +204,23 @@ class Simulator:
         episodes: npt.NDArray[np.int64],
         rows: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Open new sales in these rows (all by default) and return their first observations, (rows, D)."""
+        """Open new sales in these rows (all by default) and return their first observations, (rows, D).
+
+        Raises:
+            ValueError: not a seed and an episode for each row, or one is no whole number of at least 0.
+        """
         rows = self._everyone if rows is None else rows
+        seeds = seed_array(seeds, len(rows))
         self.sales[rows] = np.zeros(1, self.sales.dtype)
+        self._opened[rows] = True
+        self._all_opened = self._all_opened or bool(self._opened.all())
         observations = np.empty((len(rows), self.layout.size), np.float32)
         self._split(
             kernel.open_sales,
             len(rows),
             (
                 *self._fixed,
-                np.ascontiguousarray(seeds, np.uint64),
+                seeds,
                 np.ascontiguousarray(episodes, np.int64),
                 np.ascontiguousarray(rows, np.int64),
                 observations,
@@ -188,14 +242,17 @@ class Simulator:
 
         Raises:
             ValueError: wrong shape, not a number, or out of range.
+            RuntimeError: a sale was never opened.
         """
         n = len(self.sales)
+        if not self._all_opened:
+            raise RuntimeError(f"{int((~self._opened).sum())} of {n} sales were never opened: call open() first.")
         checked = self.codec.check(actions, n)
         observations = np.empty((n, self.layout.size), np.float32)
         rewards = np.empty(n)
         terms = np.empty((n, len(REWARD_TERMS)))
         encoding = self.codec.kernel_encoding
-        arguments = (*self._fixed, encoding, checked, observations, rewards, terms, _kernel_view(self.logs))
+        arguments = (*self._fixed, encoding, checked, observations, rewards, terms, _kernel_view(self._logs))
         if self._is_split(n):
             bad = kernel.first_invalid(self._fixed[1], encoding, checked)
             if bad < 0:
@@ -203,7 +260,7 @@ class Simulator:
         else:
             bad = self._split(kernel.advance, n, arguments)
         if bad >= 0:
-            raise self.codec.complain(checked[bad], int(bad))
+            raise self.codec.complain(checked[bad], int(bad), n)
         return observations, rewards, terms
 
     def observe(self) -> npt.NDArray[np.float32]:
@@ -219,10 +276,28 @@ class Simulator:
         return out
 
     def choice_log(self) -> npt.NDArray[np.void]:
-        """The recorded visits of all sales, sale by sale in time order, `voice` being a row of the population."""
-        visits = [self.logs[i, : min(s, self.logs.shape[1])] for i, s in enumerate(self.sales["customers"])]
-        log = np.concatenate(visits) if visits else self.logs[:0].reshape(-1)
+        """Every visit of all sales so far, sale by sale in time order.
+
+        Returns:
+            (visits,) records of `state.log_dtype`: `row`, `seed` and `episode` say which sale a visit belongs to, and
+            `voice` is a row of the population.
+
+        Raises:
+            ValueError: a sale had more visits than `log_rows`, so the log is not whole.
+        """
+        visits, room = self.sales["customers"], self._logs.shape[1]
+        missing = np.maximum(visits - room, 0)
+        if missing.any():
+            raise ValueError(
+                f"{missing.sum():,} of {visits.sum():,} visits were not recorded: {np.count_nonzero(missing)} of "
+                f"{len(visits)} sales had more than log_rows = {room:,}, the busiest one {visits.max():,}. "
+                f"Make the simulator with log_rows={visits.max()} or more and play the sales again."
+            )
+        log = np.concatenate([self._logs[i, :n] for i, n in enumerate(visits)])
         log["voice"] = self.instance.voice_rows[log["voice"]]
+        log["row"] = np.repeat(self._everyone, visits)
+        for name in ("seed", "episode"):
+            log[name] = np.repeat(self.sales[name], visits)
         return log
 
     def ask_core(self, function: Any, *arguments: Any) -> Any:

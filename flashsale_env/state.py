@@ -40,11 +40,12 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("reserve", "i8", (products,)),
             ("inbound", "i8", (slots, products)),  # slot t % R arrives in tick t
             # what is on offer
-            ("price", "f8", (products,)),  # currency, after markdown; 0 where the product is not offered
+            ("price", "f8", (products,)),  # currency, set by the last action; 0 where the product is not offered
             ("coupon_depth", "f8"),
             ("coupon_budget", "f8"),  # currency left
             ("targeted_depth", "f8", (N_INTENTS,)),
-            ("price_share", "f4", (products,)),  # price over reference price
+            # price tags, over reference price: NOT_OFFERED, or for what is out the price asked when its last unit went
+            ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),
             ("coming_share", "f8"),  # share of the dominating stream that comes
             # * shocks of this sale
@@ -53,7 +54,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("mix", "f8", (N_INTENTS,)),  # cumulative over latent classes
             # counts since the opening
             ("customers", "i8"),
-            ("demand", "i8", (products,)),  # * first choices over the full assortment
+            ("demand", "i8", (products,)),  # * first choices over what is offered and what is out
             ("sold", "i8", (products,)),
             ("lost", "i8", (products,)),  # *
             ("ordered", "i8", (products,)),
@@ -71,7 +72,7 @@ def sale_dtype(products: int, slots: int) -> np.dtype[np.void]:
             ("tick_ordering", "f8"),
             # exponentially weighted
             ("recent_customers", "f8"),
-            ("recent_expected", "f8"),
+            ("recent_expected", "f8"),  # with the coupon that was announced
             ("recent_sold", "f8", (products,)),
             ("recent_messages", "f8"),
             ("recent_intents", "f8", (N_INTENTS,)),
@@ -155,11 +156,14 @@ def log_dtype(products: int) -> np.dtype[np.void]:
     """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
     return np.dtype(
         [
+            ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
+            ("seed", "u8"),
+            ("episode", "i8"),
             ("voice", "i4"),
             ("tick", "i4"),
             ("bought", "i4"),
             ("clips", "u1"),
-            ("available", "u1", (products,)),  # on hand and offered
+            ("available", "u1", (products,)),  # on hand and offered; else the shares are those on the price tag
             ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),
         ]

@@ -13,7 +13,7 @@ import functools
 import json
 import math
 import numbers
-import tomllib
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flashsale_env.errors import unknown_name
+
+if sys.version_info >= (3, 11):
+    import tomllib as tomllib  # whoever reads TOML takes it from here
+else:
+    import tomli as tomllib
 
 T = TypeVar("T")
 

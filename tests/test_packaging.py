@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from flashsale_env.tables import tomllib
 
 ROOT = Path(__file__).parent.parent
 
@@ -94,11 +95,11 @@ import sys
 for name in ("torch", "transformers", "stable_baselines3", "pandas", "matplotlib", "typer"):
     sys.modules[name] = None  # an import of it fails, as in a bare install
 import gymnasium as gym
-env = gym.make("flashsale_env:FlashSale/Standard-v0")
+env = gym.make("flashsale_env:FlashSale/Standard-v1")
 observation, info = env.reset(seed=0)
 observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
 import flashsale_env
-print(flashsale_env.__file__, info["metrics"]["customers"] > 0)
+print(flashsale_env.__file__, info["metrics/customers"] > 0)
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

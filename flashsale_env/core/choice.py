@@ -6,15 +6,16 @@ Axes    M products; number M means "buys nothing".
 Units   utility in logits, the outside option at 0; prices as a share of the product's reference price.
 
 Every model returns two choices: over the full assortment (what the customer came for) and over what is on hand at
-that moment. A new model is one scalar function, one branch of `choose`, one of `reservation_prices` and one line in
-`CHOICE_MODELS`.
+that moment. The full assortment is what is offered and what is out; a product that is on hand and not offered is in
+neither, whatever its customers are like. A new model is one scalar function, one branch of `choose`, one of
+`reservation_prices` and one line in `CHOICE_MODELS`.
 """
 
 import math
 
 import numpy as np
 
-from flashsale_env.core import streams
+from flashsale_env.core import promotions, streams
 from flashsale_env.core.compiler import scalar
 
 MNL, EXPONENTIAL, NESTED, MIXED = 0, 1, 2, 3
@@ -39,11 +40,12 @@ def taste_bits(key, bits, alternative):
 
 
 @scalar
-def multinomial_logit(rules, voice, sale, key, clips, sensitivity, appetite):
+def multinomial_logit(rules, voice, sale, key, clips, paying, asked, appetite):
     """Utility is relevance + quality + appeal - sensitivity·price, plus one Gumbel draw a product (McFadden 1974).
 
     The draw belongs to the customer and the product, so raising one price never changes what the customer thinks of
-    another product. `appetite` is what this customer adds to every product.
+    another product. `paying` is the price sensitivity that counts this customer's offer, at most `asked`, the one for
+    what is out. `appetite` is what this customer adds to every product.
     """
     n_products = rules.n_products
     bits = taste_bits(key, np.uint64(0), 0)
@@ -54,13 +56,17 @@ def multinomial_logit(rules, voice, sale, key, clips, sensitivity, appetite):
     for j in range(n_products):
         bits = taste_bits(key, bits, j + 1)
         price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        utility = voice.utility[j] + sale.appeal[j] - sensitivity * price + streams.GUMBEL[bits & _LOW16]
-        if utility > best_wanted:
-            best_wanted = utility
-            wanted = j
-        if utility > best_on_hand and sale.on_hand[j] > 0:
-            best_on_hand = utility
-            bought = j
+        draw = streams.GUMBEL[bits & _LOW16]
+        utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
+        if utility > best_on_hand and promotions.is_offered(price):
+            if sale.on_hand[j] > 0:
+                best_on_hand = utility
+                bought = j
+            else:
+                utility = voice.utility[j] + sale.appeal[j] - asked * price + draw
+            if utility > best_wanted:
+                best_wanted = utility
+                wanted = j
     return wanted, bought
 
 
@@ -99,7 +105,7 @@ def nest_draw(rules, key, nest):
 
 
 @scalar
-def nested_logit(rules, voice, sale, key, clips, sensitivity):
+def nested_logit(rules, voice, sale, key, clips, paying, asked):
     """Multinomial logit whose draws are alike inside a nest: a product out of reach is replaced by its like first."""
     n_products = rules.n_products
     bits = taste_bits(key, np.uint64(0), 0)
@@ -116,19 +122,22 @@ def nested_logit(rules, voice, sale, key, clips, sensitivity):
         bits = taste_bits(key, bits, j + 1)
         price = sale.coupon_price_share[j] if clips else sale.price_share[j]
         draw = dissimilarity * (streams.GUMBEL[bits & _LOW16] + common)
-        utility = voice.utility[j] + sale.appeal[j] - sensitivity * price + draw
-        if utility > best_wanted:
-            best_wanted = utility
-            wanted = j
-        if utility > best_on_hand and sale.on_hand[j] > 0:
-            best_on_hand = utility
-            bought = j
+        utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
+        if utility > best_on_hand and promotions.is_offered(price):
+            if sale.on_hand[j] > 0:
+                best_on_hand = utility
+                bought = j
+            else:
+                utility = voice.utility[j] + sale.appeal[j] - asked * price + draw
+            if utility > best_wanted:
+                best_wanted = utility
+                wanted = j
     return wanted, bought
 
 
 @scalar
-def exponential_willingness_to_pay(rules, voice, sale, key, clips, drift):
-    """Willingness to pay for each product is exponential with mean drift·reference/sensitivity.
+def exponential_willingness_to_pay(rules, voice, sale, key, clips, paying, asked):
+    """Willingness to pay for each product is exponential with mean `paying` reference prices, `asked` for what is out.
 
     The customer takes the product with the largest surplus, if any is positive. With one product the demand at price
     p is exp(-p/theta), the model of Gallego & van Ryzin (1994).
@@ -139,7 +148,9 @@ def exponential_willingness_to_pay(rules, voice, sale, key, clips, drift):
     best_on_hand = 0.0
     for j in range(rules.n_products):
         price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        mean = drift / np.float64(voice.price_sensitivity)
+        if not promotions.is_offered(price):
+            continue
+        mean = paying if sale.on_hand[j] > 0 else asked
         surplus = -mean * math.log(streams.uniform(streams.subkey(key, streams.TASTE + j))) - price
         surplus *= rules.reference_price[j]
         if surplus > best_wanted:
@@ -152,15 +163,23 @@ def exponential_willingness_to_pay(rules, voice, sale, key, clips, drift):
 
 
 @scalar
-def choose(rules, voice, sale, key, clips, drift):
-    """(choice over the full assortment, choice over what is on hand), by the scenario's model."""
+def choose(rules, voice, sale, key, clips, drift, payable):
+    """(choice over the full assortment, choice over what is on hand), by the scenario's model.
+
+    `payable` is the share of the price that this customer pays for what is on hand. All prices lower by a factor are
+    the same to a customer as a willingness to pay higher by it.
+    """
+    paying = drift / payable
     if rules.choice_model == EXPONENTIAL:
-        return exponential_willingness_to_pay(rules, voice, sale, key, clips, drift)
-    if rules.choice_model == NESTED:
-        return nested_logit(rules, voice, sale, key, clips, np.float32(voice.price_sensitivity / drift))
+        sensitivity = np.float64(voice.price_sensitivity)
+        return exponential_willingness_to_pay(rules, voice, sale, key, clips, paying / sensitivity, drift / sensitivity)
     factor, appetite = own_taste(rules, key)
-    sensitivity = np.float32(factor * voice.price_sensitivity / drift)
-    return multinomial_logit(rules, voice, sale, key, clips, sensitivity, np.float32(appetite))
+    sensitivity = factor * np.float64(voice.price_sensitivity)
+    lowered = np.float32(sensitivity / paying)
+    asked = np.float32(sensitivity / drift) if rules.targeted else lowered
+    if rules.choice_model == NESTED:
+        return nested_logit(rules, voice, sale, key, clips, lowered, asked)
+    return multinomial_logit(rules, voice, sale, key, clips, lowered, asked, np.float32(appetite))
 
 
 @scalar

@@ -12,14 +12,19 @@ from flashsale_env.core.compiler import scalar
 
 @scalar
 def record_offer(rules, sale, voice, row, record):
-    """What can be bought and at which price, at the moment the customer looks."""
+    """What can be bought and at which price, at the moment the customer looks.
+
+    What cannot be bought keeps what its tag bears: the last price asked of what is out, `NOT_OFFERED` otherwise.
+    """
     payable = np.float32(promotions.payable_share(rules, sale, voice))
     record.voice = row
     record.tick = sale.tick
     for j in range(rules.n_products):
-        record.available[j] = sale.on_hand[j] > 0 and sale.price[j] > 0.0
-        record.price_share[j] = sale.price_share[j] * payable
-        record.coupon_price_share[j] = sale.coupon_price_share[j] * payable
+        available = sale.on_hand[j] > 0 and promotions.is_offered(sale.price_share[j])
+        share = payable if available else np.float32(1.0)
+        record.available[j] = available
+        record.price_share[j] = sale.price_share[j] * share
+        record.coupon_price_share[j] = sale.coupon_price_share[j] * share
 
 
 @scalar

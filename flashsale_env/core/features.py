@@ -79,9 +79,7 @@ FEATURES = {
         "log ratio",
         "log share of units left (on hand + in transit) less log share of customers left",
     ),
-    "price": Feature(
-        PRICE, "product", 0.0, 1.0, "share of list price", "price shown in the last tick; 0 if not offered"
-    ),
+    "price": Feature(PRICE, "product", 0.0, 1.0, "share of list price", "price set in the last tick; 0 if not offered"),
     "conversion": Feature(
         CONVERSION,
         "product",
@@ -97,7 +95,7 @@ FEATURES = {
         0.0,
         4.0,
         "ratio",
-        "recent customers over those expected; messages before the opening",
+        "recent customers over those expected, coupon announced included; messages before the opening",
         remembers=True,
     ),
     "coupon_depth": Feature(COUPON_DEPTH, "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick"),

@@ -28,9 +28,15 @@ METRICS = {
     "profit": (PROFIT, "money terms of the reward less the opening stock's cost; currency, no penalties"),
     "revenue": (GROSS_REVENUE, "what customers paid; currency"),
     "customers": (CUSTOMERS, "customers who came"),
-    "demand": (DEMAND, "customers who wanted a product, whether it was there or not"),
+    "demand": (
+        DEMAND,
+        "customers who wanted a product on hand or out; what is out at the price asked for its last unit",
+    ),
     "units_sold": (UNITS_SOLD, "units sold"),
-    "lost_sales": (LOST_SALES, "customers whose first choice was out and who bought nothing"),
+    "lost_sales": (
+        LOST_SALES,
+        "customers whose first choice was out, at the price asked for its last unit, who bought nothing",
+    ),
     "units_ordered": (UNITS_ORDERED, "units ordered from the reserve"),
     "sell_through": (SELL_THROUGH, "units sold over all units the shop owned, ordered ones included"),
     "fill_rate": (FILL_RATE, "units sold over units wanted"),

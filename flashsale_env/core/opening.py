@@ -63,6 +63,7 @@ def open_sale(rules, voices, grids, seed, episode, sale):
         sale.on_hand[j] = rules.initial_stock[j]
         sale.reserve[j] = rules.initial_reserve[j]
         sale.price[j] = grids[j, 0]
+        sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
     sale.coupon_budget = rules.coupon_budget
     promotions.price_tags(rules, sale)
     draw_shocks(rules, sale)

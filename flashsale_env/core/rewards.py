@@ -17,7 +17,11 @@ REWARD_TERMS = {
     "ordering": (ORDERING, True, "fixed cost of an order and freight of its units, paid when ordered"),
     "holding": (HOLDING, True, "holding cost of the units on hand at the end of the tick"),
     "salvage": (SALVAGE, True, "at the close: salvage value of leftovers, on hand or inbound"),
-    "lost_sales": (LOST_SALES, False, "goodwill penalty for lost sales; in the reward, never in the profit"),
+    "lost_sales": (
+        LOST_SALES,
+        False,
+        "goodwill penalty for lost sales (see the metric); in the reward, never in the profit",
+    ),
 }
 
 

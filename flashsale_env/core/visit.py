@@ -1,7 +1,8 @@
 """One customer's visit, from reading the offer to leaving.
 
 Owns    the bookkeeping of a visit: demand, sale, lost sale, coupon, message.
-A lost sale is a customer whose first choice over the full assortment was out and who bought nothing.
+A lost sale is a customer whose first choice over the full assortment was out and who bought nothing. The full
+assortment is what is offered and what is out, each at the price on its tag (see `promotions`).
 """
 
 from flashsale_env.core import choice, promotions, streams
@@ -14,8 +15,7 @@ def visit(rules, voices, row, sale, key, marks, drift):
     voice = voices[row]
     payable = promotions.payable_share(rules, sale, voice)
     clips = sale.coupon_depth > 0.0 and streams.middle16(marks) < voice.coupon_affinity
-    # All prices lower by a factor are the same to a customer as a willingness to pay higher by it.
-    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift / payable)
+    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable)
     sale.customers += 1
     sale.tick_customers += 1
     if wanted < rules.n_products:
@@ -27,8 +27,9 @@ def visit(rules, voices, row, sale, key, marks, drift):
             sale.tick_sold[bought] += 1
             sale.tick_revenue += paid * payable
             sale.targeted_spend += paid * (1.0 - payable)
-            if clips:
-                promotions.redeem(rules, sale, bought, paid)
+            redeemed = clips and promotions.redeem(sale, bought, paid)
+            if redeemed or sale.on_hand[bought] == 0:
+                promotions.price_tags(rules, sale)
         else:
             sale.lost[wanted] += 1
             sale.tick_lost[wanted] += 1

@@ -39,7 +39,7 @@ def test_play_equals_the_single_environment(chaser):
         total += reward
     assert table["ret"][0] == total
     for name in METRICS:
-        assert table[name][0] == info["metrics"][name]
+        assert table[name][0] == info[f"metrics/{name}"]
 
 
 def test_progress_ends_at_the_number_of_sales(chaser):

@@ -9,6 +9,7 @@ from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatist
 import flashsale_env as fs
 
 MODES = list(AutoresetMode)
+STANDARD, PERIODIC = fs.environment_id("standard"), fs.environment_id("gvr-periodic")
 
 
 @pytest.mark.parametrize("name", [fs.environment_id(name) for name in fs.SCENARIOS])
@@ -35,12 +36,12 @@ def test_row_i_is_the_single_environment_with_seed_s_plus_i(name, encoding):
         assert rewards.dtype == np.float64
         assert terminated[3] == closed
         assert not truncated.any()
-        assert infos["metrics"]["profit"][3] == info["metrics"]["profit"]
-        assert infos["reward_terms"]["revenue"][3] == info["reward_terms"]["revenue"]
+        assert infos["profit"][3] == info["profit"]
+        assert infos["reward_terms/revenue"][3] == info["reward_terms/revenue"]
 
 
 def test_it_is_the_native_batch():
-    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=3)
+    venv = gym.make_vec(STANDARD, num_envs=3)
     assert isinstance(venv.unwrapped, fs.FlashSaleVectorEnv)
     assert venv.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
 
@@ -48,10 +49,8 @@ def test_it_is_the_native_batch():
 @pytest.mark.parametrize("mode", MODES)
 def test_every_autoreset_mode_matches_gymnasiums_own_loop(mode):
     """Observations, rewards and ends equal those of SyncVectorEnv over single environments."""
-    venv = gym.make_vec("FlashSale/GvrPeriodic-v0", num_envs=4, autoreset_mode=mode.value)
-    loop = gym.vector.SyncVectorEnv(
-        [lambda: gym.make("FlashSale/GvrPeriodic-v0") for _ in range(4)], autoreset_mode=mode
-    )
+    venv = gym.make_vec(PERIODIC, num_envs=4, autoreset_mode=mode.value)
+    loop = gym.vector.SyncVectorEnv([lambda: gym.make(PERIODIC) for _ in range(4)], autoreset_mode=mode)
     venv.action_space.seed(1)
     assert np.array_equal(venv.reset(seed=9)[0], loop.reset(seed=9)[0])
     for _ in range(33):
@@ -62,15 +61,15 @@ def test_every_autoreset_mode_matches_gymnasiums_own_loop(mode):
         if mode is AutoresetMode.SAME_STEP and ours[2].any():
             assert np.array_equal(ours[4]["_final_obs"], theirs[4]["_final_obs"])
             assert np.array_equal(np.stack(ours[4]["final_obs"]), np.stack(theirs[4]["final_obs"]))
-            profit = ours[4]["final_info"]["metrics"]["profit"]
-            assert np.array_equal(profit, theirs[4]["final_info"]["metrics"]["profit"])
+            profit = ours[4]["final_info"]["profit"]
+            assert np.array_equal(profit, theirs[4]["final_info"]["profit"])
         if mode is AutoresetMode.DISABLED and ours[2].any():
             options = {"reset_mask": ours[2]}
             assert np.array_equal(venv.reset(options=options)[0], loop.reset(options=options)[0])
 
 
 def test_disabled_autoreset_refuses_to_play_a_closed_sale():
-    venv = gym.make_vec("FlashSale/GvrPeriodic-v0", num_envs=2, autoreset_mode=AutoresetMode.DISABLED)
+    venv = gym.make_vec(PERIODIC, num_envs=2, autoreset_mode=AutoresetMode.DISABLED)
     venv.reset(seed=0)
     for _ in range(10):
         venv.step(venv.action_space.sample())
@@ -79,7 +78,7 @@ def test_disabled_autoreset_refuses_to_play_a_closed_sale():
 
 
 def test_a_masked_reset_leaves_the_other_sales_alone():
-    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=3, autoreset_mode=AutoresetMode.DISABLED)
+    venv = gym.make_vec(STANDARD, num_envs=3, autoreset_mode=AutoresetMode.DISABLED)
     first, _ = venv.reset(seed=0)
     played = venv.step(venv.action_space.sample())[0]
     mask = np.array([False, True, False])
@@ -92,14 +91,14 @@ def test_a_masked_reset_leaves_the_other_sales_alone():
 
 
 def test_consecutive_observations_share_no_memory():
-    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=3)
+    venv = gym.make_vec(STANDARD, num_envs=3)
     before = venv.reset(seed=0)[0]
     after = venv.step(venv.action_space.sample())[0]
     assert not np.shares_memory(before, after)
 
 
 def test_gymnasiums_vector_wrappers_work():
-    venv = RecordEpisodeStatistics(NormalizeObservation(gym.make_vec("FlashSale/GvrPeriodic-v0", num_envs=6)))
+    venv = RecordEpisodeStatistics(NormalizeObservation(gym.make_vec(PERIODIC, num_envs=6)))
     venv.reset(seed=0)
     total = np.zeros(6)
     for _ in range(10):
@@ -110,7 +109,7 @@ def test_gymnasiums_vector_wrappers_work():
 
 
 def test_seeds_may_be_given_one_by_one():
-    venv = gym.make_vec("FlashSale/Standard-v0", num_envs=3)
+    venv = gym.make_vec(STANDARD, num_envs=3)
     a = venv.reset(seed=[7, 8, 9])[0]
     assert np.array_equal(a, venv.reset(seed=7)[0])
     with pytest.raises(ValueError, match="one seed for each of 3 sales, got 2"):

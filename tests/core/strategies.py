@@ -111,6 +111,60 @@ def scenarios(draw):
 
 
 @st.composite
+def near_textbook_scenarios(draw):
+    """Small sales with prices near what customers pay: a textbook's, or with one option more that no textbook has."""
+    beyond = draw(st.sampled_from(["nothing"] * 5 + ["coupon", "targeted", "shocks", "penalty", "choice"]))
+    bernoulli, mnl = draw(st.booleans()), draw(st.booleans())
+    model, own = ("mnl" if mnl else "exponential"), {}
+    if beyond == "choice":
+        model, own = draw(
+            st.sampled_from(
+                [("nested", {"dissimilarity": 0.4}), ("mixed", {"sensitivity_sd": 0.8, "appetite_sd": 1.0})]
+            )
+        )
+    continuous = draw(st.booleans())
+    several = continuous and not bernoulli  # needs one product to be solved
+    titles = [f"product {j}" for j in range(1 if several else draw(st.sampled_from(PRODUCTS)))]
+    goods = []
+    for title in titles:
+        unit_cost = draw(_floats(0.0, 1.0))
+        prices = sorted(draw(st.sets(st.sampled_from([0.5, 0.8, 1.2, 2.0, 3.0]), min_size=2, max_size=3)), reverse=True)
+        goods.append(
+            fs.Product(
+                title,
+                tuple(prices),
+                draw(st.integers(1, 4)),
+                unit_cost=unit_cost,
+                salvage_value=unit_cost * draw(st.sampled_from([0.0, 0.5, 1.5])),
+                holding_cost=draw(st.sampled_from([0.0, 5.0])),
+                storage=draw(st.sampled_from([0, 9])),
+                may_be_withheld=not continuous and draw(st.booleans()),
+                lost_sale_penalty=0.5 if beyond == "penalty" else 0.0,
+                reference_price=draw(_floats(0.4, 2.0)),
+                quality=0.0 if model == "exponential" else draw(_floats(-1.0, 3.0)),
+                nest="kind" if model == "nested" else "",
+            )
+        )
+    ticks = draw(st.integers(2, 5))
+    late = draw(st.sampled_from([0.0, 0.4]))
+    return fs.Scenario(
+        name="near a textbook",
+        horizon_ticks=ticks,
+        tick_minutes=1.0,
+        products=tuple(goods),
+        arrivals=fs.Arrivals(
+            draw(_floats(0.05, 0.4 if bernoulli else 3.0)), late_share=late, law="bernoulli" if bernoulli else "poisson"
+        ),
+        choice=fs.Choice(model, drift=draw(st.sampled_from([(1.0,), (1.5, 0.6)])), **own),
+        pricing=fs.Pricing(continuous),
+        coupon=fs.Coupon((0.0, 0.4), 2.0, traffic_lift=0.0 if bernoulli else 0.5) if beyond == "coupon" else None,
+        targeted=fs.Targeted((0.0, 0.5)) if beyond == "targeted" else None,
+        shocks=fs.Shocks(mix_sd=0.5, appeal_sd=0.7 * (model != "exponential")) if beyond == "shocks" else fs.Shocks(),
+        messages=fs.Messages(0.5) if beyond == "targeted" else None,
+    )
+
+
+@st.composite
 def populations(draw, scenario):
     """A few voices of two intents or more, with any tastes that the scenario's choice model reads."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -65,14 +65,14 @@ def sold_out_log(scenario: Scenario, seed: int, intent: str = "urgent_purchase",
     scarce = scenario.replace(
         products=tuple(type(scenario.products[0])(**product) for product in short), shocks=Shocks(), coupon=None
     )
-    simulator = Simulator(scarce, bank, sales=sales, actions="multidiscrete", log_rows=2000)
+    simulator = Simulator(scarce, bank, sales=sales, actions="multidiscrete", log_rows=4000)
     rng = np.random.default_rng([0xCE45, seed])
     simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
     levels = simulator.codec.n_levels.copy()
     levels[len(short) :] = 1  # prices only
     # One price for the whole sale: where it is low, the product is gone soon and sells nothing for the rest.
     action = rng.integers(0, levels, (sales, len(levels)))
-    for _ in range(6):
+    for _ in range(2):
         simulator.advance(action)
     log = simulator.choice_log()
     return log[bank.latent_class[log["voice"]] == row], true_elasticity(bank)[row]

@@ -14,12 +14,14 @@ order or coupon amounts to the same.
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import ActionCodec, Layout, Scenario
+from flashsale_env.actions import ActionCodec
+from flashsale_env.scenario import Scenario
+from flashsale_env.units import UnitReader
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-# The observation holds shares in single precision: a count or an amount is known to within this share.
+# The observation holds the budget in single precision: it is known to within this share.
 _PRECISION = 1e-5
 
 
@@ -39,9 +41,8 @@ class ActionMasks:
     def __init__(self, scenario: Scenario, encoding: str) -> None:
         if encoding not in ("multidiscrete", "discrete"):
             raise ValueError(f"masks are for multidiscrete and discrete actions, got {encoding!r}.")
-        self._scenario, self._layout = scenario, Layout(scenario)
+        self._scenario, self._units = scenario, UnitReader(scenario)
         self._codec = ActionCodec(scenario, encoding)
-        self._scale = scenario.stock_scale.astype(np.float64)
         self._steps = self._grid_steps() if encoding == "discrete" else []
 
     def __call__(self, observations: npt.NDArray[np.float32]) -> Bools:
@@ -61,62 +62,24 @@ class ActionMasks:
 
     def highest_levels(self, observations: npt.NDArray[np.float32]) -> Ints:
         """(N, C) the highest level of each column that can still make a difference."""
-        codec = self._codec
+        codec, units = self._codec, self._units
         highest = np.tile(codec.n_levels - 1, (len(observations), 1))
-        shown = {name: observations[:, self._layout[name]].astype(np.float64) for name in self._layout}
-        here = self._units_owned(shown)
-        supply = self._units_to_order(shown, here)
-        if here is not None and supply is not None:
-            gone = (here == 0) & (supply == 0)
-            of = codec.products_of(codec.price_columns)
-            highest[:, codec.price_columns] = np.where(gone[:, of], 0, highest[:, codec.price_columns])
-        if supply is not None:
+        if "to_order" in units:
+            supply = units.to_order(observations)
             for column, j in zip(codec.order_columns, codec.products_of(codec.order_columns), strict=True):
                 enough = np.searchsorted(codec.levels[column], supply[:, j])
                 highest[:, column] = np.minimum(enough, highest[:, column])
-        if self._scenario.coupon is not None and "coupon_budget" in shown:
-            left = shown["coupon_budget"][:, 0] * self._scenario.coupon.budget
+            if "position" in units:
+                gone = (units.position(observations) == 0) & (supply == 0)
+                of = codec.products_of(codec.price_columns)
+                highest[:, codec.price_columns] = np.where(gone[:, of], 0, highest[:, codec.price_columns])
+        if "coupon_budget" in units and self._scenario.coupon is not None:
+            left = units.coupon_budget(observations)
             cheapest = min(min(product.price_levels) for product in self._scenario.products)
             discounts = np.array(self._scenario.coupon.depths) * cheapest
             for column in codec.coupon_columns:
                 highest[:, column] = np.searchsorted(discounts, left * (1 + _PRECISION), side="right") - 1
         return highest
-
-    def _units_owned(self, shown: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64] | None:
-        """(N, M) units on hand and on their way."""
-        if "on_hand" not in shown:
-            return None
-        units = np.rint(shown["on_hand"] * self._scale)
-        if len(self._codec.order_columns) == 0 or self._scenario.lead_ticks == 0:
-            return units
-        if "in_transit" in shown:
-            return units + np.rint(shown["in_transit"] * self._scale)
-        if "pipeline" in shown:
-            ahead = shown["pipeline"].reshape(len(units), len(self._scale), -1)
-            return np.asarray(units + np.rint(ahead * self._scale[:, None]).sum(axis=2))
-        return None
-
-    def _units_to_order(
-        self, shown: dict[str, npt.NDArray[np.float64]], here: npt.NDArray[np.float64] | None
-    ) -> npt.NDArray[np.float64] | None:
-        """(N, M) units that an order can bring: what the reserve has and the storage takes."""
-        products, supply = self._scenario.products, self._scenario.replenishment
-        rows = next(iter(shown.values())).shape[0]
-        if supply is None:
-            return np.zeros((rows, len(products)))
-        if supply.unlimited:
-            units = np.full((rows, len(products)), np.inf)
-        elif "reserve" in shown:
-            units = np.rint(shown["reserve"] * self._scale)
-        else:
-            return None
-        units[:, [len(product.order_levels) < 2 for product in products]] = 0.0
-        storage = np.array([product.storage or np.inf for product in products], np.float64)
-        if np.isfinite(storage).any():
-            if here is None:
-                return None
-            units = np.minimum(units, storage - here)
-        return units
 
     def _grid_steps(self) -> list[tuple[Ints, Ints]]:
         """For markdown, order and coupon: its columns, and their levels (steps, columns)."""

@@ -1,0 +1,81 @@
+"""Seeds of sales: what counts as one, and where a seed comes from that nobody gave.
+
+A seed is a whole number in 0..2^64 - 1, as `agents.split_seeds` hands them out. A larger one would have to be folded,
+and two seeds would then name one sale.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LARGEST_SEED = 2**64 - 1
+
+Seeds = npt.NDArray[np.uint64]
+
+
+def checked_seed(seed: Any, whose: str = "") -> int:
+    """The seed as a Python integer.
+
+    Args:
+        seed: what came.
+        whose: " of sale 3", for the message.
+
+    Raises:
+        ValueError: not of a whole number's type, or out of range.
+
+    >>> checked_seed(np.uint64(7))
+    7
+    """
+    if isinstance(seed, np.ndarray) and seed.ndim == 0:
+        seed = seed[()]
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"seed{whose} must be a whole number in 0..2^64 - 1, or None, got {seed!r}.")
+    return int(seed)
+
+
+def checked_seeds(seeds: Iterable[Any], sales: int) -> list[int | None]:
+    """One seed for each of N sales; None stays None.
+
+    Raises:
+        ValueError: not N of them, or one is no seed.
+    """
+    given = list(seeds)
+    if len(given) != sales:
+        raise ValueError(f"want one seed for each of {sales} sales, got {len(given)}.")
+    return [None if seed is None else checked_seed(seed, f" of sale {i}") for i, seed in enumerate(given)]
+
+
+def consecutive_seeds(first: int, sales: int) -> Seeds:
+    """(N,) first, first + 1, ...: sale i of a batch is the single environment with seed first + i.
+
+    Raises:
+        ValueError: the last one is out of range.
+    """
+    if first + sales - 1 > LARGEST_SEED:
+        raise ValueError(
+            f"seed {first} gives the last of {sales} sales the seed {first + sales - 1}, and 2^64 - 1 is the largest; "
+            f"take a smaller one, or give a seed for each sale."
+        )
+    return np.uint64(first) + np.arange(sales, dtype=np.uint64)
+
+
+def fresh_seeds(sales: int) -> Seeds:
+    """(N,) seeds from the entropy of the operating system, below 2^63, so that a whole batch may count up from one."""
+    return np.random.SeedSequence().generate_state(sales, np.uint64) >> np.uint64(1)
+
+
+def seed_array(seeds: npt.ArrayLike, sales: int) -> Seeds:
+    """(N,) seeds as the core takes them, out of an array of whole numbers.
+
+    Raises:
+        ValueError: another type or shape, or a negative number.
+    """
+    array = np.asarray(seeds)
+    if array.shape != (sales,) or array.dtype.kind not in "iu" or (array.dtype.kind == "i" and (array < 0).any()):
+        raise ValueError(
+            f"want one seed for each of {sales} sales, whole numbers in 0..2^64 - 1, "
+            f"got an array of {array.dtype}, shape {array.shape}, that begins with {array.ravel()[:3].tolist()}."
+        )
+    return np.ascontiguousarray(array, np.uint64)
