@@ -105,14 +105,16 @@ class Bandit(Shop):
         self.list_prices = self.prices[:, :1]
         # Unsold units are salvaged: what a sale adds is the price less that.
         self.margins = self.prices - np.array([[product.salvage_value] for product in products])
-        self._scale = np.array([product.stock_scale for product in products])
+        self.all_units = self.scenario.stock_scale  # (M,)
         self.expected_customers = float(self.scenario.customers_per_tick.sum())
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         reason = why_no_price(scenario) or super().applies(scenario)
         if reason is None and len(set(scenario.choice.drift)) > 1:
-            reason = "it learns one demand for the whole sale, and here willingness to pay drifts"
+            reason = "the agent learns one demand for the whole sale, and the scenario's willingness to pay drifts"
+        if reason is None and scenario.arrivals.customers_per_minute == 0:
+            reason = "the agent learns units a customer, and the scenario expects no customer"
         return reason
 
     def prior(self) -> Belief:
@@ -141,14 +143,13 @@ class Bandit(Shop):
                 f"the last call returned, or None to begin anew."
             )
         blank = {key: np.broadcast_to(value, (n, *value.shape[1:])) for key, value in self.prior().items()}
-        sold = np.rint(view.sold * self._scale).astype(np.int64)
         intents = None
         if "intent_mean" in self.layout:
             intents = observations[:, self.layout["intent_mean"]].astype(np.float64)
         if state is None:
             belief, calls = blank, 0
         else:
-            belief, calls = self._learned(state, view, sold, ~episode_start), state.calls
+            belief, calls = self._learned(state, view, ~episode_start), state.calls
             carry = self.params["carry"]
             belief = {
                 key: np.where(
@@ -159,25 +160,24 @@ class Bandit(Shop):
                 for key, value in belief.items()
             }
         prospect = Prospect(
-            stock=(view.stock * self._scale)[:, :, None],
+            stock=view.stock[:, :, None].astype(np.float64),
             customers=(view.customers_left * self.expected_customers * view.traffic)[:, :, None],
             intents=intents,
         )
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, calls]))
         arm = self.choose(belief, prospect, rng)
-        memory = Memory(calls + 1, view.customers_left, sold, arm, intents, belief)
+        memory = Memory(calls + 1, view.customers_left, view.sold, arm, intents, belief)
         return self.actions(view, arm.astype(np.float64), self.missing(view)), memory
 
-    def _learned(self, state: Memory, view: View, sold: Integers, goes_on: npt.NDArray[np.bool_]) -> Belief:
+    def _learned(self, state: Memory, view: View, goes_on: npt.NDArray[np.bool_]) -> Belief:
         """The belief after the tick that has just ended, in the rows whose sale goes on."""
         came = (state.customers_left - view.customers_left) * self.expected_customers * view.traffic  # (N, 1)
-        units = np.where(goes_on[:, None], sold - state.sold, 0).astype(np.float64)
-        on_hand = np.rint(view.on_hand * self._scale)
-        customers = np.where(goes_on[:, None] & (on_hand + units > 0), came, 0.0)
+        units = np.where(goes_on[:, None], view.sold - state.sold, 0).astype(np.float64)
+        customers = np.where(goes_on[:, None] & (view.on_hand + units > 0), came, 0.0)
         outcome = Outcome(state.arm, units, customers, state.intents)
         demand = self.demand(state.belief, outcome)
         if demand is not None:
-            sold_out = (on_hand == 0) & (units > 0)
+            sold_out = (view.on_hand == 0) & (units > 0)
             until = customers_until_sold_out(units, customers, demand)
             outcome = dataclasses.replace(outcome, customers=np.where(sold_out, until, customers))
         return self.update(state.belief, outcome)
@@ -197,7 +197,7 @@ class CountingBandit(Bandit):
     """A belief that each arm's demand is Gamma(shape, customers), with conjugate updates: Poisson sales.
 
     The prior of an arm has the weight of `prior_units` units sold, and its mean falls with the price p as
-    e^(slope·(1 - p / list price)) from `prior_sales` of the most units there can be, in the whole sale at list price.
+    e^(slope·(1 - p / list price)) from `prior_sales` of all units, in the whole sale at list price.
     """
 
     @classmethod
@@ -219,7 +219,7 @@ class CountingBandit(Bandit):
     def prior_demand(self) -> Floats:
         """(M, A) units a customer."""
         fall = self.per_product("prior_slope")[:, None] * (1.0 - self.prices / self.list_prices)
-        wanted = self.per_product("prior_sales") * self._scale / self.expected_customers
+        wanted = self.per_product("prior_sales") * self.all_units / self.expected_customers
         return np.asarray(wanted[:, None] * np.exp(fall))
 
     def prior(self) -> Belief:
@@ -344,7 +344,7 @@ class Exp3(Bandit):
         played = outcome.arm[:, :, None]
         margin = np.take_along_axis(np.broadcast_to(self.margins, belief["log_weight"].shape), played, axis=2)
         chance = np.take_along_axis(self.chances(belief), played, axis=2)
-        unit = self.params["reward_scale"] * self.margins[:, 0] * self._scale / self.expected_customers
+        unit = self.params["reward_scale"] * self.margins[:, 0] * self.all_units / self.expected_customers
         earned = margin[:, :, 0] * outcome.units / np.maximum(outcome.customers, 1e-12)
         reward = np.clip(earned / unit, 0.0, 1.0)
         gain = self.params["learning_rate"] * reward / chance[:, :, 0]

@@ -1,11 +1,13 @@
 """What every agent is: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, what is played, and saving and loading an agent as JSON.
+Owns    the shape rules of `predict`, and saving and loading an agent as JSON, with the game that it was made for and
+        the hash of its weights.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenario
+from flashsale_env.agents.fingerprints import differences, game, population_fingerprint, scenario_fingerprint
+from flashsale_env.agents.tuned_values import UNTUNED
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 CARD = "agent.json"
-FORMAT = 1
+FORMAT = 2
 
 # name -> (low, high), both ends included; two whole numbers make a whole number.
 Space = dict[str, tuple[float, float]]
@@ -39,6 +43,8 @@ class Agent:
 
     Attributes:
         params: value of every parameter.
+        mark: what is said beside the agent wherever it is shown: `UNTUNED` where a parameter is at a default that was
+            not tuned for the scenario, else "".
 
     Raises:
         ValueError: a parameter is unknown or out of its range.
@@ -46,6 +52,8 @@ class Agent:
 
     name: ClassVar[str]
     encoding: ClassVar[str] = "box"
+    # Whether `defaults` are computed for the scenario, so that there is nothing to tune before the agent is shown.
+    solves: ClassVar[bool] = False
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         self.scenario = load_scenario(scenario)
@@ -62,6 +70,7 @@ class Agent:
             if isinstance(low, int) and value != int(value):
                 raise ValueError(f"{self.name}: {name} must be a whole number, got {value}.")
         self.params = {**self.defaults(self.scenario), **params}
+        self.mark = "" if self.solves or space.keys() <= params.keys() else UNTUNED
 
     @classmethod
     def space(cls, scenario: Scenario) -> Space:
@@ -131,13 +140,7 @@ class Agent:
         """Write `agent.json`; `load` reads it back."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        card = {
-            "format": FORMAT,
-            "name": self.name,
-            "scenario": self.scenario.name,
-            "seed": self.seed,
-            "params": self.params,
-        }
+        card = {**card_of(self.name, self.scenario), "seed": self.seed, "params": self.params, "mark": self.mark}
         write_atomically(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False).encode())
         return folder
 
@@ -147,7 +150,10 @@ class Agent:
         card = read_card(folder)
         if card["name"] != cls.name:
             raise ValueError(f"{folder} holds an agent {card['name']!r}, not {cls.name!r}: use agents.load.")
-        return cls(scenario, seed=card["seed"], **card["params"])
+        agent = cls(scenario, seed=card["seed"], **card["params"])
+        moved = tell_changes(folder, card, agent.scenario)
+        agent.mark = UNTUNED if moved and cls.space(agent.scenario) and not cls.solves else card["mark"]
+        return agent
 
 
 def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -> npt.NDArray[np.float32]:
@@ -165,15 +171,60 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
     return array
 
 
-def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
-    """Hashes of what is played, by which a training is known that is not to be continued among others."""
-    voices = hashlib.sha256()
-    for name in ("intent_probabilities", "latent_class", "relevance", "price_sensitivity", "coupon_affinity", "weight"):
-        voices.update(np.ascontiguousarray(getattr(population, name)).tobytes())
+def card_of(name: str, scenario: Scenario) -> dict[str, Any]:
+    """What every `agent.json` begins with: the agent, and the game that it was made for."""
     return {
-        "scenario_sha256": hashlib.sha256(repr(scenario).encode()).hexdigest(),
-        "population_sha256": voices.hexdigest(),
+        "format": FORMAT,
+        "name": name,
+        "scenario": scenario.name,
+        "scenario_sha256": scenario_fingerprint(scenario),
+        "game": game(scenario),
     }
+
+
+def customers_of(scenario: Scenario, population: Any, customers: Population) -> dict[str, str]:
+    """Among whom a training was, for its card: by name or folder where it was given so, and by hash."""
+    if population is None:
+        population = scenario.population
+    named = str(population) if not isinstance(population, Population) else "given as an object"
+    return {"population": named, "population_sha256": population_fingerprint(customers)}
+
+
+def tell_changes(folder: str | Path, card: dict[str, Any], scenario: Scenario) -> bool:
+    """Warn where an agent plays another game than that of its card; whether it does."""
+    differing = differences(card["game"], game(scenario))
+    if differing:
+        warnings.warn(
+            f"the agent in {folder} was made for another sale than this {scenario.name!r}: {differing}. It is "
+            f"played as it is; train or tune it here to see its best, or give it its own {card['scenario']!r}.",
+            stacklevel=3,
+        )
+    return bool(differing)
+
+
+def sha256(content: bytes) -> str:
+    """Hash of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_weights(path: Path, card: dict[str, Any]) -> bytes:
+    """The file of weights that a card was written with.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        ValueError: it is another one.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing: the agent was not saved to its end.") from None
+    wanted, found = card.get("weights_sha256"), sha256(content)
+    if wanted != found:
+        raise ValueError(
+            f"{path} is truncated, edited or another agent's: its sha256 should be {wanted}, is {found} "
+            f"({len(content)} bytes). Restore the file that {CARD} was saved with, or train again."
+        )
+    return content
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
@@ -192,7 +243,10 @@ def read_card(folder: str | Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT or "name" not in card:
+    if not isinstance(card, dict) or card.get("format") != FORMAT or not {"name", "scenario", "game"} <= card.keys():
         found = card.get("format") if isinstance(card, dict) else None
-        raise ValueError(f"{path} must say format {FORMAT} and a name, got format {found!r}.")
+        raise ValueError(
+            f"{path} must say format {FORMAT}, a name, a scenario and its game, got format {found!r}: save the agent "
+            f"with this version."
+        )
     return card

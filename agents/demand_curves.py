@@ -120,7 +120,7 @@ class Contextual(Bandit):
     @property
     def unit(self) -> Floats:
         """(M,) units a customer at which all units there can be are sold."""
-        return np.asarray(self._scale / self.expected_customers)
+        return np.asarray(self.all_units / self.expected_customers)
 
     def prior(self) -> Belief:
         sales, slope = self.per_product("prior_sales"), self.per_product("prior_slope")

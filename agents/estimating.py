@@ -13,15 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import poisson
 
-from flashsale_env import Scenario
+from flashsale_env import Scenario, UnitReader
 from flashsale_env.agents.base import Space
-from flashsale_env.agents.exact import best_offer, clearing_worth, why_unseen
+from flashsale_env.agents.exact import best_offer, clearing_worth
 from flashsale_env.agents.heuristics import FixedPrice, fixed_rungs
-from flashsale_env.agents.merchant import Floats, Shop, View, own, why_no_price
+from flashsale_env.agents.merchant import Floats, Integers, Shop, View, own, why_no_price
 from flashsale_env.population import HOMOGENEOUS
 
 if TYPE_CHECKING:
     from typing import Self
+
+# Beyond so many logits hardly a customer of e^300 chooses otherwise, and sums of exponentials overflow.
+_MOST_LOGITS = 300.0
 
 
 @dataclass
@@ -105,7 +108,6 @@ class EstimatedMyopic(Shop):
         self._list_price = np.array([product.list_price for product in products])
         self._low = np.array([product.price_levels[-1] for product in products])
         self._salvage = np.array([product.salvage_value for product in products])
-        self._scale = np.array([product.stock_scale for product in products])
         self._customers = self.scenario.customers_per_tick
 
     def act(
@@ -122,7 +124,7 @@ class EstimatedMyopic(Shop):
 
     def _learn(self, view: View, memory: Demand) -> None:
         """Count the tick that has just ended."""
-        sold = view.sold * self._scale
+        sold = view.sold.astype(np.float64)
         last = view.tick - 1
         counts = (memory.price > 0) & (view.on_hand > 0)
         # Their number is not seen. What is expected less what was sold is right on average, so it may be below 0.
@@ -135,12 +137,12 @@ class EstimatedMyopic(Shop):
 
     def _sensitivity(self, view: View) -> Floats:
         """(N, M) logits lost from a price of 0 to list price."""
-        return np.asarray(self.per_product("sensitivity") / view.drift * np.ones_like(view.stock))
+        return np.minimum(self.per_product("sensitivity") / view.drift, _MOST_LOGITS)
 
     def _appeal(self, memory: Demand) -> Floats:
         """(N, M) posterior mean of the odds at list price."""
         weight = self.params["prior_units"]
-        offered = weight * np.exp(-self.per_product("appeal"))
+        offered = weight * np.exp(-np.clip(self.per_product("appeal"), -_MOST_LOGITS, _MOST_LOGITS))
         # By a run of luck more may be sold than customers were expected: then the prior keeps a tenth of its say.
         return np.asarray((weight + memory.bought) / (offered + np.maximum(memory.offered, -0.9 * offered)))
 
@@ -177,7 +179,7 @@ class LpResolve(EstimatedMyopic):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if len(set(scenario.choice.drift)) > 1:
-            return "it plans with one willingness to pay for all that is left, and here it drifts"
+            return "the agent plans with one willingness to pay for all that is left, and the scenario's drifts"
         return super().applies(scenario)
 
     def _prices(self, view: View, memory: Demand) -> Floats:
@@ -187,7 +189,7 @@ class LpResolve(EstimatedMyopic):
             customers[:, :, None],
             utility[:, None],
             slope[:, None],
-            view.stock * self._scale,
+            view.stock.astype(np.float64),
             salvage=self._salvage,
             low=self._low,
             high=self._list_price,
@@ -216,15 +218,13 @@ class OrderUpTo(Shop):
     def applies(cls, scenario: Scenario) -> str | None:
         supply = scenario.replenishment
         if supply is None or all(len(product.order_levels) == 1 for product in scenario.products):
-            return "it has nothing to order"
-        wanted = ["on_hand"]
-        if scenario.lead_ticks:
-            wanted.append("in_transit" if "in_transit" in scenario.features else "pipeline")
-        if not supply.unlimited:
-            wanted.append("reserve")
-        if scenario.coupon is not None or not np.allclose(*np.percentile(scenario.customers_per_tick, (0, 100))):
-            wanted.append("time_left")
-        return why_unseen(scenario, *wanted)
+            return "the scenario has nothing to order"
+        wanted = ["position", "to_order"]
+        if scenario.coupon is not None:
+            wanted += ["tick"] if supply.unlimited else ["tick", "sold"]
+        if not np.allclose(*np.percentile(scenario.customers_per_tick, (0, 100))):
+            wanted.append("tick")
+        return UnitReader(scenario).why_unread(*wanted)
 
     @classmethod
     def order_space(cls, scenario: Scenario) -> Space:
@@ -247,20 +247,21 @@ class OrderUpTo(Shop):
     ) -> tuple[npt.NDArray[Any], Any]:
         view = View(self, observations)
         memory = Wants.begin(view.stock.shape, state, episode_start)
-        scale = np.array([product.stock_scale for product in self.scenario.products])
-        on_hand, position = np.rint(view.on_hand * scale), np.rint(view.stock * scale)
-        self._forecast(view, memory, on_hand, np.maximum(memory.position - position, 0.0))
+        # Without a clock traffic is even, and every tick is like the first.
+        clock = "tick" in self.units
+        tick = view.tick if clock else np.zeros(view.sales, np.int64)
+        self._forecast(view, memory, tick)
         expected = np.append(0.0, np.cumsum(self.scenario.customers_per_tick))
-        last = np.minimum(view.tick + self.scenario.lead_ticks + int(self.params["review"]), len(expected) - 1)
-        coming = (expected[last] - expected[view.tick])[:, None] * view.traffic
+        last = np.minimum(tick + self.scenario.lead_ticks + int(self.params["review"]), len(expected) - 1)
+        coming = (expected[last] - expected[tick])[:, None] * view.traffic
         forecast = self._rate(memory) * coming
-        missing = np.maximum(forecast + self.params["safety"] * np.sqrt(forecast) - position, 0.0) / scale
-        supply = self.scenario.replenishment
-        assert supply is not None
-        missing = np.where(self.in_time(view), np.minimum(missing, 1.0 if supply.unlimited else view.reserve), 0.0)
+        missing = np.maximum(forecast + self.params["safety"] * np.sqrt(forecast) - view.stock, 0.0)
+        missing = np.minimum(missing, view.to_order)
+        if clock:
+            missing = np.where(self.in_time(view), missing, 0.0)
         actions = self.actions(view, fixed_rungs(self), missing)
         memory.began[:] = 1.0
-        memory.position = position + self.units_ordered(missing)
+        memory.position = view.stock + self.units_ordered(missing)
         return actions, memory
 
     def _rate(self, memory: Wants) -> Floats:
@@ -268,14 +269,15 @@ class OrderUpTo(Shop):
         weight = self._PRIOR_CUSTOMERS
         return np.asarray((weight * self.params["prior"] + memory.wanted) / (weight + memory.customers))
 
-    def _forecast(self, view: View, memory: Wants, on_hand: Floats, sold: Floats) -> None:
-        """Count what was wanted in the tick that has just ended."""
-        last = np.maximum(view.tick - 1, 0)
+    def _forecast(self, view: View, memory: Wants, tick: Integers) -> None:
+        """Count what was wanted in the tick that has just ended, `tick` (N,) being the coming one."""
+        sold = np.maximum(memory.position - view.stock, 0.0)
+        last = np.maximum(tick - 1, 0)
         came = self.scenario.customers_per_tick[last, None] * view.traffic * memory.began
         mean = self._rate(memory) * came
         with np.errstate(invalid="ignore", divide="ignore"):
             at_least = mean * poisson.sf(sold - 2, mean) / poisson.sf(sold - 1, mean)  # E[D | D >= sold]
         # Far out in the tail both probabilities are 0: then no more was wanted than sold.
         at_least = np.where(np.isfinite(at_least), np.maximum(at_least, sold), sold)
-        memory.wanted += np.where(on_hand > 0, sold, at_least) * memory.began
+        memory.wanted += np.where(view.on_hand > 0, sold, at_least) * memory.began
         memory.customers += came

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, wrightomega
 
-from flashsale_env import Scenario
+from flashsale_env import Scenario, UnitReader
 from flashsale_env.agents.base import Agent, Space
 from flashsale_env.agents.exact import (
     PricingProblem,
@@ -32,11 +32,12 @@ from flashsale_env.agents.exact import (
     pricing_problem,
     reorder_rule,
     why_no_lost_sales,
+    why_no_mnl_sale,
     why_no_pricing,
-    why_too_large,
+    why_no_pricing_of_one,
     why_unseen,
 )
-from flashsale_env.agents.optimal import TickReader, order_actions, price_actions
+from flashsale_env.agents.optimal import order_actions, price_actions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -52,7 +53,7 @@ class Formula(Agent):
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
         self.require_applies()
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
@@ -65,7 +66,8 @@ class Formula(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        prices = self.prices(self._read.tick(observations), self._read.on_hand(observations))
+        tick = np.minimum(self._units.tick(observations), self.scenario.horizon_ticks - 1)
+        prices = self.prices(tick, self._units.on_hand(observations))
         return price_actions(self.codec, self.scenario, prices), state
 
 
@@ -79,10 +81,7 @@ class OneProduct(Formula):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        reason = super().applies(scenario)
-        if reason is None and len(scenario.products) > 1:
-            reason = f"it prices one product, not {len(scenario.products)}"
-        return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+        return super().applies(scenario) or why_no_pricing_of_one(scenario)
 
 
 class FluidFormula(Formula):
@@ -95,12 +94,8 @@ class FluidFormula(Formula):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        reason = super().applies(scenario)
-        if len(scenario.products) == 1:
-            return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
-        if reason is None and scenario.choice.model != "mnl":
-            reason = "several products need multinomial logit"
-        return reason
+        of_its_market = why_no_pricing_of_one if len(scenario.products) == 1 else why_no_mnl_sale
+        return super().applies(scenario) or of_its_market(scenario)
 
 
 class FluidMarket:
@@ -256,9 +251,11 @@ class GallegoVanRyzin(OneProduct):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = super().applies(scenario)
         if reason is None and scenario.choice.model != "exponential":
-            reason = f"its formula is for exponential willingness to pay, not {scenario.choice.model!r}"
+            reason = (
+                f"the formula is for exponential willingness to pay, not for choice model {scenario.choice.model!r}"
+            )
         if reason is None and len(set(scenario.choice.drift)) > 1:
-            reason = "its formula is for willingness to pay that does not drift"
+            reason = "the formula is for willingness to pay that does not drift"
         return reason
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
@@ -274,19 +271,23 @@ class Myopic(Formula):
 
     name = "myopic"
 
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self._sale = mnl_sale(self.scenario) if self.scenario.choice.model == "mnl" else None
+
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         reason = super().applies(scenario)
-        if reason is None and scenario.choice.model != "mnl" and len(scenario.products) > 1:
-            reason = "several products need multinomial logit"
+        if reason is None and len(scenario.products) > 1:
+            reason = why_no_mnl_sale(scenario)
         return reason
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
         products = self.scenario.products
         salvage = np.array([product.salvage_value for product in products])
-        if self.scenario.choice.model == "exponential":
+        if self._sale is None:
             return salvage + self.scenario.drift_per_tick[tick, None] * products[0].reference_price
-        sale = mnl_sale(self.scenario)
+        sale = self._sale
         low, high = np.full(len(products), -np.inf), np.full(len(products), np.inf)
         if sale.continuous:
             low, high = (np.array([end(menu) for menu in sale.menus]) for end in (min, max))
@@ -302,11 +303,12 @@ class BaseStock(Agent):
     """
 
     name = "base_stock"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
         self.require_applies()
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._rule = base_stock_rule(lost_sales_problem(self.scenario), int(self.params["level"]))
 
     @classmethod
@@ -329,7 +331,7 @@ class BaseStock(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        on_hand, in_transit = self._units.on_hand(observations)[:, 0], self._units.in_transit(observations)
         return order_actions(self.codec, self._rule(on_hand, in_transit)), state
 
 
@@ -344,6 +346,7 @@ class ReorderPoint(Agent):
     """
 
     name = "s_S"
+    solves = True
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -351,14 +354,14 @@ class ReorderPoint(Agent):
         low, high = int(self.params["reorder_at"]), int(self.params["order_up_to"])
         if low >= high:
             raise ValueError(f"s_S: reorder_at must lie below order_up_to, got {low} and {high}.")
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._rule = reorder_rule(lost_sales_problem(self.scenario), low, high)
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         reason = BaseStock.applies(scenario)
         if reason is None and lost_sales_problem(scenario).order_cost == 0:
-            reason = "an order costs nothing whatever its size, so it would be base_stock"
+            reason = "the scenario's orders cost no fee whatever their size, so it would be base_stock"
         return reason
 
     @classmethod
@@ -380,5 +383,5 @@ class ReorderPoint(Agent):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        on_hand, in_transit = self._read.on_hand(observations)[:, 0], self._read.in_transit(observations)
+        on_hand, in_transit = self._units.on_hand(observations)[:, 0], self._units.in_transit(observations)
         return order_actions(self.codec, self._rule(on_hand, in_transit)), state

@@ -3,7 +3,7 @@
 Owns    random decisions, and pricing rules that follow from time, stock and traffic.
 Leaves  orders, coupon and offers, which all rules share, to `agents.merchant`.
 Axes    N sales, M products, C columns of the action.
-Units   prices as rungs, time, customers and stock as shares, see `agents.merchant`.
+Units   prices as rungs, time and customers as shares, stock in units, see `agents.merchant`.
 """
 
 from typing import Any, ClassVar
@@ -128,7 +128,6 @@ class StepMarkdown(Schedule):
     def share(self, view: View) -> Floats:
         share = np.full_like(view.elapsed, self.params["opening"])
         for step in ("early", "late"):
-            # The observed time is rounded to single precision: a step at half time falls into the tick of half time.
             due = view.tick[:, None] >= self.params[f"moment_{step}"] * self.scenario.horizon_ticks
             share += self.params[f"step_{step}"] * due
         return share
@@ -143,7 +142,7 @@ class Proportional(Merchant):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if len(set(scenario.choice.drift)) == 1:
-            return "willingness to pay does not drift, so its price would be a fixed price"
+            return "the scenario's willingness to pay does not drift, so the price would be a fixed one"
         return why_no_price(scenario) or super().applies(scenario)
 
     @classmethod
@@ -195,7 +194,7 @@ class SellThrough(Merchant):
 
     def rungs(self, view: View) -> Floats:
         plan = 1.0 - self.params["target"] * (1.0 - view.customers_left)
-        gap = view.stock / view.owned - plan
+        gap = view.stock / np.maximum(view.owned, 1) - plan
         weight = np.maximum(view.customers_left, self._FEWEST_LEFT) ** -self.params["urgency"]
         share = self.per_product("base") + self.params["gain"] * gap * weight
         share = share + self.per_product("trend") * (view.elapsed - 0.5)
@@ -251,7 +250,7 @@ class SlumpCoupon(FixedPrice):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        return "it has no coupon" if scenario.coupon is None else super().applies(scenario)
+        return "the scenario has no coupon" if scenario.coupon is None else super().applies(scenario)
 
     @classmethod
     def coupon_space(cls, scenario: Scenario) -> Space:
@@ -264,8 +263,9 @@ class SlumpCoupon(FixedPrice):
         return {"coupon_level": 1, "slump_traffic": 0.8, "slump_conversion": 0.2}
 
     def _promote(self, view: View) -> npt.NDArray[np.int64]:
-        expected = self.scenario.customers_per_tick
-        coming = expected[np.minimum(view.tick, len(expected) - 1), None] / expected.mean()
+        ticks = self.scenario.horizon_ticks
+        come = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        coming = come[np.minimum(view.tick, ticks - 1), None] * ticks
         slump = view.traffic * coming < self.params["slump_traffic"]
         if view.conversion is not None:
             # Before the first customer there is no conversion to speak of.

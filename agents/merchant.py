@@ -6,52 +6,100 @@ Leaves  the pricing rules to `agents.heuristics` and `agents.estimating`.
 Axes    N sales, M products, P price columns, C columns of the action.
 Units   a price is a *rung*: the position on the product's ladder of prices, 0 the list price. Between two rungs
         lies the price between them where the scenario allows it, else the nearer rung. Elapsed time and customers
-        are shares of the sale; stock is a share of the units a product can have (opening stock + reserve).
+        are shares of the sale; stock is in units.
 
 Decisions that a scenario does not have are left out.
 """
 
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import INTENTS, Scenario
+from flashsale_env import INTENTS, Scenario, UnitReader
 from flashsale_env.agents.base import Agent, Space
 from flashsale_env.agents.exact import why_unseen
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 class View:
-    """What a merchant reads off a batch of observations, by name."""
+    """What a merchant reads off a batch of observations; asking for what the scenario does not tell is an error."""
 
-    def __init__(self, agent: Agent, observations: npt.NDArray[np.float32]) -> None:
-        scenario, layout = agent.scenario, agent.layout
-        values = {name: observations[:, layout[name]].astype(np.float64) for name in layout}
-        # A rule reads only what its `applies` asks for; the rest may be missing and stays as at the opening.
-        time_left = values.get("time_left", np.ones((len(observations), 1)))
-        self.elapsed = 1.0 - time_left  # (N, 1)
-        # With even traffic the layout leaves customers out: they are as many as there is time.
-        self.customers_left = values.get("customers_left", time_left)  # (N, 1)
-        opening = [p.initial_stock / (p.initial_stock + p.reserve) for p in scenario.products]
-        self.reserve = values.get("reserve", np.zeros(len(opening)))  # (N, M)
-        self.on_hand = values.get("on_hand", np.array(opening))  # (N, M)
-        in_transit = values.get("in_transit", 0.0)
-        if "pipeline" in values:
-            in_transit = values["pipeline"].reshape(len(observations), len(opening), -1).sum(axis=2)
-        self.stock = self.on_hand + in_transit  # (N, M), units on their way included
-        self.owned = 1.0 - self.reserve
-        self.sold = np.maximum(self.owned - self.stock, 0.0)
-        # What a scenario does not show is always at its mean.
-        self.traffic = values.get("traffic", np.ones_like(self.elapsed))  # (N, 1)
-        # (N, 1) mean willingness to pay as a factor on what it is without drift
-        peak = scenario.drift_per_tick.max()
-        self.drift = values["willingness_to_pay"] * peak if "willingness_to_pay" in values else np.full(1, peak)
-        # (N, 1) recent units per recent customer, of all products together
-        conversion = values.get("conversion")
-        self.conversion = None if conversion is None else (conversion**2).sum(axis=1, keepdims=True)
-        self.tick = np.rint(self.elapsed[:, 0] * scenario.horizon_ticks).astype(np.int64)  # (N,) the coming one
+    def __init__(self, agent: "Shop", observations: npt.NDArray[np.float32]) -> None:
+        self._scenario, self._layout, self._units = agent.scenario, agent.layout, agent.units
+        self._observations = observations
+        self.sales = len(observations)
+
+    @cached_property
+    def tick(self) -> Integers:
+        """(N,) number of the coming tick."""
+        return self._units.tick(self._observations)
+
+    @cached_property
+    def elapsed(self) -> Floats:
+        """(N, 1) share of the sale's time that is over."""
+        return np.asarray(self.tick[:, None] / self._scenario.horizon_ticks)
+
+    @cached_property
+    def customers_left(self) -> Floats:
+        """(N, 1) share of the sale's customers who are still expected."""
+        if "customers_left" in self._layout:
+            return self._read("customers_left")
+        return 1.0 - self._scenario.arrivals.cumulative_share(self.elapsed)
+
+    @cached_property
+    def on_hand(self) -> Integers:
+        """(N, M) units."""
+        return self._units.on_hand(self._observations)
+
+    @cached_property
+    def stock(self) -> Integers:
+        """(N, M) units on hand and on their way."""
+        return self._units.position(self._observations)
+
+    @cached_property
+    def to_order(self) -> Integers:
+        """(N, M) units that an order can bring now."""
+        return self._units.to_order(self._observations)
+
+    @cached_property
+    def owned(self) -> Integers:
+        """(N, M) units bought so far, opening stock included."""
+        return self._units.owned(self._observations)
+
+    @cached_property
+    def sold(self) -> Integers:
+        """(N, M) units sold so far."""
+        return self._units.sold(self._observations)
+
+    @cached_property
+    def traffic(self) -> Floats:
+        """(N, 1) recent customers over those expected; 1, its mean, where the scenario does not show it."""
+        return self._read("traffic") if "traffic" in self._layout else np.ones((self.sales, 1))
+
+    @cached_property
+    def drift(self) -> Floats:
+        """(N, 1) mean willingness to pay in the coming tick, as a factor on what it is without drift."""
+        drift = self._scenario.drift_per_tick
+        if "willingness_to_pay" in self._layout:
+            return self._read("willingness_to_pay") * drift.max()
+        if np.ptp(drift) == 0:
+            return np.full((self.sales, 1), drift[0])
+        return drift[np.minimum(self.tick, len(drift) - 1), None]
+
+    @cached_property
+    def conversion(self) -> Floats | None:
+        """(N, 1) recent units per recent customer, of all products together; None where it is not shown."""
+        if "conversion" not in self._layout:
+            return None
+        return np.asarray((self._read("conversion") ** 2).sum(axis=1, keepdims=True))
+
+    def _read(self, feature: str) -> Floats:
+        return self._observations[:, self._layout[feature]].astype(np.float64)
 
 
 class Shop(Agent):
@@ -62,24 +110,33 @@ class Shop(Agent):
     `order_from` of the customers have come; 0 cover means that nothing is ordered.
 
     **Coupon.** Level `coupon_level` is shown from `coupon_from` of the sale's time on while the sales of the whole shop
-    are behind the plan of selling `coupon_target` of its stock.
+    are behind the plan of selling `coupon_target` of its stock; where supply is unlimited there is no such plan.
 
     **Offers.** Customers whose message reads as an intent are offered the level `offer[INTENT]` throughout.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()  # features that the pricing rule cannot do without
 
+    def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
+        super().__init__(scenario, seed=seed, **params)
+        self.units = UnitReader(self.scenario)
+
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         supply = scenario.replenishment
         if supply is not None and supply.unlimited:
-            return "its orders draw on no reserve, which is for base_stock and order_up_to"
-        wanted = {*cls.reads}
-        if supply is not None or scenario.coupon is not None:
-            wanted |= {"time_left", "on_hand"}
-        if supply is not None:
-            wanted |= {"reserve"} | ({"in_transit"} if scenario.lead_ticks else set())
-        return why_unseen(scenario, *sorted(wanted))
+            return "the scenario's orders draw on no reserve, which is for base_stock and order_up_to"
+        return why_unseen(scenario, *cls.reads) or cls.why_no_lever(scenario)
+
+    @classmethod
+    def why_no_lever(cls, scenario: Scenario) -> str | None:
+        """Why the shared rules for orders and coupon cannot decide, or None where they can."""
+        wanted = []
+        if scenario.replenishment is not None:
+            wanted += ["tick", "sold", "to_order"]
+        if scenario.coupon is not None:
+            wanted += ["tick", "sold"]
+        return UnitReader(scenario).why_unread(*wanted)
 
     @classmethod
     def space(cls, scenario: Scenario) -> Space:
@@ -123,11 +180,8 @@ class Shop(Agent):
     def coupon_space(cls, scenario: Scenario) -> Space:
         """Parameters of the coupon rule, in a scenario that has a coupon."""
         assert scenario.coupon is not None
-        return {
-            "coupon_level": (0, len(scenario.coupon.depths) - 1),
-            "coupon_from": (0.0, 1.0),
-            "coupon_target": (0.0, 1.5),
-        }
+        space: Space = {"coupon_level": (0, len(scenario.coupon.depths) - 1), "coupon_from": (0.0, 1.0)}
+        return space | ({"coupon_target": (0.0, 1.5)} if "sold" in UnitReader(scenario) else {})
 
     @classmethod
     def coupon_defaults(cls) -> dict[str, float]:
@@ -154,7 +208,7 @@ class Shop(Agent):
     def _decide(self, view: View, rungs: Floats, missing: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Rungs (N, P) inside the ladders, not rounded, and levels (N, C) of every decision."""
         codec, prices = self.codec, self.codec.price_columns
-        rungs = np.broadcast_to(rungs, (len(view.elapsed), len(self.scenario.products)))
+        rungs = np.broadcast_to(rungs, (view.sales, len(self.scenario.products)))
         rungs = np.clip(rungs[:, codec.products_of(prices)], 0, codec.n_prices - 1)
         levels = np.zeros((len(rungs), len(codec.n_levels)), np.int64)
         levels[:, prices] = np.rint(rungs)
@@ -167,14 +221,14 @@ class Shop(Agent):
         return rungs, levels
 
     def missing(self, view: View) -> Floats:
-        """(N, M) stock to be ordered; what the reserve does not have is left out."""
+        """(N, M) units to be ordered; what the reserve does not have or the storage does not take is left out."""
         if self.scenario.replenishment is None:
-            return np.zeros_like(view.stock)
+            return np.zeros((view.sales, len(self.scenario.products)))
         come = 1.0 - view.customers_left
         still_wanted = view.sold / np.maximum(come, 1e-9) * view.customers_left
         missing = self.params["order_cover"] * still_wanted - view.stock
         due = self.in_time(view) & (come >= self.params["order_from"])
-        return np.where(due, np.minimum(missing, view.reserve), 0.0)
+        return np.where(due, np.minimum(missing, view.to_order), 0.0)
 
     def in_time(self, view: View) -> npt.NDArray[np.bool_]:
         """(N, 1) whether what is ordered now arrives before the close."""
@@ -185,8 +239,7 @@ class Shop(Agent):
         columns = self.codec.order_columns
         levels = np.zeros((len(missing), len(columns)), np.int64)
         for k, j in enumerate(self.codec.products_of(columns)):
-            units = missing[:, j] * self.scenario.products[j].stock_scale
-            levels[:, k] = np.searchsorted(self.codec.levels[columns[k]], units + 1e-6, side="right") - 1
+            levels[:, k] = np.searchsorted(self.codec.levels[columns[k]], missing[:, j] + 1e-6, side="right") - 1
         return np.maximum(levels, 0)
 
     def units_ordered(self, missing: Floats) -> Floats:
@@ -199,9 +252,10 @@ class Shop(Agent):
 
     def _promote(self, view: View) -> npt.NDArray[np.int64]:
         """(N, 1) level of the coupon."""
-        plan = self.params["coupon_target"] * (1.0 - view.customers_left)
-        behind = (view.sold / view.owned).mean(axis=1, keepdims=True) <= plan
-        shown = behind & (view.elapsed >= self.params["coupon_from"])
+        shown = view.elapsed >= self.params["coupon_from"]
+        if "coupon_target" in self.params:
+            plan = self.params["coupon_target"] * (1.0 - view.customers_left)
+            shown = shown & ((view.sold / np.maximum(view.owned, 1)).mean(axis=1, keepdims=True) < plan)
         return np.where(shown, int(self.params["coupon_level"]), 0)
 
     def per_product(self, name: str) -> Floats:
@@ -248,4 +302,4 @@ def last_rung(scenario: Scenario) -> Floats:
 
 def why_no_price(scenario: Scenario) -> str | None:
     """Why a rule that moves prices has nothing to do, or None where it has."""
-    return "no product has a second price" if not last_rung(scenario).any() else None
+    return "the scenario has no product with a second price" if not last_rung(scenario).any() else None

@@ -3,31 +3,30 @@
 Leaves  the solvers to `agents.exact`.
 """
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import ActionCodec, Scenario, Simulator, load_scenario
+from flashsale_env import ActionCodec, Population, Scenario, Simulator, UnitReader, load_scenario
 from flashsale_env.agents.base import Agent
 from flashsale_env.agents.exact import (
     OrderTable,
     PriceTable,
     lost_sales_problem,
-    mnl_sale,
     policy_value,
     pricing_problem,
     single_order_profits,
     solve_pricing,
     solve_replenishment,
     why_no_lost_sales,
-    why_no_pricing,
+    why_no_pricing_of_one,
     why_no_single_order,
-    why_too_large,
     why_unseen,
+    why_unsolved_pricing,
 )
+from flashsale_env.agents.own import Player
 from flashsale_env.agents.play import Plays
 
 Floats = npt.NDArray[np.float64]
@@ -49,41 +48,6 @@ def price_actions(codec: ActionCodec, scenario: Scenario, prices: Floats) -> npt
     if scenario.pricing.continuous:
         actions[:, columns] = codec.from_prices(wanted)
     return actions
-
-
-class TickReader:
-    """What a solved policy needs of an observation, as the whole numbers it was made from."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._layout = agent.layout
-        self._horizon = agent.scenario.horizon_ticks
-        self._scale = np.array([product.stock_scale for product in agent.scenario.products])
-        self._lead = agent.scenario.lead_ticks
-
-    def tick(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N,) number of the coming tick; the last one at the close."""
-        left = observations[:, self._layout["time_left"]][:, 0].astype(np.float64) * self._horizon
-        return np.asarray(np.clip(self._horizon - np.rint(left).astype(np.int64), 0, self._horizon - 1))
-
-    def on_hand(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, M) units."""
-        return self._units(observations[:, self._layout["on_hand"]], self._scale)
-
-    def pipeline(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, L) units of the only product that arrive in each of the coming ticks."""
-        if self._lead == 0:
-            return np.zeros((len(observations), 0), np.int64)
-        return self._units(observations[:, self._layout["pipeline"]], self._scale[0])
-
-    def in_transit(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, 1) units of the only product on their way."""
-        if "in_transit" in self._layout:
-            return self._units(observations[:, self._layout["in_transit"]], self._scale)
-        return np.asarray(self.pipeline(observations).sum(axis=1, keepdims=True))
-
-    @staticmethod
-    def _units(shares: npt.NDArray[np.float32], scale: Any) -> npt.NDArray[np.int64]:
-        return np.asarray(np.rint(shares.astype(np.float64) * scale), np.int64)
 
 
 def order_actions(codec: ActionCodec, units: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -112,11 +76,11 @@ class DynamicProgramming(Agent):
         self.require_applies()
         self.expected_profit: float | None = None
         self.average_cost: float | None = None
-        self._read = TickReader(self)
+        self._units = UnitReader(self.scenario)
         self._prices: PriceTable | None = None
         self._orders: OrderTable | None = None
         self._order = 0
-        if _is_single_period(self.scenario):
+        if why_no_single_order(self.scenario) is None:
             rewards, profits = single_order_profits(self.scenario)
             self._order = int(rewards.argmax())
             self.expected_profit = float(profits[self._order])
@@ -129,64 +93,95 @@ class DynamicProgramming(Agent):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        if _is_single_period(scenario):
+        if why_no_single_order(scenario) is None:
             return None
         if any(len(product.order_levels) > 1 for product in scenario.products):
             lead = ["pipeline"] * (scenario.lead_ticks > 0)
             reason = why_no_lost_sales(scenario) or why_unseen(scenario, "on_hand", *lead)
             return reason or lost_sales_problem(scenario).why_unsolved
-        reason = why_no_pricing(scenario) or why_unseen(scenario, "time_left", "on_hand")
-        if reason is not None:
-            return reason
-        if scenario.choice.model == "mnl" and (len(scenario.products) > 1 or mnl_sale(scenario).stock_never_binds):
-            return mnl_sale(scenario).why_unsolved
-        if len(scenario.products) > 1:
-            return "several products are solved for multinomial logit only"
-        return why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+        return why_unsolved_pricing(scenario) or why_unseen(scenario, "time_left", "on_hand")
 
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
         if self._prices is not None:
-            prices = self._prices.lookup(self._read.tick(observations), self._read.on_hand(observations))
+            tick = np.minimum(self._units.tick(observations), self.scenario.horizon_ticks - 1)
+            prices = self._prices.lookup(tick, self._units.on_hand(observations))
             return price_actions(self.codec, self.scenario, prices), state
         if self._orders is not None:
-            pipeline = self._read.pipeline(observations)
-            available = self._read.on_hand(observations)[:, 0] + pipeline[:, :1].sum(axis=1)
+            pipeline = self._units.pipeline(observations)[:, 0]
+            available = self._units.on_hand(observations)[:, 0] + pipeline[:, :1].sum(axis=1)
             return order_actions(self.codec, self._orders.order(available, pipeline[:, 1:])), state
         return self.codec.from_levels(np.full((len(observations), 1), self._order)), state
 
 
-def _is_single_period(scenario: Scenario) -> bool:
-    """Whether a scenario is a newsvendor's: one tick, one order."""
-    return scenario.horizon_ticks == 1 and why_no_single_order(scenario) is None
+def why_no_profit_optimum(scenario: Scenario, population: str | Path | Population | None = None) -> str | None:
+    """Why "dp" does not know the highest expected profit of a scenario among these customers, or None where it does."""
+    reason = DynamicProgramming.applies(scenario)
+    if reason is not None:
+        return reason
+    if why_no_single_order(scenario) is None:
+        reason = why_no_single_order(scenario, population)
+        if reason is None:
+            rewards, profits = single_order_profits(scenario, population)
+            if profits[rewards.argmax()] < profits.max():
+                reason = "the scenario's best reward, penalties for lost sales included, is not its best profit"
+        return reason
+    if why_no_lost_sales(scenario) is None:
+        return "the scenario is replenished without end and has a least average cost instead"
+    return why_unsolved_pricing(scenario, population)
 
 
-def evaluate_exactly(agent: Plays, scenario: str | Path | Scenario) -> float:
-    """Expected revenue of any deterministic agent, without simulation.
+# What an observation may hold besides: all of it follows from the tick and the units on hand.
+_DETERMINED = {"time_left", "sqrt_time_left", "customers_left", "willingness_to_pay", "on_hand", "stock_pressure"}
+
+
+def why_no_exact_value(scenario: Scenario, population: str | Path | Population | None = None) -> str | None:
+    """Why `evaluate_exactly` has no value for agents of a scenario among these customers, or None where it has."""
+    reason = why_no_pricing_of_one(scenario, population)
+    other = sorted(set(scenario.features) - _DETERMINED)
+    if reason is None and other:
+        reason = (
+            f"the scenario shows {', '.join(other)}, which tick and stock do not determine (leave it out of `observe`)"
+        )
+    return reason
+
+
+def remembers(agent: Plays, scenario: Scenario) -> bool:
+    """Whether an agent hands itself a state, so that tick and stock do not determine what it does.
+
+    Of a policy from outside nobody knows.
+    """
+    if isinstance(agent, Player):
+        return True
+    observation = Simulator(scenario, actions=agent.encoding, threads=1).open(np.zeros(1, np.uint64), np.zeros(1, int))
+    return agent.predict(observation, None, np.ones(1, np.bool_))[1] is not None
+
+
+def evaluate_exactly(
+    agent: Plays, scenario: str | Path | Scenario, population: str | Path | Population | None = None
+) -> float:
+    """Expected profit of any deterministic agent, without simulation.
 
     The agent is shown every state (tick, units on hand) of the sale, the price that its action means is read off the
-    simulator, and the revenue follows by backward recursion.
+    simulator, and the profit follows by backward recursion.
 
     Args:
         agent: anything with `predict` and `encoding`, without memory.
         scenario: the pricing of one product, which shows nothing but time and stock.
+        population: as for `Simulator`; homogeneous customers, whoever names them.
 
     Raises:
-        ValueError: the scenario is not of that kind or the agent remembers.
+        ValueError: the scenario or its customers are not of that kind, or the agent remembers.
     """
     scenario = load_scenario(scenario)
-    problem = pricing_problem(scenario)
-    known = {"time_left", "sqrt_time_left", "customers_left", "willingness_to_pay", "on_hand", "stock_pressure"}
-    other = sorted(set(scenario.features) - known)
-    if other:
-        raise ValueError(
-            f"scenario {scenario.name!r} shows {', '.join(other)}, which tick and stock do not determine; leave it out "
-            f"of `observe`."
-        )
+    reason = why_no_exact_value(scenario, population)
+    if reason is not None:
+        raise ValueError(f"no agent of scenario {scenario.name!r} is evaluated exactly: {reason}.")
+    problem = pricing_problem(scenario, population)
     stocks = problem.stock + 1
     ticks = max(1, min(problem.ticks, 20_000 // stocks))  # as many at once as a batch can hold easily
-    simulator = Simulator(scenario, sales=ticks * stocks, actions=agent.encoding, threads=1)
+    simulator = Simulator(scenario, population, sales=ticks * stocks, actions=agent.encoding, threads=1)
     simulator.open(np.zeros(len(simulator), np.uint64), np.zeros(len(simulator), np.int64))
     opened = simulator.sales.copy()
     prices = np.zeros((problem.ticks, stocks))
@@ -200,5 +195,4 @@ def evaluate_exactly(agent: Plays, scenario: str | Path | Scenario) -> float:
             raise ValueError("the agent keeps a state from call to call: tick and stock do not determine what it does.")
         simulator.advance(actions)
         prices[tick, np.tile(np.arange(stocks), ticks)] = simulator.sales["price"][:, 0]
-    revenue = dataclasses.replace(problem, salvage_value=0.0, holding_cost=0.0)
-    return float(policy_value(revenue, prices)[0, -1])
+    return float(policy_value(problem, prices)[0, -1]) - scenario.opening_stock_cost

@@ -6,19 +6,21 @@ Units   money in the scenario's currency, counts in units or customers.
 
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import METRICS, Population, Scenario, Simulator
+from flashsale_env import METRICS, Population, Scenario, Simulator, load_scenario
+from flashsale_env.agents.own import as_player
 from flashsale_env.errors import unknown_name
 
 Floats = npt.NDArray[np.float64]
 
 
 class Plays(Protocol):
-    """What `play` asks of an agent: Stable-Baselines3's `predict`, and the encoding of its actions."""
+    """What plays sales, see `agents.own`: Stable-Baselines3's `predict`, and the encoding of its actions."""
 
     encoding: str
 
@@ -57,8 +59,8 @@ class SaleTable(Mapping[str, Floats]):
 
 
 def play(
-    agent: Plays,
-    scenario: str | PathLike[str] | Scenario,
+    agent: Any,
+    scenario: str | Path | Scenario,
     population: str | PathLike[str] | Population | None = None,
     *,
     seeds: npt.NDArray[np.uint64],
@@ -70,24 +72,26 @@ def play(
     """Play the sale (seed, episode 0) of every seed.
 
     Args:
-        agent: anything with `predict` and `encoding`.
+        agent: an agent of `agents.make`, a model of Stable-Baselines3, or any policy that `agents.own` describes.
         scenario, population: as for `Simulator`.
-        seeds: (S,) one a sale; `split_seeds` makes them.
+        seeds: (S,) whole numbers, one a sale; `split_seeds` makes them.
         batch: sales played at once, at most.
         deterministic: whether a stochastic policy plays its mode.
         progress: called after each batch with (sales played, sales in all).
         threads: as for `Simulator`.
 
     Raises:
-        ValueError: no seeds, or the agent's actions do not fit the scenario.
+        ValueError: no seeds or no batch, or the agent does not fit the scenario; the message says what is missing.
     """
-    seeds = np.asarray(seeds, np.uint64)
-    if seeds.ndim != 1 or len(seeds) == 0:
-        raise ValueError(f"seeds must be a non-empty one-dimensional array, got shape {seeds.shape}.")
+    seeds = _as_seeds(seeds)
+    if not isinstance(batch, int | np.integer) or isinstance(batch, bool) or batch < 1:
+        raise ValueError(f"batch must be a whole number of sales, at least 1, got {batch!r}.")
+    sale = load_scenario(scenario)
+    player = as_player(agent, sale)
     # Batches of equal width, the last one filled up with its first sales: an agent's memory keeps its shape.
     batches = -(-len(seeds) // batch)
     width = -(-len(seeds) // batches)
-    simulator = Simulator(scenario, population, sales=width, actions=agent.encoding, threads=threads)
+    simulator = Simulator(sale, population, sales=width, actions=player.encoding, threads=threads)
     rows = np.resize(seeds, (batches, width))
     episodes = np.zeros(width, np.int64)
     metrics, returns = [], []
@@ -97,7 +101,7 @@ def play(
         start = np.ones(width, np.bool_)
         total = np.zeros(width)
         for _ in range(simulator.scenario.horizon_ticks):
-            actions, state = agent.predict(observations, state, start, deterministic)
+            actions, state = player.predict(observations, state, start, deterministic)
             observations, rewards, _ = simulator.advance(actions)
             total += rewards
             start = np.zeros(width, np.bool_)
@@ -112,8 +116,8 @@ def play(
 
 
 def trace(
-    agent: Plays,
-    scenario: str | PathLike[str] | Scenario,
+    agent: Any,
+    scenario: str | Path | Scenario,
     population: str | PathLike[str] | Population | None = None,
     seed: int = 0,
     *,
@@ -127,7 +131,9 @@ def trace(
         and at the close; "customers" (T,) in the tick; "reward" (T,); "reward_terms" (T, K); "observation" (T, D)
         what the agent saw; where the scenario shows it, "intent_mean" (T, I) out of that.
     """
-    simulator = Simulator(scenario, population, sales=1, actions=agent.encoding, threads=1)
+    played = load_scenario(scenario)
+    player = as_player(agent, played)
+    simulator = Simulator(played, population, sales=1, actions=player.encoding, threads=1)
     sale = simulator.sales[0]
     observation = simulator.open(np.array([seed], np.uint64), np.zeros(1, np.int64))
     rows: dict[str, list[Any]] = {
@@ -142,7 +148,7 @@ def trace(
     for tick in range(simulator.scenario.horizon_ticks):
         rows["observation"].append(observation[0])
         ordered = sale["ordered"].copy()
-        action, state = agent.predict(observation, state, np.array([tick == 0]), deterministic)
+        action, state = player.predict(observation, state, np.array([tick == 0]), deterministic)
         observation, rewards, terms = simulator.advance(action)
         rows["price"].append(sale["price"].copy())
         rows["coupon_depth"].append(float(sale["coupon_depth"]))
@@ -157,3 +163,17 @@ def trace(
     if "intent_mean" in simulator.layout:
         table["intent_mean"] = table["observation"][:, simulator.layout["intent_mean"]]
     return table
+
+
+def _as_seeds(seeds: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    # A list that mixes small and large whole numbers would become one of floats.
+    array = seeds if isinstance(seeds, np.ndarray) else np.asarray(seeds, object)
+    if array.ndim != 1 or len(array) == 0:
+        raise ValueError(f"seeds must be a non-empty one-dimensional array, got shape {array.shape}.")
+    for seed in array if array.dtype.kind not in "u" else ():
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
+            raise ValueError(
+                f"seeds must be whole numbers of at least 0 and below 2^64, one a sale, as agents.split_seeds makes "
+                f"them; got {seed!r}."
+            )
+    return array.astype(np.uint64)

@@ -13,6 +13,7 @@ A new algorithm is a class here, its settings and presets in `sb3_presets`, and 
 import dataclasses
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -26,11 +27,21 @@ from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
-from stable_baselines3.common.utils import get_device
 from torch import nn
 
 from flashsale_env import ActionCodec, Layout, Population, Scenario, agents, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
+from flashsale_env.agents.base import (
+    CARD,
+    Agent,
+    card_of,
+    customers_of,
+    read_card,
+    read_weights,
+    sha256,
+    tell_changes,
+)
+from flashsale_env.agents.devices import torch_device
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.merchant import Merchant
 from flashsale_env.agents.sb3_merchant import AdvisedFeatures, MerchantFeatures
 from flashsale_env.agents.sb3_policy import (
@@ -69,6 +80,7 @@ from flashsale_env.agents.sb3_training import (
     zipped,
 )
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.masks import ActionMasks
@@ -83,8 +95,10 @@ class SB3Agent(Agent):
 
     Args:
         scenario: name, path or object.
-        device: "auto" (CUDA when there is one), "cpu" or "cuda".
+        device: see `agents.devices`: "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
         seed: number of the training run: of its block of training sales, its weights and its noise.
+        population: among whom it is to play, which chooses among the tuned values of its rules; the scenario's own by
+            default. `learn` says among whom it learns.
         adviser_params: parameters of the adviser, in place of its tuned ones.
         settings: any setting of the algorithm, in place of the preset's.
 
@@ -101,11 +115,15 @@ class SB3Agent(Agent):
         *,
         device: str = "auto",
         seed: int = 0,
+        population: str | Path | Population | None = None,
         adviser_params: Mapping[str, float] | None = None,
         **settings: Any,
     ) -> None:
         self.scenario = load_scenario(scenario)
         self.seed = seed
+        # As it was named: tuned values of its rules lie beside the file.
+        self._home, self._whom = scenario, population
+        self._trained: dict[str, str] = {}
         self.require_applies()
         chosen = preset(self.scenario, self.name)
         known = {field.name for field in dataclasses.fields(chosen)}
@@ -114,7 +132,8 @@ class SB3Agent(Agent):
                 raise ValueError(unknown_name(f"setting of {self.name!r}", name, known))
         self.settings = dataclasses.replace(chosen, **settings)
         self.encoding = self.settings.actions
-        self.device = get_device(device)
+        check_run(seed, "seed")
+        self.device = torch_device(device)
         self.layout, self.codec = Layout(self.scenario), ActionCodec(self.scenario, self.encoding)
         self._box = ActionCodec(self.scenario)
         self._masks = ActionMasks(self.scenario, self.encoding) if self.algorithm is MaskablePPO else None
@@ -122,10 +141,12 @@ class SB3Agent(Agent):
         if self.settings.adviser:
             self._adviser = self._rule("adviser", **(adviser_params or {}))
         self._draws = 0
-        # Only the shapes matter here, so the customers do not; a learner asks for two transitions at least.
-        self._model = self._build(
-            self._advised(FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding))
-        )
+        # Only the shapes matter here: neither the customers, nor what the settings of the scenario do among them. A
+        # learner asks for two transitions at least.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            shape = FlashSaleVecEnv(self.scenario, HOMOGENEOUS, num_envs=2, actions=self.encoding)
+        self._model = self._build(self._advised(shape))
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
@@ -136,7 +157,12 @@ class SB3Agent(Agent):
         name, rules = getattr(self.settings, role), [n for n, entry in agents.AGENTS.items() if not entry.learns]
         if name not in rules:
             raise ValueError(unknown_name(role, name, rules))
-        return agents.make(name, self.scenario, **params)
+        return agents.make(name, self._home, population=self._whom, **params)
+
+    @property
+    def mark(self) -> str:  # type: ignore[override]
+        """What is said beside the learner: that the rule it starts from is not tuned for the scenario."""
+        return f"adviser {self._adviser.mark}" if self._adviser is not None and self._adviser.mark else ""
 
     @property
     def policy(self) -> Any:
@@ -202,6 +228,7 @@ class SB3Agent(Agent):
             **self._shaping(),
         )
         customers = played.simulator.population
+        self._trained = customers_of(self.scenario, population, customers)
         identity = {**self.identity(), **fingerprints(self.scenario, customers)}
         venv = self._advised(played)
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
@@ -236,15 +263,18 @@ class SB3Agent(Agent):
         """Tell the learner its rewards as progress, where its settings say so."""
 
     def save(self, folder: str | Path) -> Path:
-        """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`."""
+        """Write `policy.zip`, which the algorithm's own `load` reads too, and `agent.json`, which holds its hash."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / POLICY, zipped(self._model))
+        weights = zipped(self._model)
+        write_atomically(folder / POLICY, weights)
         card = {
-            "format": FORMAT,
-            "name": self.name,
+            **card_of(self.name, self.scenario),
             **self.identity(),
+            **self._trained,
+            "adviser_mark": "" if self._adviser is None else self._adviser.mark,
             "encoding": self.encoding,
+            "weights_sha256": sha256(weights),
             "versions": versions(),
         }
         write_atomically(folder / CARD, json.dumps(card, indent=2).encode())
@@ -267,17 +297,21 @@ class SB3Agent(Agent):
             adviser_params: of the adviser. By default those it was saved with, or, where the scenario has other
                 products, the adviser's tuned or default values there.
 
+        A scenario that differs from the one it was trained on, and which it fits, is a warning that names what differs.
+
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, or the policy does not fit the scenario.
+            ValueError: a file is broken or not the one that the card was written with, or the policy does not fit the
+                scenario.
         """
-        card, scenario = read_card(folder), load_scenario(scenario)
-        _, tensors, _ = read_zip(Path(folder) / POLICY, get_device(device))
+        card, named, scenario = read_card(folder), scenario, load_scenario(scenario)
+        read_weights(Path(folder) / POLICY, card)
+        _, tensors, _ = read_zip(Path(folder) / POLICY, torch_device(device))
         saved, differing = tensors["policy"], ""
         if adviser_params is None:
             adviser_params = cls._adviser_params(card, scenario)
         try:
-            agent = cls(scenario, device=device, seed=card["seed"], adviser_params=adviser_params, **card["settings"])
+            agent = cls(named, device=device, seed=card["seed"], adviser_params=adviser_params, **card["settings"])
             keys = sorted({_part_of_policy(key) for key in saved.keys() ^ agent.policy.state_dict().keys()})
             differing = f" Only one of the two has {', '.join(keys)}." if keys else ""
             agent.policy.load_state_dict(saved)
@@ -286,6 +320,10 @@ class SB3Agent(Agent):
                 f"the policy in {folder} was trained on scenario {card['scenario']!r} and does not fit "
                 f"{scenario.name!r}: products, decisions or features differ.{differing}"
             ) from error
+        moved = tell_changes(folder, card, scenario)
+        if agent._adviser is not None and not moved and adviser_params == card["adviser_params"]:
+            agent._adviser.mark = card["adviser_mark"]
+        agent._trained = {name: card[name] for name in ("population", "population_sha256") if name in card}
         return agent
 
     @classmethod
@@ -465,10 +503,24 @@ class PPOAgent(OnPolicyAgent):
         s = self.settings
         return {
             **super()._arguments(sales),
-            "batch_size": min(s.batch_size, sales * self._rollout_ticks),
+            "batch_size": even_batch(sales * self._rollout_ticks, s.batch_size),
             "n_epochs": s.n_epochs,
             "clip_range": s.clip_range,
         }
+
+
+def even_batch(transitions: int, most: int) -> int:
+    """Size of the mini-batches of a rollout, at most `most`: the largest that leaves no remainder.
+
+    A remainder is a small last mini-batch, whose gradient is noisy and counts as much as that of a full one. Where a
+    size without one is below half of `most`, `most` stands.
+
+    >>> even_batch(48 * 1000, 15_360), even_batch(60 * 1024, 15_360), even_batch(7, 15_360), even_batch(2 * 5003, 1024)
+    (12000, 15360, 7, 1024)
+    """
+    fewest = -(-transitions // most)
+    parts = next((parts for parts in range(fewest, 2 * fewest + 1) if transitions % parts == 0), None)
+    return min(most, transitions) if parts is None else transitions // parts
 
 
 class MaskablePPOAgent(PPOAgent):
@@ -675,6 +727,7 @@ def _part_of_policy(key: str) -> str:
 
 
 def reward_scale(scenario: Scenario) -> float:
-    """Ten over the list value of the opening stock, 1 over currency."""
-    value = sum(p.list_price * (p.initial_stock or p.reserve) for p in scenario.products)
+    """Ten over the list value of the opening stock, 1 over currency; without opening stock, of what can be ordered."""
+    units = zip(scenario.products, scenario.stock_scale.tolist(), strict=True)
+    value = sum(product.list_price * (product.initial_stock or most) for product, most in units)
     return 10.0 / value

@@ -13,7 +13,7 @@ import torch
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from flashsale_env import ActionCodec, Layout, Scenario
+from flashsale_env import ActionCodec, Layout, Scenario, UnitReader
 from flashsale_env.actions import ENCODINGS
 from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 
@@ -44,7 +44,8 @@ class AdvisedFeatures(BaseFeaturesExtractor):
             "columns": {name: (layout[name].start, layout[name].stop) for name in layout},
             "low": layout.low.tolist(),
             "high": layout.high.tolist(),
-            "customers": [expected / (p.initial_stock + p.reserve) for p in scenario.products],
+            "customers": (expected / scenario.stock_scale).tolist(),
+            "derived": derivable(scenario),
         }
 
     def fit(self, shown: torch.Tensor) -> None:
@@ -62,6 +63,8 @@ class MerchantFeatures(AdvisedFeatures):
     | shortage | units that sales so far say will still be wanted, less the units there, as a share of all |
     | expected shortage | the same by recent conversion and traffic, where the scenario shows them |
 
+    The first three are about a stock that can be sold out: they need a limited supply of which all is seen.
+
     Mean and spread of every number are measured once, by `fit`, and saved with the weights.
 
     Args:
@@ -70,6 +73,7 @@ class MerchantFeatures(AdvisedFeatures):
         columns: feature name -> (first, last + 1) of the observation.
         low, high: bounds of the observation.
         customers: expected customers of the sale over all units of each product, (M,).
+        derived: names of what is computed for every product, in the order of the table.
         reacts_to: what actor and critic see: "everything", or only time and "customers".
     """
 
@@ -81,15 +85,16 @@ class MerchantFeatures(AdvisedFeatures):
         low: Sequence[float],
         high: Sequence[float],
         customers: Sequence[float],
+        derived: Sequence[str],
         reacts_to: str = EVERYTHING,
     ) -> None:
-        size = len(low) + len(derivable(columns)) * len(customers)
+        size = len(low) + len(derived) * len(customers)
         super().__init__(observation_space, features_dim=size + advice)
         self.advice = advice
         self.seen = list(range(size))
         if reacts_to == CUSTOMERS:
             self.seen = [i for name in OF_CUSTOMERS if name in columns for i in range(*columns[name])]
-        self._columns = columns
+        self._columns, self._derived = columns, tuple(derived)
         floor = torch.full((size,), SMALLEST_SPREAD)
         floor[: len(low)] *= torch.tensor(high) - torch.tensor(low)
         self.register_buffer("floor", floor, persistent=False)
@@ -110,40 +115,50 @@ class MerchantFeatures(AdvisedFeatures):
     def _numbers(self, shown: torch.Tensor) -> torch.Tensor:
         observations = shown[:, : -self.advice]
         named = {name: observations[:, first:end] for name, (first, end) in self._columns.items()}
-        return torch.cat([observations, *derive(named, self.customers).values()], dim=1)
+        return torch.cat([observations, *derive(named, self.customers, self._derived).values()], dim=1)
 
 
-def derivable(features: Collection[str]) -> tuple[str, ...]:
-    """What `derive` makes of a scenario's features."""
-    if not {"time_left", "on_hand"} <= set(features):
-        return ()
-    expected = ("expected_shortage",) if {"conversion", "traffic"} <= set(features) else ()
-    return ("gap", "urgent_gap", "shortage", *expected)
+def derivable(scenario: Scenario) -> list[str]:
+    """What `derive` makes of a scenario's observations: what these tell enough for."""
+    units, shown = UnitReader(scenario), set(scenario.features)
+    names = []
+    if "tick" in units and "sold" in units:
+        names += ["gap", "urgent_gap", "shortage"]
+    if "tick" in units and "position" in units and {"conversion", "traffic"} <= shown:
+        names.append("expected_shortage")
+    return names
 
 
-def derive(named: dict[str, torch.Tensor], customers: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What a merchant computes for every product, see `MerchantFeatures`; nothing where it cannot be computed.
+def derive(named: dict[str, torch.Tensor], customers: torch.Tensor, names: Collection[str]) -> dict[str, torch.Tensor]:
+    """What a merchant computes for every product, see `MerchantFeatures`.
 
     Args:
         named: feature -> (N, its length).
         customers: expected customers of the sale over all units of each product, (M,).
+        names: of what is wanted, from `derivable`.
 
     Returns:
-        Name -> (N, M), in the order of `derivable`.
+        Name -> (N, M), in the order of `names`.
     """
-    names = derivable(named)
     if not names:
         return {}
     left = named.get("customers_left", named["time_left"])
-    stock = named["on_hand"] + named.get("in_transit", 0.0)
-    owned = 1.0 - named.get("reserve", torch.zeros_like(stock))
-    gap = stock / owned.clamp(min=_FEWEST) - left
-    shortage = (owned - stock) / (1.0 - left).clamp(min=_FEWEST) * left - stock
-    values = [gap, gap / left.clamp(min=_FEWEST).sqrt(), shortage]
+    stock = named["on_hand"]
+    if "in_transit" in named:
+        stock = stock + named["in_transit"]
+    elif "pipeline" in named:
+        stock = stock + named["pipeline"].unflatten(1, (len(customers), -1)).sum(dim=2)
+    values = {}
+    if "gap" in names:
+        owned = 1.0 - named.get("reserve", torch.zeros_like(stock))
+        gap = stock / owned.clamp(min=_FEWEST) - left
+        values["gap"] = gap
+        values["urgent_gap"] = gap / left.clamp(min=_FEWEST).sqrt()
+        values["shortage"] = (owned - stock) / (1.0 - left).clamp(min=_FEWEST) * left - stock
     if "expected_shortage" in names:
         wanted = named["conversion"].square() * named["traffic"] * customers * left
-        values.append((wanted - stock).clamp(-1.0, 1.0))
-    return dict(zip(names, values, strict=True))
+        values["expected_shortage"] = (wanted - stock).clamp(-1.0, 1.0)
+    return values
 
 
 class MerchantNetworks(nn.Module):

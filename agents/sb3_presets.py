@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from flashsale_env import ActionCodec, Scenario, agents
 from flashsale_env.actions import ENCODINGS
+from flashsale_env.agents.seeding import MOST_SALES
 from flashsale_env.errors import unknown_name
 from flashsale_env.tables import check_fields
 
@@ -20,6 +21,46 @@ EVERYTHING, CUSTOMERS = "everything", "customers"
 
 # What the shop's own decisions hardly change: time, who comes, and what they write.
 OF_CUSTOMERS = ("time_left", "sqrt_time_left", "customers_left", "traffic", "intent_mean", "intent_entropy")
+
+
+# What one sale of a batch, one validation sale and one remembered transition take bounds how many fit any memory.
+_MOST_AT_ONCE, _MOST_VALIDATED, _MOST_REMEMBERED = 1 << 20, 10_000_000, 100_000_000
+_WIDEST = 1 << 16
+
+
+def _number(default: Any = dataclasses.MISSING, **bounds: float) -> Any:
+    """A setting with bounds: `least` or `above` (which is not reached), and `most`.
+
+    A whole number that says nothing is a count, at least 1; any other is free.
+    """
+    return dataclasses.field(default=default, metadata=bounds)
+
+
+def _share(default: float) -> Any:
+    return _number(default, least=0.0, most=1.0)
+
+
+def _count(default: int) -> Any:
+    """A count that may be 0."""
+    return _number(default, least=0)
+
+
+def _log_deviation(default: float | None) -> Any:
+    """Logarithm of a standard deviation: beyond these the noise of a box of -1..1 is none, or all there is."""
+    return _number(default, least=-20.0, most=2.0)
+
+
+def _check_range(field: "dataclasses.Field[Any]", value: float) -> None:
+    above, most = field.metadata.get("above"), field.metadata.get("most")
+    least = field.metadata.get("least", 1 if field.type is int and above is None else None)
+    if least is not None and most is not None and not least <= value <= most:
+        raise ValueError(f"{field.name} must lie in {least:,}..{most:,}, got {value}.")
+    if least is not None and value < least:
+        raise ValueError(f"{field.name} must be at least {least:,}, got {value}.")
+    if above is not None and value <= above:
+        raise ValueError(f"{field.name} must lie above {above:,}, got {value}.")
+    if most is not None and value > most:
+        raise ValueError(f"{field.name} must be at most {most:,}, got {value}.")
 
 
 @dataclass(frozen=True)
@@ -43,28 +84,26 @@ class Settings:
 
     encodings: ClassVar[tuple[str, ...]] = ENCODINGS
 
-    sales: int
-    num_envs: int = 1024
+    sales: int = _number(most=MOST_SALES)
+    num_envs: int = _number(1024, most=_MOST_AT_ONCE)
     adviser: str = ""
     actions: str = "box"
     gamma: float = 1.0
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 4e-5
+    learning_rate: float = _number(2e-3, above=0.0, most=1.0)
+    final_learning_rate: float = _number(4e-5, least=0.0, most=1.0)
     net_arch: tuple[int, ...] = (64, 64)
     validate_every: int = 5
-    validation_sales: int = 1024
+    validation_sales: int = _number(1024, most=_MOST_VALIDATED)
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not self.net_arch or min(self.net_arch) < 1:
-            raise ValueError(f"net_arch must be one or more widths of at least 1, got {list(self.net_arch)}.")
+        if not self.net_arch or not 1 <= min(self.net_arch) <= max(self.net_arch) <= _WIDEST:
+            raise ValueError(f"net_arch must be one or more widths in 1..{_WIDEST}, got {list(self.net_arch)}.")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type is int and value < field.metadata.get("least", 1):
-                raise ValueError(f"{field.name} must be at least {field.metadata.get('least', 1)}, got {value}.")
-            if field.metadata.get("share") and not 0 <= value <= 1:
-                raise ValueError(f"{field.name} must lie in 0..1, got {value}.")
+            if value is not None and field.type in (int, float, float | None):
+                _check_range(field, value)
             names = field.metadata.get("names")
             if names and value not in names:
                 raise ValueError(unknown_name(field.name, value, names))
@@ -72,15 +111,6 @@ class Settings:
             raise ValueError(f"gamma must lie above 0 and at most at 1, got {self.gamma}.")
         if self.actions not in self.encodings:
             raise ValueError(unknown_name("actions", self.actions, self.encodings))
-
-
-def _share(default: float) -> float:
-    return dataclasses.field(default=default, metadata={"share": True})
-
-
-def _count(default: int) -> int:
-    """A count that may be 0."""
-    return dataclasses.field(default=default, metadata={"least": 0})
 
 
 @dataclass(frozen=True)
@@ -114,22 +144,26 @@ class OnPolicy(Settings):
     reacts_to: str = dataclasses.field(default=EVERYTHING, metadata={"names": (EVERYTHING, CUSTOMERS)})
     persistence: float = _share(0.0)
     pay_at_close: bool = False
-    log_std: float = -1.0
-    log_std_orders: float = -1.75
-    final_log_std: float | None = None
+    log_std: float = _log_deviation(-1.0)
+    log_std_orders: float = _log_deviation(-1.75)
+    final_log_std: float | None = _log_deviation(None)
     rollout_ticks: int = _count(0)
     gae_lambda: float = _share(0.93)
-    ent_coef: float = 0.0
-    final_ent_coef: float = 0.0
+    ent_coef: float = _number(0.0, least=0.0)
+    final_ent_coef: float = _number(0.0, least=0.0)
 
 
 @dataclass(frozen=True)
 class PPOSettings(OnPolicy):
-    """Proximal policy optimisation: `batch_size`, `n_epochs` and `clip_range` as in Stable-Baselines3."""
+    """Proximal policy optimisation: `n_epochs` and `clip_range` as in Stable-Baselines3.
 
-    batch_size: int = 15_360
-    n_epochs: int = 4
-    clip_range: float = 0.2
+    Args:
+        batch_size: transitions of a gradient step, at most: a rollout is cut into parts of the same size.
+    """
+
+    batch_size: int = _number(15_360, least=2)  # advantages are normalised over it
+    n_epochs: int = _number(4, most=1000)
+    clip_range: float = _number(0.2, above=0.0)
 
 
 @dataclass(frozen=True)
@@ -145,7 +179,7 @@ class MaskableSettings(PPOSettings):
 class RecurrentSettings(PPOSettings):
     """PPO with a memory: `memory` is the width of its LSTM, of the actor and of the critic each."""
 
-    memory: int = 32
+    memory: int = _number(32, most=_WIDEST)
 
 
 @dataclass(frozen=True)
@@ -164,17 +198,17 @@ class OffPolicy(Settings):
         potential: the heuristic whose worth of a state shapes the rewards, see `agents.sb3_potential`; "" for none.
     """
 
-    num_envs: int = 64
-    batch_size: int = 512
+    num_envs: int = _number(64, most=_MOST_AT_ONCE)
+    batch_size: int = _number(512, most=_MOST_AT_ONCE)
     gradient_steps: int = 2
-    buffer_size: int = 200_000
+    buffer_size: int = _number(200_000, most=_MOST_REMEMBERED)
     learning_starts: int = 10_000
     tau: float = _share(0.01)
     n_steps: int = _count(1)
     potential: str = ""
-    learning_rate: float = 1e-3
+    learning_rate: float = _number(1e-3, above=0.0, most=1.0)
     validate_every: int = 100
-    validation_sales: int = 4096
+    validation_sales: int = _number(4096, most=_MOST_VALIDATED)
     checkpoint_every: int = 16
 
 
@@ -212,7 +246,7 @@ class ReplayedBox(OffPolicy):
 class SACSettings(ReplayedBox):
     """Soft actor-critic: `ent_coef` is the fixed weight of the entropy, in the units of the scaled reward."""
 
-    ent_coef: float = 0.003
+    ent_coef: float = _number(0.003, least=0.0)
 
 
 @dataclass(frozen=True)
@@ -225,8 +259,8 @@ class TQCSettings(SACSettings):
             customers' doing, to drop them is to underrate what is uncertain.
     """
 
-    batch_size: int = 256
-    n_quantiles: int = 10
+    batch_size: int = _number(256, most=_MOST_AT_ONCE)
+    n_quantiles: int = _number(10, most=_WIDEST)
     dropped_quantiles: int = _count(0)
 
 
@@ -239,8 +273,8 @@ class TD3Settings(ReplayedBox):
         target_noise: of the smoothing of the target action, which is cut at two and a half of it.
     """
 
-    noise: float = 0.2
-    target_noise: float = 0.1
+    noise: float = _number(0.2, least=0.0)
+    target_noise: float = _number(0.1, least=0.0)
 
 
 ONE_PRODUCT, FEW_PRODUCTS, MANY_PRODUCTS, REPLENISHMENT = (
@@ -410,7 +444,7 @@ def why_not(algorithm: str, scenario: Scenario) -> str | None:
         columns = ActionCodec(scenario, "discrete")
         if columns.space.n < 2:  # type: ignore[union-attr]
             return (
-                "it needs discrete actions, and their small grid (one markdown, one order, one coupon for all) leaves "
-                "nothing to decide here"
+                "the agent needs discrete actions, and their small grid (one markdown, one order, one coupon for all) "
+                "leaves nothing to decide in the scenario"
             )
     return None

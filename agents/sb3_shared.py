@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from flashsale_env import INTENTS, ActionCodec, Scenario
-from flashsale_env.agents.sb3_merchant import SMALLEST_SPREAD, WIDEST, AdvisedFeatures, derivable, derive, layers
+from flashsale_env.agents.sb3_merchant import SMALLEST_SPREAD, WIDEST, AdvisedFeatures, derive, layers
 from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env.core.features import FEATURES
 
@@ -44,6 +44,7 @@ class ProductFeatures(AdvisedFeatures):
         columns: feature name -> (first, last + 1) of the observation.
         low, high: bounds of the observation.
         customers: expected customers of the sale over all units of each product, (M,).
+        derived: names of what a merchant computes here.
         constants: name -> (M,).
         columns_of: kind of column -> the products its columns are about; [] for kinds that are about none.
         reacts_to: what actor and critic see: "everything", or only time, "customers" and the constants.
@@ -57,6 +58,7 @@ class ProductFeatures(AdvisedFeatures):
         low: Sequence[float],
         high: Sequence[float],
         customers: Sequence[float],
+        derived: Sequence[str],
         constants: dict[str, list[float]],
         columns_of: dict[str, list[int]],
         reacts_to: str = EVERYTHING,
@@ -64,10 +66,9 @@ class ProductFeatures(AdvisedFeatures):
         products = len(customers)
         of_products = [name for name in columns if FEATURES[name].per.startswith("product")]
         of_sale = [name for name in columns if name not in of_products]
-        derived = list(derivable(columns))
         if reacts_to == CUSTOMERS:
             of_sale = [name for name in OF_CUSTOMERS if name in columns]
-            of_products = derived = []
+            of_products, derived = [], []
         widths = {name: columns[name][1] - columns[name][0] for name in of_sale}
         widths |= {name: (columns[name][1] - columns[name][0]) // products for name in of_products}
         self.of_sale = sum(widths[name] for name in of_sale)
@@ -75,7 +76,7 @@ class ProductFeatures(AdvisedFeatures):
         super().__init__(observation_space, features_dim=self.of_sale + products * self.of_product + advice)
         self.advice, self.products, self.columns_of = advice, products, columns_of
         self._columns = columns
-        self._sale_names, self._product_names, self._derived_names = of_sale, of_products, derived
+        self._sale_names, self._product_names, self._derived_names = of_sale, of_products, tuple(derived)
         # A module for every number by name: a policy of other features does not load.
         self.standards = nn.ModuleDict(
             {
@@ -132,8 +133,8 @@ class ProductFeatures(AdvisedFeatures):
             values = named[name].unflatten(1, (self.products, -1))
             # The square root of units per customer; with more products to choose from, each sells less.
             numbers[name] = values * self.products**0.5 if name == "conversion" else values
-        if self._derived_names:
-            numbers |= {name: values.unsqueeze(2) for name, values in derive(named, self.customers).items()}
+        derived = derive(named, self.customers, self._derived_names)
+        numbers |= {name: values.unsqueeze(2) for name, values in derived.items()}
         return numbers | {
             name: values[None, :, None] for name, values in zip(self._constant_names, self.constants, strict=True)
         }
@@ -273,7 +274,7 @@ def _constants(scenario: Scenario) -> dict[str, list[float]]:
     products = scenario.products
     freight = scenario.replenishment.freight_per_unit if scenario.replenishment else 0.0
     prices = torch.tensor([p.list_price for p in products], dtype=torch.float64)
-    units = torch.tensor([float(p.stock_scale) for p in products], dtype=torch.float64)
+    units = torch.tensor(scenario.stock_scale, dtype=torch.float64)
     columns = {
         "list_price": (prices / prices.mean()).log(),
         "stock": (units / units.mean()).log(),

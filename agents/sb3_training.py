@@ -12,9 +12,10 @@ import io
 import json
 import platform
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 import flashsale_env
 from flashsale_env.agents.play import play
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
-from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.files import write_atomically
 from flashsale_env.masks import ActionMasks
 
@@ -216,7 +217,7 @@ class Keeper(BaseCallback):
 
     def _validate(self) -> None:
         agent = self.agent
-        seeds = split_seeds("validation", 0, agent.settings.validation_sales)
+        seeds = validation_seeds(agent.settings.validation_sales)
         table = play(agent, agent.scenario, self.population, seeds=seeds, threads=self.threads)
         row = {
             "sales": self.rounds * agent.settings.num_envs,
@@ -336,15 +337,50 @@ def read_zip(path: Path, device: torch.device) -> tuple[None, dict[str, Any], di
         raise ValueError(f"{path} is truncated or not a policy of Stable-Baselines3: {error}.") from error
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: networks this small gain nothing from a second, and lose much where cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class _OneThread:
+    """Who is inside `one_thread`, and the number that torch had before any of them was.
+
+    Torch keeps a number for each thread, which a new thread takes from whoever set it last: a thread that begins while
+    another is inside is born with 1, and must not hand that back as its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of_thread = threading.local()
+        self._inside = 0
+        self._outside = 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        depth = getattr(self._of_thread, "depth", 0)
+        with self._lock:
+            if depth == 0:
+                number = torch.get_num_threads()
+                if self._inside == 0:
+                    self._outside = number
+                self._of_thread.before = self._outside if number == 1 else number
+                torch.set_num_threads(1)
+            self._inside += 1
+            self._of_thread.depth = depth + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                self._of_thread.depth = depth
+                if depth == 0:
+                    torch.set_num_threads(self._of_thread.before)
+
+
+_one_thread = _OneThread()
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """Torch on one thread: networks this small gain nothing from a second, and lose much where cores are busy.
+
+    May be nested, and be used by several threads at once; each has its number back in the end.
+    """
+    return _one_thread()
 
 
 @contextmanager

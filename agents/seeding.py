@@ -16,6 +16,19 @@ from flashsale_env.errors import unknown_name
 SPLITS = ("train", "validation", "test")
 
 _INDEX_BITS, _RUN_BITS = 40, 22  # a million million sales a run, four million runs; two bits are left for the split
+MOST_SALES, RUNS = 1 << _INDEX_BITS, 1 << _RUN_BITS
+
+
+def check_run(run: int, called: str = "run") -> None:
+    """Refuse a number that no training run can have.
+
+    Raises:
+        ValueError: it is out of range; the message calls it as the caller does.
+    """
+    if not 0 <= run < RUNS:
+        raise ValueError(
+            f"{called} must lie in 0..{RUNS - 1}, got {run}: a training run has a block of sales of its own."
+        )
 
 
 def split_seeds(split: str, run: int, count: int, start: int = 0) -> npt.NDArray[np.uint64]:
@@ -40,14 +53,20 @@ def split_seeds(split: str, run: int, count: int, start: int = 0) -> npt.NDArray
     """
     if split not in SPLITS:
         raise ValueError(unknown_name("split", split, SPLITS))
-    if not 0 <= run < 1 << _RUN_BITS:
-        raise ValueError(f"run must lie in 0..{(1 << _RUN_BITS) - 1}, got {run}.")
-    if count < 0 or start < 0 or start + count > 1 << _INDEX_BITS:
-        raise ValueError(
-            f"a block holds sales 0..{(1 << _INDEX_BITS) - 1}, got {count} of them from number {start} on."
-        )
+    check_run(run)
+    if count < 0 or start < 0 or start + count > MOST_SALES:
+        raise ValueError(f"a block holds sales 0..{MOST_SALES - 1}, got {count} of them from number {start} on.")
     block = (SPLITS.index(split) << _RUN_BITS | run) << _INDEX_BITS
     return _mix64(np.uint64(block) + np.arange(start, start + count, dtype=np.uint64))
+
+
+def validation_seeds(sales: int) -> npt.NDArray[np.uint64]:
+    """Seeds of the sales on which checkpoints are compared and learning curves drawn: the same for every agent and run.
+
+    Args:
+        sales: how many; a learner's are its setting `validation_sales`.
+    """
+    return split_seeds("validation", 0, sales)
 
 
 def _mix64(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -29,12 +29,21 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 import flashsale_env
-from flashsale_env import Population, Scenario, Simulator, load_scenario
-from flashsale_env.agents.base import CARD, FORMAT, Agent, fingerprints, read_card
+from flashsale_env import Population, Scenario, Simulator, UnitReader, load_scenario
+from flashsale_env.agents.base import (
+    CARD,
+    Agent,
+    card_of,
+    customers_of,
+    read_card,
+    read_weights,
+    sha256,
+    tell_changes,
+)
 from flashsale_env.agents.exact import why_unseen
-from flashsale_env.agents.optimal import TickReader
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
-from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.tables import check_fields
@@ -51,6 +60,8 @@ Progress = Callable[[int, int, Row | None], None]
 
 # Entries of the largest table: beyond it most are never visited in a training of minutes.
 _MOST_ENTRIES = 1_000_000
+# What a sale of a batch and a validation sale take bounds how many fit any memory.
+_MOST = {"num_envs": 1 << 20, "validation_sales": 10_000_000}
 
 
 @dataclass(frozen=True)
@@ -83,8 +94,9 @@ class Settings:
     def __post_init__(self) -> None:
         check_fields(self)
         for name in ("sales", "num_envs", "time_cells", "stock_cells", "validate_every", "validation_sales"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            if not 1 <= getattr(self, name) <= _MOST.get(name, MOST_SALES):
+                most = _MOST.get(name, MOST_SALES)
+                raise ValueError(f"{name} must lie in 1..{most:,}, got {getattr(self, name)}.")
         for name in ("exploration", "final_exploration"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}.")
@@ -99,23 +111,24 @@ class Grid:
     """Observations as numbers of cells, time running slowest."""
 
     def __init__(self, agent: Agent, settings: Settings) -> None:
-        self._read = TickReader(agent)
+        self._units = UnitReader(agent.scenario)
         self._horizon = agent.scenario.horizon_ticks
         self.shape = _shape(agent.scenario, settings)
-        self._stock = np.array([product.stock_scale for product in agent.scenario.products])
+        self._all_units = agent.scenario.stock_scale
 
     def __call__(self, observations: npt.NDArray[np.float32]) -> Integers:
         """(N,) numbers in 0..S - 1."""
-        time_cell = self._read.tick(observations) * self.shape[0] // self._horizon
+        tick = np.minimum(self._units.tick(observations), self._horizon - 1)
+        time_cell = tick * self.shape[0] // self._horizon
         # Cell 0 is the empty shelf alone; the others share the units evenly.
         cells = np.array(self.shape[1:]) - 1
-        stock_cells = -(-self._read.on_hand(observations) * cells // self._stock)
+        stock_cells = -(-self._units.on_hand(observations) * cells // self._all_units)
         return np.ravel_multi_index((time_cell, *stock_cells.T), self.shape)
 
 
 def _shape(scenario: Scenario, settings: Settings) -> tuple[int, ...]:
     """Cells of time and of each product's stock."""
-    stock = [min(product.stock_scale, settings.stock_cells) + 1 for product in scenario.products]
+    stock = (np.minimum(scenario.stock_scale, settings.stock_cells) + 1).tolist()
     return min(scenario.horizon_ticks, settings.time_cells), *stock
 
 
@@ -124,7 +137,7 @@ class Tabular(Agent):
 
     Args:
         scenario: name, path or object.
-        device: accepted as for every learner; a table lives on the CPU.
+        device, population: accepted as for every learner; a table lives on the CPU and starts from no rule.
         seed: number of the training run: of its block of training sales and of its exploration.
         settings: any field of `Settings`, in place of the rule's own in `preset` or its default.
 
@@ -138,9 +151,17 @@ class Tabular(Agent):
     preset: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
-        self, scenario: str | Path | Scenario, *, device: str = "auto", seed: int = 0, **settings: Any
+        self,
+        scenario: str | Path | Scenario,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        population: str | Path | Population | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(scenario, seed=seed)
+        check_run(seed, "seed")
+        self._trained: dict[str, str] = {}
         known = {field.name for field in dataclasses.fields(Settings)}
         for name in settings:
             if name not in known:
@@ -155,9 +176,11 @@ class Tabular(Agent):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if any(len(product.order_levels) > 1 for product in scenario.products):
-            return "it decides on orders, and the table knows prices, time and stock on hand only"
+            return "the scenario decides on orders, and the table knows prices, time and stock on hand only"
         if scenario.coupon is not None or scenario.targeted is not None:
-            return "it has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            return (
+                "the scenario has coupons or targeted offers, and the table knows prices, time and stock on hand only"
+            )
         reason = why_unseen(scenario, "time_left", "on_hand")
         if reason is not None:
             return reason
@@ -225,16 +248,17 @@ class Tabular(Agent):
         return training.curve
 
     def save(self, folder: str | Path) -> Path:
-        """Write `table.safetensors` and `agent.json`."""
+        """Write `table.safetensors` and `agent.json`, which holds its hash."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / TABLE, safetensors.numpy.save({"q": self.q}))
+        weights = safetensors.numpy.save({"q": self.q})
+        write_atomically(folder / TABLE, weights)
         card = {
-            "format": FORMAT,
-            "name": self.name,
-            "scenario": self.scenario.name,
+            **card_of(self.name, self.scenario),
+            **self._trained,
             "seed": self.seed,
             "encoding": self.encoding,
+            "weights_sha256": sha256(weights),
             "settings": dataclasses.asdict(self.settings),
             "cells": list(self._grid.shape),
             "actions": self._actions,
@@ -245,11 +269,11 @@ class Tabular(Agent):
 
     @classmethod
     def load(cls, folder: str | Path, scenario: str | Path | Scenario, device: str = "auto") -> "Self":
-        """Read an agent that `save` wrote.
+        """Read an agent that `save` wrote; another game than it learned on, which it fits, is a warning.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, or the table does not fit the scenario.
+            ValueError: a file is broken or not the one that the card was written with, or the table does not fit.
         """
         card = read_card(folder)
         if card["name"] != cls.name:
@@ -265,7 +289,10 @@ class Tabular(Agent):
         for wanted, found in (("cells", list(agent._grid.shape)), ("actions", agent._actions)):
             if card[wanted] != found:
                 raise ValueError(f"{misfit}: its {wanted} are {card[wanted]}, the scenario's {found}.")
+        read_weights(Path(folder) / TABLE, card)
         agent.q = _read_tensors(Path(folder) / TABLE, {"q": agent.q})["q"]
+        tell_changes(folder, card, scenario)
+        agent._trained = {name: card[name] for name in ("population", "population_sha256") if name in card}
         return agent
 
     @property
@@ -332,6 +359,7 @@ class _Training:
             agent.scenario, population, sales=agent.settings.num_envs, actions="multidiscrete", threads=threads
         )
         self.played = fingerprints(agent.scenario, self.simulator.population)
+        agent._trained = customers_of(agent.scenario, population, self.simulator.population)
         self.batches = 0
         self.curve: list[Row] = []
         self.q = np.zeros_like(agent.q)
@@ -366,7 +394,7 @@ class _Training:
         """Measure the greedy policy, keep the best one, write the checkpoint."""
         agent = self.agent
         agent.q = self.q
-        seeds = split_seeds("validation", 0, agent.settings.validation_sales)
+        seeds = validation_seeds(agent.settings.validation_sales)
         table = play(agent, agent.scenario, self.population, seeds=seeds, batch=4096, threads=self.threads)
         sales = self.batches * agent.settings.num_envs
         row = {
@@ -453,7 +481,7 @@ def update(
 def _why_too_large(entries: int) -> str | None:
     if entries <= _MOST_ENTRIES:
         return None
-    return f"its table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
+    return f"the table of time, stock and price levels has {entries:,} entries; at most {_MOST_ENTRIES:,} are learned"
 
 
 def _read_tensors(path: Path, like: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -108,9 +108,8 @@ def detect(text: str) -> str:
     told = _told_by_letters(text, [code for code in _TELLING_LETTERS if code not in ("uk", "fa")])
     if told and score.get(told, 0) >= score[best] - 1:
         return told
-    # One word alone may be a name ("la mer"): two must agree, or all there are.
-    agreed = score[best] >= 2 or score[best] == len(words)
-    if agreed and score[best] > score[DEFAULT_LATIN] and not _ALSO_ENGLISH.issuperset(words):
+    # One such word alone may be a name ("la mer") or an abbreviation ("NA"): two must agree; shop words count twice.
+    if score[best] >= 2 and score[best] > score[DEFAULT_LATIN] and not _ALSO_ENGLISH.issuperset(words):
         return best
     return DEFAULT_LATIN
 

@@ -53,6 +53,25 @@ FEWEST_IN_CELL = 5.0
 WARM_UP = 200
 
 
+# Prices pass through single precision, so two equal sums of money differ by this share of them.
+SINGLE = 1e-6
+
+
+@dataclass(frozen=True)
+class Atom:
+    """The value that more than half of the samples have, so that few others, or none, tell of the spread.
+
+    Args:
+        value: of the quantity, were it that of all samples.
+        others: samples that differ.
+        reach: by how much the quantity may differ if all samples did.
+    """
+
+    value: float
+    others: int
+    reach: float
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One quantity, known exactly and simulated.
@@ -66,6 +85,7 @@ class Measurement:
         limit: what the theory of continuous time, or the paper, says; None where that is the expected value itself.
         tolerance: allowed beside the interval, for numbers that pass through single precision.
         degrees: for a chi-square statistic, the number of its degrees of freedom; None for a mean.
+        atom: what most samples have in common; None where nothing random is compared.
     """
 
     quantity: str
@@ -76,6 +96,7 @@ class Measurement:
     limit: float | None = None
     tolerance: float = 0.0
     degrees: int | None = None
+    atom: Atom | None = None
 
 
 @dataclass(frozen=True)
@@ -138,20 +159,55 @@ def simulate(agent: Plays, scenario: Scenario, sales: int) -> SaleTable:
     return play(agent, scenario, seeds=split_seeds("validation", RUN, sales), batch=BATCH)
 
 
-def mean_of(quantity: str, expected: float, values: Floats, **extra: Any) -> Measurement:
+def mean_of(
+    quantity: str, expected: float, values: Floats, *, reach: float = math.inf, limit: float | None = None
+) -> Measurement:
+    """Mean of independent sales.
+
+    Args:
+        quantity, expected, limit: as in `Measurement`.
+        values: (S,) of the sales.
+        reach: largest possible value less the smallest.
+    """
     spread = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Measurement(quantity, expected, float(values.mean()), spread, len(values), **extra)
+    common = float(np.median(values))
+    others = int((np.abs(values - common) > SINGLE * abs(common)).sum())
+    return Measurement(
+        quantity, expected, float(values.mean()), spread, len(values), limit, SINGLE * abs(expected),
+        atom=Atom(common, others, reach),
+    )  # fmt: skip
 
 
-def ratio_of(quantity: str, expected: float, parts: Floats, wholes: Floats, **extra: Any) -> Measurement:
-    """Ratio of means, its error by linearisation (Cochran 1977, chapter 6)."""
+def ratio_of(quantity: str, expected: float, parts: Floats, wholes: Floats, *, reach: float = math.inf) -> Measurement:
+    """Ratio of means, its error by linearisation (Cochran 1977, chapter 6).
+
+    Args:
+        quantity, expected: as in `Measurement`.
+        parts: (S,) sums over the customers of a sale.
+        wholes: (S,) customers of a sale.
+        reach: largest possible part of one customer less the smallest.
+    """
     ratio = float(parts.mean() / wholes.mean())
     spread = float((parts - ratio * wholes).std(ddof=1)) / (math.sqrt(len(parts)) * float(wholes.mean()))
-    return Measurement(quantity, expected, ratio, spread, len(parts), **extra)
+    came = wholes > 0
+    common = float(np.median(parts[came] / wholes[came]))
+    others = int((np.abs(parts - common * wholes) > SINGLE * abs(common) * wholes).sum())
+    return Measurement(
+        quantity, expected, ratio, spread, len(parts), tolerance=SINGLE * abs(expected),
+        atom=Atom(common, others, reach / float(wholes.mean())),
+    )  # fmt: skip
+
+
+def most_earned(scenario: Scenario) -> float:
+    """Most that two sales of a scenario without orders can differ in profit."""
+    return sum(p.initial_stock * (max(p.price_levels) + p.unit_cost + p.salvage_value) for p in scenario.products)
 
 
 def law_of(quantity: str, law: Floats, counts: Floats) -> Measurement:
-    """Pearson's chi-square of observed counts against a law; neighbouring rare outcomes are pooled."""
+    """Pearson's chi-square of observed counts against a law; neighbouring rare outcomes are pooled.
+
+    Where all but one are too rare even together, the share of that one is what is measured.
+    """
     total = counts.sum()
     order = np.argsort(law * total, kind="stable")
     pooled_law, pooled_counts, rest_law, rest_counts = [], [], 0.0, 0.0
@@ -164,6 +220,10 @@ def law_of(quantity: str, law: Floats, counts: Floats) -> Measurement:
     if pooled_law:
         pooled_law[-1] += rest_law
         pooled_counts[-1] += rest_counts
+    if len(pooled_law) < 2:
+        likeliest = int(law.argmax())
+        was_it = np.repeat([1.0, 0.0], [int(counts[likeliest]), int(total - counts[likeliest])])
+        return mean_of(f"{quantity}: share of the likeliest outcome", float(law[likeliest]), was_it, reach=1.0)
     cells, seen = np.array(pooled_law), np.array(pooled_counts)
     statistic = float(((seen - cells) ** 2 / cells).sum())
     degrees = len(cells) - 1
@@ -217,7 +277,14 @@ def exact_value(scenario: Scenario, prices: Any, probabilities: Any = None) -> f
 def optimum(quantity: str, scenario: Scenario, sales: int, limit: float | None = None) -> Measurement:
     """The dynamic program's own value against what its policy earns."""
     agent = agents.make("dp", scenario)
-    return mean_of(quantity, agent.expected_profit, simulate(agent, scenario, sales)["profit"], limit=limit)
+    return _profit(quantity, agent.expected_profit, agent, scenario, sales, limit)
+
+
+def _profit(
+    quantity: str, expected: float, agent: Plays, scenario: Scenario, sales: int, limit: float | None = None
+) -> Measurement:
+    earned = simulate(agent, scenario, sales)["profit"]
+    return mean_of(quantity, expected, earned, reach=most_earned(scenario), limit=limit)
 
 
 def opening_prices(scenario: Scenario) -> list[tuple[float, float]]:
@@ -233,8 +300,7 @@ def opening_prices(scenario: Scenario) -> list[tuple[float, float]]:
 def constant_price(
     quantity: str, scenario: Scenario, price: float, sales: int, limit: float | None = None
 ) -> Measurement:
-    earned = simulate(ConstantPrices(scenario, [price]), scenario, sales)["profit"]
-    return mean_of(quantity, exact_value(scenario, price), earned, limit=limit)
+    return _profit(quantity, exact_value(scenario, price), ConstantPrices(scenario, [price]), scenario, sales, limit)
 
 
 def best_constant_price(scenario: Scenario) -> float:
@@ -246,14 +312,13 @@ def best_constant_price(scenario: Scenario) -> float:
 def random_price(quantity: str, scenario: Scenario, sales: int) -> Measurement:
     prices = np.array(scenario.products[0].price_levels)
     expected = exact_value(scenario, prices, np.full(len(prices), 1 / len(prices)))
-    return mean_of(quantity, expected, simulate(agents.make("random", scenario), scenario, sales)["profit"])
+    return _profit(quantity, expected, agents.make("random", scenario), scenario, sales)
 
 
 def formula_price(quantity: str, name: str, scenario: Scenario, sales: int, limit: float | None = None) -> Measurement:
     """An agent that prices by time and stock alone, evaluated by backward recursion and by simulation."""
     agent = agents.make(name, scenario)
-    expected = optimal.evaluate_exactly(agent, scenario)
-    return mean_of(quantity, expected, simulate(agent, scenario, sales)["profit"], limit=limit)
+    return _profit(quantity, optimal.evaluate_exactly(agent, scenario), agent, scenario, sales, limit)
 
 
 GVR = "Gallego & van Ryzin (1994), Management Science 40(8)"
@@ -295,8 +360,10 @@ def gvr_sales_law(sales: int, n: int, rho: float, ticks: int) -> list[Measuremen
     label, blocked = text(n=n, rho=rho, K=ticks), exact.erlang_b(n, rho)
     return [
         law_of(f"law of sales, {label}", law, np.bincount(sold.astype(int), minlength=n + 1).astype(float)),
-        mean_of(f"probability of a sell-out, {label}", float(law[n]), (sold == n).astype(float), limit=blocked),
-        mean_of(f"expected sales, {label}", float(law @ np.arange(n + 1)), sold, limit=rho * (1 - blocked)),
+        mean_of(
+            f"probability of a sell-out, {label}", float(law[n]), (sold == n).astype(float), reach=1.0, limit=blocked
+        ),
+        mean_of(f"expected sales, {label}", float(law @ np.arange(n + 1)), sold, reach=n, limit=rho * (1 - blocked)),
     ]
 
 
@@ -333,9 +400,15 @@ def gvr_tightness(sales: int, k: int, ticks: int) -> list[Measurement]:
     # A sale of k units varies little more than one unit does, so large ones need few repetitions.
     earned = simulate(agent, scenario, max(sales // k, 500))["profit"]
     limit = exact.gvr_value(k, float(k)) / bound
-    label = text(k=k, K=ticks)
+    label, reach = text(k=k, K=ticks), most_earned(scenario) / bound
     return [
-        mean_of(f"optimal revenue / fluid bound, {label}", agent.expected_profit / bound, earned / bound, limit=limit)
+        mean_of(
+            f"optimal revenue / fluid bound, {label}",
+            agent.expected_profit / bound,
+            earned / bound,
+            reach=reach,
+            limit=limit,
+        )
     ]
 
 
@@ -499,6 +572,7 @@ def mnl_assortment(
             revenue,
             table["revenue"],
             table["customers"],
+            reach=max(prices),
         )
     ]
 
@@ -525,8 +599,11 @@ def mnl_price(sales: int, a: tuple[float, ...], b: float, c: tuple[float, ...], 
     sold, came = simulator.sales["sold"].astype(float), simulator.sales["customers"].astype(float)
     earned = (sold * (simulator.sales["price"] - np.array(c))).sum(axis=1)
     return [
-        ratio_of("margin of a customer", margin, earned, came),
-        *(ratio_of(f"share who buy product {j + 1}", float(q), sold[:, j], came) for j, q in enumerate(shares)),
+        ratio_of("margin of a customer", margin, earned, came, reach=float(np.max(levels)) + max(c)),
+        *(
+            ratio_of(f"share who buy product {j + 1}", float(q), sold[:, j], came, reach=1.0)
+            for j, q in enumerate(shares)
+        ),
     ]
 
 
@@ -585,9 +662,10 @@ def stockout_substitution(
     for j, n in enumerate(units):
         others = tuple(k for k in range(len(units)) if k != j)
         expected = n - float(law.sum(axis=others) @ np.arange(n + 1))
-        found.append(mean_of(f"expected sales of product {j + 1}", expected, (n - left[:, j]).astype(float)))
+        sold = (n - left[:, j]).astype(float)
+        found.append(mean_of(f"expected sales of product {j + 1}", expected, sold, reach=n))
     gone = (left == 0).all(axis=1).astype(float)
-    found.append(mean_of("probability that all is gone", float(law.flat[0]), gone))
+    found.append(mean_of("probability that all is gone", float(law.flat[0]), gone, reach=1.0))
     return found
 
 
@@ -653,7 +731,7 @@ def intent_signal(
         simulator.open(seeds, episodes)
         simulator.advance(levels)
         earned, came = simulator.sales["tick_revenue"], simulator.sales["customers"].astype(float)
-        found.append(ratio_of(name, expected, earned, came))
+        found.append(ratio_of(name, expected, earned, came, reach=dearest))
     return found
 
 
@@ -722,7 +800,8 @@ def lost_sales(
     average = (cost() - before) / (ticks - WARM_UP)
     printed = ZIPKIN.get((lost_sale_cost, lead)) if (demand, holding) == (5.0, 1.0) else None
     label = text(p=lost_sale_cost, L=lead)
-    return [mean_of(f"average cost of a tick, {label}", agent.average_cost, average, limit=printed)]
+    most = lost_sale_cost * ample(demand * ticks) / ticks + holding * storage
+    return [mean_of(f"average cost of a tick, {label}", agent.average_cost, average, reach=most, limit=printed)]
 
 
 @anchor(
@@ -754,6 +833,6 @@ def newsvendor(sales: int, demand: float, price: float, unit_cost: float, salvag
     table = simulate(agents.make("dp", scenario), scenario, sales)
     label = text(Q=quantity, demand=demand)
     return [
-        mean_of(f"expected profit, {label}", profit, table["profit"]),
+        mean_of(f"expected profit, {label}", profit, table["profit"], reach=most * (price + unit_cost + salvage)),
         Measurement("units ordered", quantity, float(table["units_ordered"].mean()), samples=sales),
     ]

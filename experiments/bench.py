@@ -681,6 +681,21 @@ BENCHMARKS: dict[str, Callable[[Sizes, int], list[Row]]] = {
 }
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what cannot be measured in one run.
+
+    Raises:
+        ValueError: an unknown name, or one that is measured on its own beside others.
+    """
+    for name in names:
+        if name not in (*BENCHMARKS, ENCODER, DEVICE):
+            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER, DEVICE]))
+    for name in (ENCODER, DEVICE):
+        if name in names and list(names) != [name]:
+            others = ", ".join(other for other in names if other != name) or name
+            raise ValueError(f"benchmark {name!r} is measured on its own: leave out {others}, or run them one by one.")
+
+
 def run_bench(
     select: Sequence[str] | None = None,
     repeats: int = 5,
@@ -704,9 +719,7 @@ def run_bench(
         ValueError: an unknown name, or repeats below 1.
     """
     names = list(BENCHMARKS) if select is None else list(select)
-    for name in names:
-        if name not in BENCHMARKS:
-            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER, DEVICE]))
+    check_names(names)
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}.")
     begin, load = time.perf_counter(), system_load()
@@ -881,15 +894,28 @@ def as_json(result: dict[str, Any]) -> str:
     return json.dumps(result, indent=2) + "\n"
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
+def check_no_figures(folder: Path, *, overwrite: bool) -> None:
     """Complain before anything is measured.
 
     Raises:
-        ValueError: the folder holds figures already and `overwrite` is not set.
+        FileExistsError: the folder holds figures already and `overwrite` is not set, or files of these names that no
+            measurement has written.
     """
-    for name in (PAGE, FIGURES):
-        if (folder / name).exists() and not overwrite:
-            raise ValueError(f"{folder / name} is there already: give another --out, or --overwrite.")
+    there = [folder / name for name in (PAGE, FIGURES) if (folder / name).exists()]
+    if there and not overwrite:
+        raise FileExistsError(f"{there[0]} is there already: give another --out, or --overwrite.")
+    if there and not _holds_figures(folder):
+        raise FileExistsError(
+            f"{there[0]} was not written by `flashsale bench` and is not replaced: give another --out."
+        )
+
+
+def _holds_figures(folder: Path) -> bool:
+    try:
+        content = json.loads((folder / FIGURES).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"machine", "versions", "rows", "repeats", "quick"} <= content.keys()
 
 
 def write(result: dict[str, Any], folder: Path) -> None:

@@ -6,21 +6,23 @@ Leaves  what is compared to `benchmark_settings`, training to `train`, intervals
 Axes    R training runs, S sales.
 Units   profit of a sale, or average cost of a tick, in the scenario's currency.
 
-A benchmark falls into units: one run of one agent on one problem, or the bound of a problem. A unit is done when its
-`figures.json` is there, which is written last; a killed benchmark goes on with the units that have none, and a training
-that was under way with its last checkpoint. Units depend on nothing but the settings, so their order and the number of
-workers change nothing. A finished benchmark that is asked for more training runs does only those.
+A benchmark falls into units: one run of one agent on one problem, the bound of a problem, or the tuning of a rule,
+which goes first. A unit is done when its `figures.json` is there, which is written last; a killed benchmark goes on
+with the units that have none, and a training that was under way with its last checkpoint. Units depend on nothing but
+the settings and what was tuned first, so their order and the number of workers change nothing. A finished benchmark
+that is asked for more training runs does only those.
 
 A folder holds `config.json`, `result.json`, `results.csv` (one line an agent of a problem), `runs.csv` (one line a
 run), `PROBLEM/sale.png` (the first test sale, played by the best agent), `PROBLEM/bound/` and
 `PROBLEM/agents/AGENT/run-SEED/`, the last two with `figures.json` and `sales.safetensors` (value (S,)), and for
-learners `training/`, as `flashsale train` leaves it.
+learners `training/`, as `flashsale train` leaves it; `PROBLEM/tuned/RULE/figures.json` where rules are tuned first.
 """
 
 import dataclasses
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -38,9 +40,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from flashsale_env import Population, Scenario, Simulator, agents
-from flashsale_env.agents.base import fingerprints
 from flashsale_env.agents.exact import lost_sales_problem
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.fingerprints import fingerprints
+from flashsale_env.agents.optimal import evaluate_exactly, remembers, why_no_profit_optimum
+from flashsale_env.agents.own import as_player
 from flashsale_env.agents.play import Plays, play, trace
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
@@ -58,9 +61,9 @@ from flashsale_env.experiments.benchmark_settings import (
     Row,
     slug,
 )
-from flashsale_env.experiments.evaluate import POLICY, REPORTED
+from flashsale_env.experiments.evaluate import POLICY, REPORTED, find_agent, identity, is_from_outside
 from flashsale_env.experiments.pictures import one_sale
-from flashsale_env.experiments.runs import Run, read_config, versions, write_json
+from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, versions, write_json
 from flashsale_env.experiments.statistics import (
     Interval,
     crossed_interval,
@@ -73,7 +76,7 @@ from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with
 from flashsale_env.files import write_atomically
 
 RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"
-AGENTS, BOUND = "agents", "bound"  # folders of a problem
+AGENTS, BOUND, TUNED = "agents", "bound", "tuned"  # folders of a problem
 FIGURES, SALE_VALUES, TRAINING = "figures.json", "sales.safetensors", "training"
 SERIAL, RAY = "serial", "ray"
 ENGINES = {SERIAL: "in this process, or in --workers processes", RAY: "on the cores of a Ray cluster that shares --out"}
@@ -84,16 +87,19 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Unit:
-    """One run of one agent on one problem; without an agent, the bound of the problem."""
+    """One run of one agent on one problem; without an agent, the tuning of a rule or the bound of the problem."""
 
     problem: Problem
     row: Row | None
     seed: int
     sales: int
+    tunes: str = ""
 
     @property
     def title(self) -> str:
         """For people."""
+        if self.tunes:
+            return f"{self.problem.name}: tuning {self.tunes}"
         if self.row is None:
             return f"{self.problem.name}: bound"
         return f"{self.problem.name}: {self.row.label}" + (f", run {self.seed}" if self.row.learns else "")
@@ -101,6 +107,8 @@ class Unit:
     def folder(self, out: Path) -> Path:
         """Where its results lie."""
         home = out / self.problem.slug
+        if self.tunes:
+            return home / TUNED / slug(self.tunes)
         return home / BOUND if self.row is None else home / AGENTS / slug(self.row.label) / f"run-{self.seed}"
 
 
@@ -108,6 +116,8 @@ def units_of(benchmark: Benchmark) -> Iterator[Unit]:
     """Everything there is to do, quick things first inside a problem."""
     for problem in benchmark.problems:
         sales = benchmark.sales_of(problem)
+        for rule in problem.tuned_first():
+            yield Unit(problem, None, 0, sales, tunes=rule)
         for row in sorted(problem.agents, key=lambda row: row.learns):
             for seed in benchmark.seeds_of(row):
                 yield Unit(problem, row, seed, sales)
@@ -125,15 +135,41 @@ def fingerprint(benchmark: Benchmark) -> str:
     for problem in benchmark.problems:
         scenario = problem.load_scenario()
         played = fingerprints(scenario, problem.load_population(scenario))
-        named.append([played, [_values(row, row.scenario(scenario)) for row in problem.agents]])
+        named.append([played, [_values(problem, row, scenario) for row in problem.agents]])
     settings = {**benchmark.as_json(), "training_seeds": None}
     return hashlib.sha256(json.dumps([settings, named], sort_keys=True).encode()).hexdigest()
 
 
-def _values(row: Row, scenario: Scenario) -> dict[str, Any]:
-    """Every number that makes an agent of this row what it is."""
-    agent = agents.make(row.agent, scenario, device="cpu", **row.settings)
-    return dataclasses.asdict(agent.settings) if row.learns else agent.params
+def _values(problem: Problem, row: Row, scenario: Scenario) -> Any:
+    """What makes an agent of this row what it is, apart from what is tuned first."""
+    if not row.learns:
+        agent = find_agent(row.agent, row.scenario(scenario), device="cpu", settings=settings_of(problem, row))
+        return [getattr(agent, "params", {}), identity(row.agent)]
+    agent = agents.make(row.agent, row.scenario(scenario), device="cpu", **settings_of(problem, row))
+    return dataclasses.asdict(agent.settings)
+
+
+def settings_of(problem: Problem, row: Row, out: Path | None = None) -> dict[str, Any]:
+    """What `agents.make` is told: the row's settings, and the values of the rule that counts.
+
+    Those are the ones tuned first, of which the folder `out` of the benchmark holds the result; else, where features
+    are hidden, the ones tuned for the problem with all of them, for what customers do is the same.
+    """
+    scenario = problem.load_scenario()
+    rule, given = row.rule(scenario), dict(row.settings)
+    if not rule:
+        return given
+    values: dict[str, float] = {}
+    if problem.tune_first or row.tune_first:
+        if out is not None:
+            values = _read_figures(Unit(problem, None, 0, 0, tunes=rule).folder(out))["params"]
+    elif row.hide:
+        values = agents.tuned(rule, problem.named, problem.population or None)
+    if not values or not agents.entry(rule).space(row.scenario(scenario)).keys() >= values.keys():
+        return given
+    if row.learns:
+        return {"adviser_params": values, **given}
+    return {**values, **given}
 
 
 def run_benchmark(
@@ -162,15 +198,23 @@ def run_benchmark(
     total = sum(1 for _ in units_of(benchmark))
     done = total - len(todo)
     progress(done, total, "")
-    if engine == RAY:
-        finished = _on_ray(todo, run)
-    elif workers > 1:
-        finished = _in_processes(todo, run, device, workers)
-    else:
-        finished = _one_by_one(todo, run, device, lambda note: progress(done, total, note))
-    for title in finished:
-        done += 1
-        progress(done, total, title)
+    for unit in todo:
+        announce_part(unit.folder(run.folder))
+
+    def note(text: str) -> None:
+        progress(done, total, text)
+
+    # What is tuned first is there before anybody needs it.
+    for part in ([unit for unit in todo if unit.tunes], [unit for unit in todo if not unit.tunes]):
+        if engine == RAY:
+            finished = _on_ray(part, run)
+        elif workers > 1:
+            finished = _in_processes(part, run, device, workers)
+        else:
+            finished = _one_by_one(part, run, device, note)
+        for title in finished:
+            done += 1
+            progress(done, total, title)
     result = {
         "description": benchmark.description,
         "problems": [compare(run.folder, benchmark, problem) for problem in benchmark.problems],
@@ -193,7 +237,7 @@ def check_engine(engine: str, workers: int, device: str) -> None:
     """
     if engine not in ENGINES:
         raise ValueError(unknown_name("engine", engine, ENGINES))
-    if engine == RAY and (workers > 1 or device == "cuda"):
+    if engine == RAY and (workers > 1 or device.startswith("cuda")):
         raise ValueError(
             "--workers and --device cuda are for --engine serial: Ray takes as many processes as its cluster has "
             "cores, and learners stay on them."
@@ -221,21 +265,43 @@ def run_unit(
         note: called with what is under way.
     """
     folder = unit.folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
     note(unit.title)
-    if unit.row is None:
-        values, figures = _bound(unit)
-    else:
-        scenario, population = _world(unit.problem, unit.row, unit.seed)
-        if unit.row.learns:
-            _train(unit, scenario, population, folder / TRAINING, device, command, threads, note)
-        agent = _player(unit, folder, scenario, device)
-        values, figures = _evaluate(unit, agent, scenario, population, threads)
-        if unit.row.learns:
-            figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
-    write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
-    write_json(folder / FIGURES, figures)
+    with held_as_part(folder, command):
+        if unit.tunes:
+            values, figures = np.zeros(0), _tune(unit, note)
+        elif unit.row is None:
+            values, figures = _bound(unit)
+        else:
+            scenario, population = _world(unit.problem, unit.row, unit.seed)
+            settings = settings_of(unit.problem, unit.row, out)
+            if unit.row.learns:
+                _train(unit, settings, scenario, population, folder / TRAINING, device, command, threads, note)
+            agent = _player(unit, settings, folder, scenario, device)
+            values, figures = _evaluate(unit, agent, scenario, population, threads)
+            figures["mark"] = getattr(agent, "mark", "")
+            if unit.row.learns:
+                figures["training_seconds"] = float(pd.read_csv(folder / TRAINING / CURVE_TABLE)["seconds"].iloc[-1])
+        write_atomically(folder / SALE_VALUES, save_tensors({"value": np.ascontiguousarray(values)}))
+        write_json(folder / FIGURES, figures)
     return unit.title
+
+
+def _tune(unit: Unit, note: Callable[[str], None]) -> dict[str, Any]:
+    """The best parameters of a rule on validation sales of the problem, and what they gain over its defaults."""
+    from flashsale_env.experiments.tuning import measure, tune  # loads optuna
+
+    problem = unit.problem
+    scenario = problem.load_scenario()
+    population = problem.load_population(scenario) if problem.population else None
+    params = tune(
+        unit.tunes,
+        problem.named,
+        population,
+        trials=problem.tuning_trials,
+        sales=problem.tuning_sales,
+        progress=lambda done, total, best: note(f"{unit.title}, {done / total:.0%}"),
+    )
+    return {"params": params, **measure(unit.tunes, scenario, population, params, problem.tuning_sales)}
 
 
 def _world(problem: Problem, row: Row, seed: int) -> tuple[Scenario, Population]:
@@ -246,6 +312,7 @@ def _world(problem: Problem, row: Row, seed: int) -> tuple[Scenario, Population]
 
 def _train(
     unit: Unit,
+    settings: Mapping[str, Any],
     scenario: Scenario,
     population: Population,
     folder: Path,
@@ -262,25 +329,28 @@ def _train(
     options = {"scenario": unit.problem.scenario, "agent": row.agent, "seed": unit.seed, "settings": dict(row.settings)}
     seeds = {"training run": unit.seed, "train split": unit.seed, "validation split": 0}
     run = with_fingerprints(Run(folder, command, options=options, seeds=seeds), scenario, population)
-    begin_or_continue(run, overwrite=False)
 
     def show(done: int, of: int, curve_row: Mapping[str, float] | None) -> None:
         note(f"{unit.title}, {done / of:.0%}")
 
-    learner = agents.make(row.agent, scenario, device=device, seed=unit.seed, **row.settings)
-    curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
-    write_curve(folder, curve, {})
-    run.finish()
+    named = scenario if row.hide else unit.problem.named
+    whom = unit.problem.population or None
+    with run.claimed(overwrite=False, resume=True):
+        begin_or_continue(run, overwrite=False)
+        learner = agents.make(row.agent, named, population=whom, device=device, seed=unit.seed, **settings)
+        curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
+        write_curve(folder, row.label, curve, {}, learner.settings.validation_sales)
+        run.finish()
 
 
-def _player(unit: Unit, folder: Path, scenario: Scenario, device: str) -> Plays:
+def _player(unit: Unit, settings: Mapping[str, Any], folder: Path, scenario: Scenario, device: str) -> Any:
     row = unit.row
     assert row is not None
     if row.learns:
-        found: Plays = agents.load(folder / TRAINING / POLICY, scenario, device=device)
-    else:
-        found = agents.make(row.agent, scenario, seed=unit.seed, **row.settings)
-    return found
+        return agents.load(folder / TRAINING / POLICY, scenario, device=device)
+    named, whom = scenario if row.hide else unit.problem.named, unit.problem.population or None
+    found = find_agent(row.agent, named, population=whom, device=device, seed=unit.seed, settings=settings)
+    return as_player(found, scenario) if is_from_outside(row.agent) else found
 
 
 def _evaluate(
@@ -293,15 +363,9 @@ def _evaluate(
         return average_costs(agent, scenario, population, seeds, threads), figures
     table = play(agent, scenario, population, seeds=seeds, threads=threads)
     figures |= {"metrics": {name: float(table[name].mean()) for name in REPORTED}}
-    if unit.problem.evaluation == EXACT and not _remembers(agent, scenario):
-        figures["expected"] = evaluate_exactly(agent, scenario)
+    if unit.problem.evaluation == EXACT and not remembers(agent, scenario):
+        figures["expected"] = evaluate_exactly(agent, scenario, population)
     return table["profit"], figures
-
-
-def _remembers(agent: Plays, scenario: Scenario) -> bool:
-    """Whether an agent hands itself a state, so that it has no exact value."""
-    observation = Simulator(scenario, actions=agent.encoding, threads=1).open(np.zeros(1, np.uint64), np.zeros(1, int))
-    return agent.predict(observation, None, np.ones(1, np.bool_))[1] is not None
 
 
 def average_costs(
@@ -314,12 +378,13 @@ def average_costs(
     """(S,) average cost of a tick of each of these sales, without its first `WARM_UP` ticks.
 
     Raises:
-        ValueError: the scenario is too short for a long-run average.
+        ValueError: the scenario is too short for a long-run average, or it or its customers are not those of a
+            `LostSales` problem, so that nothing is known of what a lost sale costs.
     """
     ticks = scenario.horizon_ticks
     if ticks <= WARM_UP:
         raise ValueError(f"a long-run average leaves out {WARM_UP} ticks; {scenario.name!r} has only {ticks}.")
-    margin = lost_sales_problem(scenario).lost_sale_cost
+    margin = lost_sales_problem(scenario, population).lost_sale_cost
     supply = scenario.replenishment
     assert supply is not None
     simulator = Simulator(scenario, population, sales=len(seeds), actions=agent.encoding, threads=threads)
@@ -343,16 +408,25 @@ def average_costs(
 def _bound(unit: Unit) -> tuple[Floats, dict[str, Any]]:
     problem = unit.problem
     scenario = problem.load_scenario()
+    population = problem.load_population(scenario)
     if problem.bound == OPTIMUM:
-        solved = agents.make("dp", scenario)
-        value = solved.average_cost if problem.evaluation == LONG_RUN else solved.expected_profit
-        if value is None:
-            raise ValueError(f"'dp' knows no expected profit of {problem.name!r}; take evaluation 'long_run'.")
-        return np.zeros(0), {"name": "exact optimum", "value": float(value), "half_width": 0.0, "exact": True}
+        value = _optimum(problem, scenario, population)
+        return np.zeros(0), {"name": "exact optimum", "value": value, "half_width": 0.0, "exact": True}
     compute = lagrangian_dual_bound if problem.bound == DUAL else hindsight_bound
-    found = compute(scenario, problem.load_population(scenario), seeds=split_seeds("test", 0, problem.bound_sales))
+    found = compute(scenario, population, seeds=split_seeds("test", 0, problem.bound_sales))
     figures = {"name": found.name, "value": found.value, "half_width": found.half_width, "exact": False}
     return found.per_sale, figures
+
+
+def _optimum(problem: Problem, scenario: Scenario, population: Population) -> float:
+    """The highest expected profit of a sale, or the least average cost of a tick."""
+    if problem.evaluation == LONG_RUN:
+        lost_sales_problem(scenario, population)  # the customers are those that "dp" solves for, or it raises
+        return float(agents.make("dp", scenario).average_cost)
+    reason = why_no_profit_optimum(scenario, population)
+    if reason is not None:
+        raise ValueError(f"bound 'optimum' does not apply to {problem.name!r}: {reason}.")
+    return float(agents.make("dp", scenario).expected_profit)
 
 
 # --- who does the units
@@ -365,7 +439,7 @@ def _one_by_one(todo: Sequence[Unit], run: Run, device: str, note: Callable[[str
 
 def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> Iterator[str]:
     """Spawned: a forked child has none of the threads that torch and the simulator rely on."""
-    context, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // workers)
+    context, threads = _OwnProcesses(), max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=context, initializer=_end_with_parent) as pool:
         try:
             futures = [pool.submit(run_unit, unit, run.folder, device, run.command, threads) for unit in todo]
@@ -373,9 +447,22 @@ def _in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> 
                 yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in context.started:
                 process.terminate()
             raise
+
+
+class _OwnProcesses(multiprocessing.context.SpawnContext):
+    """Spawned processes that are remembered, so that only they are ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[multiprocessing.context.SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> multiprocessing.context.SpawnProcess:  # type: ignore[override]
+        process = multiprocessing.context.SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
 
 
 def _end_with_parent() -> None:
@@ -430,7 +517,8 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
     Returns:
         "name", "scenario", "population", "measure" ("profit" or "average cost"), "evaluation", "against",
         "sales"; "bound", None or its "name", "value", "half_width", "exact" and "sales"; "rows", best first, each with
-        "label", "agent", "runs", "seeds", "mean", "ci_low", "ci_high", "exact" (by recursion, else by simulation) and
+        "label", "agent", "mark" (what must be known of it, e.g. "untuned here", or ""), "runs", "seeds", "mean",
+        "ci_low", "ci_high", "exact" (by recursion, else by simulation) and
         "by_run"; "share" of the bound (for costs cost over least cost) with "mean", "ci_low" and "ci_high", or None;
         "difference" to the baseline with "mean", "ci_low", "ci_high" and "probability" of improvement over runs, None
         for the baseline itself; "metrics" (means) and "training_seconds" (mean over runs; None for what does not
@@ -459,7 +547,8 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
     for row in problem.agents:
         outcome = found[row.label]
         interval = outcome.interval
-        entry: dict[str, Any] = {"label": row.label, "agent": row.agent, "runs": len(outcome.values)}
+        entry: dict[str, Any] = {"label": row.label, "agent": row.agent, "mark": outcome.mark}
+        entry["runs"] = len(outcome.values)
         entry["seeds"] = list(benchmark.seeds_of(row))
         entry |= {"mean": interval.mean, "ci_low": interval.low, "ci_high": interval.high, "exact": outcome.exact}
         entry["by_run"] = outcome.by_run.tolist()
@@ -498,6 +587,7 @@ class _Outcome:
     expected: Floats | None
     metrics: dict[str, float]
     training_seconds: float | None
+    mark: str = ""
 
     @classmethod
     def read(cls, folders: Iterable[Path], sales: int) -> "_Outcome":
@@ -512,7 +602,8 @@ class _Outcome:
             for name in figures[0].get("metrics", {})
         }
         seconds = [entry["training_seconds"] for entry in figures if "training_seconds" in entry]
-        return cls(np.stack(values), known, metrics, float(np.mean(seconds)) if seconds else None)
+        mark = figures[0].get("mark", "")
+        return cls(np.stack(values), known, metrics, float(np.mean(seconds)) if seconds else None, mark)
 
     @property
     def exact(self) -> bool:
@@ -613,7 +704,7 @@ def _write_tables(out: Path, problems: Sequence[Mapping[str, Any]]) -> None:
     for problem in problems:
         head = {"problem": problem["name"], "measure": problem["measure"], "against": problem["against"]}
         for row in problem["rows"]:
-            line = {name: row[name] for name in ("label", "agent", "runs", "mean", "ci_low", "ci_high")}
+            line = {name: row[name] for name in ("label", "agent", "mark", "runs", "mean", "ci_low", "ci_high")}
             line |= {"exact": row["exact"], "training_seconds": row["training_seconds"]}
             line |= {f"share_{name}": (row["share"] or {}).get(name) for name in ("mean", "ci_low", "ci_high")}
             less = row["difference"] or {}
@@ -630,7 +721,7 @@ def _draw(out: Path, benchmark: Benchmark, problem: Problem, label: str, device:
     row = next(row for row in problem.agents if row.label == label)
     unit = Unit(problem, row, benchmark.seeds_of(row)[0], benchmark.sales_of(problem))
     scenario, population = _world(problem, row, unit.seed)
-    player = _player(unit, unit.folder(out), scenario, device)
+    player = _player(unit, settings_of(problem, row, out), unit.folder(out), scenario, device)
     first = int(split_seeds("test", 0, 1)[0])
     one_sale(out / problem.slug / SALE_PICTURE, trace(player, scenario, population, first), scenario)
 

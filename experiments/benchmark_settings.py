@@ -26,8 +26,11 @@ import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents.exact import why_no_lost_sales
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.optimal import why_no_exact_value, why_no_profit_optimum
+from flashsale_env.agents.sb3_presets import ONE_PRODUCT, PRESETS, preset
+from flashsale_env.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
 from flashsale_env.experiments.settings import read_shipped
 
 BENCHMARKS: dict[str, Path] = {
@@ -62,11 +65,12 @@ class Row:
     """One agent of a problem as it is asked for.
 
     Args:
-        agent: a key of `agents.AGENTS`.
+        agent: whatever `flashsale evaluate` plays, or a learner: a name, `module:Class`, a folder or a zip.
         label: by which it is called in the results; the agent's name by default.
-        settings: a learner's settings or a heuristic's parameters, as `agents.make` takes them.
-        hide: features of the observation that the agent is not shown.
+        settings: a learner's settings or a rule's parameters, as `agents.make` takes them.
+        hide: features of the observation that the agent is not shown. Rules keep the values tuned with all of them.
         texts: a key of `TEXTS`, what the agent is shown of a customer's message.
+        tune_first: whether the rule, or the learner's adviser, is tuned on this problem before anything is compared.
     """
 
     agent: str
@@ -74,11 +78,11 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     hide: tuple[str, ...] = ()
     texts: str = READ
+    tune_first: bool = False
 
     def __post_init__(self) -> None:
-        if self.agent not in agents.AGENTS:
-            raise ValueError(unknown_name("agent", self.agent, [*agents.AGENTS, *GROUPS]))
-        for name in self.settings.keys() & {"name", "scenario", "device", "seed"}:
+        check_agent(self.agent, GROUPS)
+        for name in self.settings.keys() & {"name", "scenario", "population", "device", "seed"}:
             raise ValueError(f"{name} is no setting of an agent: the benchmark gives it.")
         if self.texts not in TEXTS:
             raise ValueError(unknown_name("texts", self.texts, TEXTS))
@@ -87,7 +91,17 @@ class Row:
     @property
     def learns(self) -> bool:
         """Whether it is trained before it is evaluated."""
-        return agents.AGENTS[self.agent].learns
+        return not is_trained(self.agent) and agents.entry(self.agent).learns
+
+    def rule(self, scenario: Scenario) -> str:
+        """The rule whose values matter to it: itself, or a learner's adviser; "" where there is nothing to tune."""
+        if is_trained(self.agent):
+            return ""
+        name = self.agent
+        if self.learns:
+            chosen = preset(scenario, name) if (name, ONE_PRODUCT) in PRESETS else None
+            name = str(self.settings.get("adviser", getattr(chosen, "adviser", "")))
+        return name if name and agents.entry(name).space(scenario) else ""
 
     def scenario(self, scenario: Scenario) -> Scenario:
         """What the agent plays: the problem's scenario without the features that are hidden from it."""
@@ -124,6 +138,9 @@ class Problem:
         evaluation_sales: in place of the benchmark's; 0 takes the benchmark's.
         bound: a key of `BOUNDS`.
         bound_sales: test sales over which the bound is averaged, the first ones.
+        tune_first: whether every rule, and every learner's adviser, is tuned on this problem first, on validation
+            sales; else those that have no tuned values for it are marked as untuned.
+        tuning_trials, tuning_sales: parameter sets that are tried of each rule, and sales that each of them plays.
     """
 
     scenario: str
@@ -136,6 +153,9 @@ class Problem:
     evaluation_sales: int = 0
     bound: str = NO_BOUND
     bound_sales: int = 300
+    tune_first: bool = False
+    tuning_trials: int = 200
+    tuning_sales: int = 1024
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.scenario)
@@ -149,13 +169,25 @@ class Problem:
         _require_distinct("labels of agents", labels)
         if self.evaluation_sales < 0 or self.evaluation_sales == 1:
             raise ValueError(f"evaluation_sales must be at least 2, got {self.evaluation_sales}.")
-        if self.bound_sales < 2:
-            raise ValueError(f"bound_sales must be at least 2, got {self.bound_sales}.")
+        for name, least in (("bound_sales", 2), ("tuning_trials", 1), ("tuning_sales", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}.")
 
     @property
     def slug(self) -> str:
         """Name of its folder."""
         return slug(self.name)
+
+    @property
+    def named(self) -> str | Scenario:
+        """The scenario as it is named where nothing is changed: tuned values lie beside its file."""
+        return self.load_scenario() if self.changes else self.scenario
+
+    def tuned_first(self) -> tuple[str, ...]:
+        """The rules that are tuned before anything is compared, each once."""
+        scenario = self.load_scenario()
+        rows = [row for row in self.agents if self.tune_first or row.tune_first]
+        return tuple(dict.fromkeys(rule for rule in (row.rule(scenario) for row in rows) if rule))
 
     def load_scenario(self) -> Scenario:
         """The scenario with its changes.
@@ -176,30 +208,38 @@ class Problem:
             ValueError: an agent, a setting, a feature, the evaluation or the bound does not fit the scenario.
         """
         scenario = self.load_scenario()
-        self.load_population(scenario)
+        population = self.load_population(scenario)
         for row in self.agents:
             shown = row.scenario(scenario)
-            reason = agents.AGENTS[row.agent].applies(shown)
+            if is_trained(row.agent):
+                find_agent(row.agent, shown, device="cpu", settings=row.settings)
+                continue
+            among = shown.replace(population=self.population or shown.population)
+            known = agents.entry(row.agent)
+            reason = known.applies(shown) or known.applies(among)
             if reason is not None:
                 raise ValueError(f"agent {row.label!r} does not apply to {self.name!r}: {reason}.")
-            if row.settings:
+            if known.own is not None:
+                find_agent(row.agent, shown, device="cpu", settings=row.settings)
+            elif row.settings:
                 agents.make(row.agent, shown, device="cpu", **row.settings)
+        long_run = self.evaluation == LONG_RUN
+        claims: list[tuple[str, str | None]] = []
         if self.evaluation == EXACT:
-            evaluate_exactly(agents.make("fixed_price", scenario), scenario)
-            if any(p.salvage_value or p.holding_cost or p.unit_cost for p in scenario.products):
-                raise ValueError(
-                    f"evaluation 'exact' does not apply to {self.name!r}: it knows revenue, and units cost something "
-                    f"or are worth something at the close."
-                )
-        if self.evaluation == LONG_RUN:
-            reason = why_no_lost_sales(scenario)
+            claims.append(("evaluation 'exact'", why_no_exact_value(scenario, population)))
+        if long_run:
+            claims.append(("evaluation 'long_run'", why_no_lost_sales(scenario, population)))
+        if self.bound == OPTIMUM and long_run:
+            claims.append(("bound 'optimum'", agents.AGENTS["dp"].applies(scenario)))
+        elif self.bound == OPTIMUM:
+            claims.append(("bound 'optimum'", why_no_profit_optimum(scenario, population)))
+        elif self.bound != NO_BOUND:
+            scope = DUAL_SCOPE if self.bound == DUAL else HINDSIGHT_SCOPE
+            claims.append((f"bound {self.bound!r}", scope.why_not(scenario, population)))
+        for claim, reason in claims:
             if reason is not None:
-                raise ValueError(f"evaluation 'long_run' does not apply to {self.name!r}: {reason}.")
-        if self.bound == OPTIMUM:
-            reason = agents.AGENTS["dp"].applies(scenario)
-            if reason is not None:
-                raise ValueError(f"bound 'optimum' does not apply to {self.name!r}: {reason}.")
-        elif self.bound != NO_BOUND and self.evaluation == LONG_RUN:
+                raise ValueError(f"{claim} does not apply to {self.name!r}: {reason}.")
+        if long_run and self.bound in (DUAL, HINDSIGHT):
             raise ValueError(f"bound {self.bound!r} is on the profit of a sale; with 'long_run' take 'optimum'.")
 
 
@@ -334,8 +374,9 @@ def _without_groups(problem: Mapping[str, Any], where: str) -> list[Any]:
         return tables
     name = _convert(str, problem["scenario"], f"{where}: scenario")
     changes = _convert(Mapping[str, Any], problem.get("changes", {}), f"{where}: changes")
+    customers = {"population": problem["population"]} if problem.get("population") else {}
     try:
-        scenario = _changed(load_scenario(name), changes)
+        scenario = _changed(load_scenario(name), {**changes, **customers})
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     named = {table.get("label", table.get("agent")) for table in tables if isinstance(table, dict)}

@@ -56,10 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _complain(str(stop), INTERRUPTED)
         except KeyboardInterrupt:
             return _complain("stopped by Ctrl-C.", INTERRUPTED)
+        except MemoryError as error:
+            return _complain(f"the memory of this machine is not enough: {error or 'ask for less'}.")
         except (ValueError, OSError) as error:
             if not is_users(error):
                 raise
-            return _complain(str(error))
+            return _complain(_words_of(error))
 
 
 def is_users(error: ValueError | OSError) -> bool:
@@ -72,6 +74,13 @@ def is_users(error: ValueError | OSError) -> bool:
         return True
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return innermost.f_globals.get("__name__", "").partition(".")[0] in OUR_PACKAGES
+
+
+def _words_of(error: ValueError | OSError) -> str:
+    """What the system says about a file with the file in front, instead of `[Errno 28] ...: 'file'`."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}."
+    return str(error)
 
 
 def _complain(message: str, code: int = USER_ERROR) -> int:

@@ -6,8 +6,10 @@ Leaves  the work to the module of the same name, which is imported only when its
         no torch.
 """
 
+import contextlib
 import dataclasses
 import functools
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ import typer
 
 from flashsale_env.experiments.cli import CHECK_FAILED, DONE, USER_ERROR, Interrupted
 from flashsale_env.experiments.display import notice, progress_bar, show_table
-from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.runs import Run, check_file, check_folder, locked
 
 app = typer.Typer(
     name="flashsale",
@@ -29,15 +31,65 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _checked(check: Callable[[Any, str], None]) -> Any:
+    """An option with a check of its value, (value, option), that runs before the command does anything."""
+
+    def callback(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+        if value is not None and not context.resilient_parsing:
+            check(value, max(parameter.opts, key=len))
+        return value
+
+    return callback
+
+
+def _check_device(name: str, option: str) -> None:
+    from flashsale_env.agents.devices import check_device
+
+    check_device(name, option)
+
+
+def _check_run(number: int, option: str) -> None:
+    from flashsale_env.agents.seeding import check_run
+
+    check_run(number, option)
+
+
+def _check_tensorboard(folder: Path, option: str) -> None:
+    check_folder(folder, option)
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(f"{option} needs the package 'tensorboard': pip install 'flashsale-env[experiments]'.")
+
+
+# What a sale takes bounds how many figures of sales fit any memory, and how many sales are a training.
+MOST_SALES, MOST_TRAINING_SALES, MOST_VISITS = 10_000_000, 1 << 40, 100_000_000
+# Runs, trials, products, prices and ticks beyond it are a slip of the finger; what a scenario takes, it says itself.
+MOST_OF_IT = 100_000
+# What a generator of random numbers and Optuna's samplers take.
+MOST_SEED = (1 << 32) - 1
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", callback=_checked(check_folder))
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run in --out.")]
 PopulationOption = Annotated[
     str | None,
     typer.Option("--population", metavar="DIR", help="Customers: folder or shipped name [default: the scenario's]."),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto (CUDA where there is one), cpu or cuda.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", help="auto (CUDA where there is one), cpu, cuda or cuda:N.", callback=_checked(_check_device)
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.", callback=_checked(_check_run))]
+TrainingSales = Annotated[
+    int | None,
+    typer.Option(
+        "--sales", min=1, max=MOST_TRAINING_SALES, help="Sales played in one training [default: the preset's]."
+    ),
+]
 
 
 def dispatch(words: Sequence[str], command_line: str) -> int:
@@ -102,11 +154,10 @@ def demo(
         seeds={"corpus, demand, tuning, training run": settings.seed, "test split": 0},
         inputs=[path for path in (config, settings.scenario) if Path(path).exists()],
     )
-    run.check(overwrite=overwrite)
+    with run.claimed(overwrite=overwrite):
+        from flashsale_env.experiments.demo import run_demo, verdict
 
-    from flashsale_env.experiments.demo import run_demo, verdict
-
-    result = run_demo(run, settings, overwrite=overwrite)
+        result = run_demo(run, settings)
     if as_json:
         _print_json(result)
         return
@@ -158,7 +209,12 @@ def encode(
     ] = False,
     cache: Annotated[
         Path | None,
-        typer.Option("--cache", metavar="DIR", help="Keep what was read there: the same texts are read once."),
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="Keep what was read there: the same texts are read once.",
+            callback=_checked(check_folder),
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -167,20 +223,8 @@ def encode(
     from flashsale_env import load_scenario
     from flashsale_env.experiments.messages import read_labelled, read_messages
 
-    intents: list[str] = []
     if mapping is not None and labels is None:
         raise ValueError("--mapping says what labels mean: name their column with --labels.")
-    if labels is None:
-        texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
-    else:
-        meanings = None
-        if mapping is not None:
-            from flashsale_env.encoders.transfer import read_mapping
-
-            meanings = read_mapping(mapping)
-        texts, intents = read_labelled(
-            messages, text_column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty
-        )
     sale = load_scenario(scenario)
 
     run = Run(
@@ -199,31 +243,43 @@ def encode(
         },
         inputs=(messages, *(path for path in (encoder, mapping) if path)),
     )
-    run.check(overwrite=overwrite)
+    intents: list[str] = []
+    with run.claimed(overwrite=overwrite):
+        if labels is None:
+            texts = read_messages(messages, text_column, encoding=encoding, skip_empty=skip_empty)
+        else:
+            meanings = None
+            if mapping is not None:
+                from flashsale_env.encoders.transfer import read_mapping
 
-    from flashsale_env.encoders.building import population_from_texts
-    from flashsale_env.encoders.embedding_cache import EmbeddingCache
-    from flashsale_env.experiments.encode import read_customers, save_encoder, summary, tune
+                meanings = read_mapping(mapping)
+            texts, intents = read_labelled(
+                messages, text_column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty
+            )
 
-    watched = sys.stderr.isatty()
-    known = None if cache is None else EmbeddingCache(cache)
-    if labels is None:
-        population = read_customers(
-            texts, sale, encoder, cache=known, in_scope_only=in_scope_only, command=context.obj, progress=watched
-        )
-        run.begin(overwrite=overwrite)
-    else:
-        from flashsale_env.experiments.pictures import confusion
+        from flashsale_env.encoders.building import population_from_texts
+        from flashsale_env.encoders.embedding_cache import EmbeddingCache
+        from flashsale_env.experiments.encode import read_customers, save_encoder, summary, tune
 
-        reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
-        population = population_from_texts(
-            texts, reader, demand, sale, in_scope_only=in_scope_only, command=context.obj, progress=watched
-        )
-        run.begin(overwrite=overwrite)
-        save_encoder(reader, demand, out / "encoder")
-        confusion(out / "confusion.png", reader.card["figures"]["cross_validation"]["confusion"])
-    population.save(out)
-    run.finish()
+        watched = sys.stderr.isatty()
+        known = None if cache is None else EmbeddingCache(cache)
+        if labels is None:
+            population = read_customers(
+                texts, sale, encoder, cache=known, in_scope_only=in_scope_only, command=context.obj, progress=watched
+            )
+            run.begin()
+        else:
+            from flashsale_env.experiments.pictures import confusion
+
+            reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
+            population = population_from_texts(
+                texts, reader, demand, sale, in_scope_only=in_scope_only, command=context.obj, progress=watched
+            )
+            run.begin()
+            save_encoder(reader, demand, out / "encoder")
+            confusion(out / "confusion.png", reader.card["figures"]["cross_validation"]["confusion"])
+        population.save(out)
+        run.finish()
     found = summary(population)
     if labels is not None:
         found["cross_validation"] = reader.card["figures"]["cross_validation"]
@@ -280,7 +336,10 @@ def explain(
     ] = None,
     scenario: Annotated[str, typer.Option(help="Whose products the tastes are about: name or file.")] = "standard",
     population: PopulationOption = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write the coloured message.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.html", help="Write the coloured message.", callback=_checked(check_file)),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that --out names.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -334,13 +393,13 @@ def calibrate(
     categories: Annotated[
         list[str] | None, typer.Option("--category", help="Whose products make the scenario [default: the largest].")
     ] = None,
-    products: Annotated[int, typer.Option(min=1, help="Products in the scenario.")] = 8,
-    levels: Annotated[int, typer.Option(min=2, help="Prices a product, at most.")] = 8,
+    products: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Products in the scenario.")] = 8,
+    levels: Annotated[int, typer.Option(min=2, max=MOST_OF_IT, help="Prices a product, at most.")] = 8,
     by_store: Annotated[bool, typer.Option("--by-store", help="Estimate from weeks of single stores.")] = False,
     cost_share: Annotated[float, typer.Option(help="Assumed: unit cost over the mean price paid.")] = 0.70,
     weeks: Annotated[float, typer.Option(help="Assumed: ordinary weeks whose visitors come to the sale.")] = 1.0,
     sale_hours: Annotated[float, typer.Option(help="Assumed: length of the sale.")] = 24.0,
-    ticks: Annotated[int, typer.Option(help="Decision periods in it.")] = 48,
+    ticks: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Decision periods in it.")] = 48,
     encoding: Annotated[str, typer.Option(help="Character encoding of a CSV file.")] = "utf-8",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -367,22 +426,22 @@ def calibrate(
         },
         inputs=[Path(records)] if Path(records).exists() else [],
     )
-    run.check(overwrite=overwrite)
-    found = estimate(
-        records,
-        kind=kind,
-        columns=renamed,
-        encoding=encoding,
-        categories=categories or (),
-        products=products,
-        price_levels=levels,
-        by_store=by_store,
-        assumptions=assumptions,
-        command=context.obj,
-    )
-    run.begin(overwrite=overwrite)
-    path = found.save(out)
-    run.finish()
+    with run.claimed(overwrite=overwrite):
+        found = estimate(
+            records,
+            kind=kind,
+            columns=renamed,
+            encoding=encoding,
+            categories=categories or (),
+            products=products,
+            price_levels=levels,
+            by_store=by_store,
+            assumptions=assumptions,
+            command=context.obj,
+        )
+        run.begin()
+        path = found.save(out)
+        run.finish()
     if as_json:
         _print_json({"out": str(out), **found.card})
         return
@@ -424,15 +483,18 @@ def train(
     agent: Annotated[str, typer.Option(help="A learner, see `flashsale list`.")] = "ppo",
     population: PopulationOption = None,
     seed: Seed = 0,
-    sales: Annotated[
-        int | None, typer.Option(min=1, help="Sales played in the whole training [default: the preset's].")
-    ] = None,
+    sales: TrainingSales = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the learner, e.g. --set actions=discrete."),
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Figures of the training for `tensorboard --logdir DIR`.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Figures of the training for `tensorboard --logdir DIR`.",
+            callback=_checked(_check_tensorboard),
+        ),
     ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -456,7 +518,10 @@ def train(
             f"--set {name}: {name} has a place of its own on the command line, see `flashsale train --help`."
         )
     settings |= {} if sales is None else agents.shorter(agent, sale, sales)
-    agents.make(agent, sale, device="cpu", **settings)  # a mistake costs nothing yet
+    # A mistake costs nothing yet.
+    learner = agents.make(agent, scenario, population=population, device="cpu", seed=seed, **settings)
+    if learner.mark:
+        notice(_how_to_tune(agent, learner, scenario, population))
     run = Run(
         out,
         context.obj,
@@ -467,28 +532,29 @@ def train(
             "seed": seed,
             "sales": sales,
             "set": settings,
-            "device": _device(device),
+            "device": device,
         },
         seeds={"training run": seed, "train split": seed, "validation split": 0},
         inputs=[path for path in (scenario, population) if path and Path(path).exists()],
     )
     run = with_fingerprints(run, sale, customers)
-    if begin_or_continue(run, overwrite=overwrite):
-        notice(f"{out} holds an unfinished training: going on with it")
-    with progress_bar(f"training {agent}") as advance:
-        curve = learn(
-            run,
-            sale,
-            customers,
-            agent=agent,
-            seed=seed,
-            device=device,
-            settings=settings,
-            tensorboard=tensorboard,
-            progress=lambda done, total, row: advance(
-                done, total, "" if row is None else f"validation profit {_money(row['profit'])}"
-            ),
-        )
+    with run.claimed(overwrite=overwrite, resume=True):
+        if begin_or_continue(run, overwrite=overwrite):
+            notice(f"{out} holds an unfinished training: going on with it")
+        with progress_bar(f"training {agent}") as advance:
+            curve = learn(
+                run,
+                scenario,
+                customers,
+                agent=agent,
+                seed=seed,
+                device=device,
+                settings=settings,
+                tensorboard=tensorboard,
+                progress=lambda done, total, row: advance(
+                    done, total, "" if row is None else f"validation profit {_money(row['profit'])}"
+                ),
+            )
     best = max(curve, key=lambda row: row["profit"])
     if as_json:
         _print_json({"out": str(out), "agent": agent, "best": best, "curve": curve})
@@ -508,39 +574,143 @@ def train(
 
 
 @app.command()
+@_stops_on_interrupt("Agents that were finished are kept.")
+def tune(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name or TOML file.")],
+    rules: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[AGENT]...", help="Rules, or module:Class [default: all that have parameters]."),
+    ] = None,
+    population: PopulationOption = None,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_OF_IT,
+            help="Parameter sets tried; 0 measures the values that are kept anew, without search.",
+        ),
+    ] = 200,
+    sales: Annotated[int, typer.Option(min=1, max=MOST_SALES, help="Validation sales that each of them plays.")] = 1024,
+    refine: Annotated[bool, typer.Option("--refine", help="Small steps from the values that are kept.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Of the search.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="File of the values [default: SCENARIO.tuned.json beside it].",
+            callback=_checked(check_file),
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best parameters of rules on validation sales, keep them beside the scenario, and say what they gain."""
+    from flashsale_env import load_population, load_scenario
+    from flashsale_env.agents.tuned_values import home, read
+    from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
+
+    sale = load_scenario(scenario)
+    load_population(population or sale.population, [product.title for product in sale.products])
+    for name in rules or ():
+        if not tunable_space(name, sale):
+            raise ValueError(f"agent {name!r} has no parameters on scenario {scenario!r}: there is nothing to tune.")
+    path = home(scenario) if out is None else out
+    assert path is not None
+    found = {}
+    named = rules or [name for name in tunable(sale) if trials or name in read(path)]
+    if not named:
+        raise ValueError(f"{path} holds no values to measure anew: give --trials.")
+    for name in named:
+        with progress_bar(f"tuning {name}") as advance:
+            found[name] = tune_and_keep(
+                name,
+                scenario,
+                population,
+                trials=trials,
+                sales=sales,
+                seed=seed,
+                refine=refine,
+                out=path,
+                command=context.obj,
+                progress=lambda done, total, best, advance=advance: advance(done, total, f"best profit {best:,.6g}"),
+            )
+    if as_json:
+        _print_json({"out": str(path), "scenario": scenario, "agents": found})
+        return
+    show_table(
+        f"{scenario}, customers {population or sale.population}: mean profit, validation sales no search saw",
+        ("agent", "untuned", "tuned", "gain", "95 % interval"),
+        [
+            (
+                name,
+                _money(row["untuned_profit"]),
+                _money(row["profit"]),
+                _money(row["gain"]["mean"], row["profit"]),
+                _interval(row["gain"], row["profit"]),
+            )
+            for name, row in found.items()
+        ],
+    )
+    notice(f"values in {path}; they are used wherever {scenario} is played as it is now")
+
+
+def _how_to_tune(name: str, player: Any, scenario: str, population: str | None) -> str:
+    """What to do about a mark."""
+    rule = getattr(getattr(player, "settings", None), "adviser", name)
+    among = f" --population {population}" if population else ""
+    then = ", then train again" if rule != name else ""
+    return f"{name}: {player.mark}; `flashsale tune {scenario} {rule}{among}` finds its best parameters{then}"
+
+
+@app.command()
 @_stops_on_interrupt("Nothing was written.")
 def evaluate(
-    agent: Annotated[str, typer.Argument(metavar="DIR|AGENT", help="Folder of a trained agent, or a name.")],
+    agent: Annotated[
+        str,
+        typer.Argument(
+            metavar="AGENT",
+            help="A name of `flashsale list`, module:Class, the folder of a trained agent, or a zip of "
+            "Stable-Baselines3 (trusted code: it holds pickled objects).",
+        ),
+    ],
     scenario: Annotated[str, typer.Option(help="Name or TOML file.")],
     population: PopulationOption = None,
     against: Annotated[
-        str | None, typer.Option(metavar="DIR|AGENT", help="Another agent, compared on the same customers.")
+        str | None, typer.Option(metavar="AGENT", help="Another agent, compared on the same customers.")
     ] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Test sales, the same for every agent.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of agents that draw random numbers.")] = 0,
+    episodes: Annotated[
+        int, typer.Option(min=2, max=MOST_SALES, help="Test sales, the same for every agent.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of agents that draw random numbers.")] = 0,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
-    from flashsale_env import load_population, load_scenario
-    from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_population
+    from flashsale_env import agents, load_population, load_scenario
+    from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales, trained_elsewhere
 
     sale = load_scenario(scenario)
     customers = load_population(population or sale.population, [product.title for product in sale.products])
     names = [agent] if against is None else [agent, against]
-    for name in names:
-        learned_on = trained_population(name)
-        if learned_on not in (None, population or sale.population):
+    players = [find_agent(name, scenario, population=population, device=device, seed=seed) for name in names]
+    for name, player in zip(names, players, strict=True):
+        learned_on = trained_elsewhere(name, customers)
+        if learned_on is not None:
             notice(
                 f"{name} was trained among the customers of {learned_on} and now meets those of "
                 f"{population or sale.population}: --population {learned_on} evaluates it among its own"
             )
-    players = [find_agent(name, sale, device=_device(device), seed=seed) for name in names]
+        if getattr(player, "mark", ""):
+            notice(_how_to_tune(name, player, scenario, population))
     tables = []
     for name, player in zip(names, players, strict=True):
         with progress_bar(f"playing {name}") as advance:
             tables.append(play_test_sales(player, sale, customers, episodes, advance))
-    rows = [figures(table) for table in tables]
+    rows = [
+        {**figures(table), "mark": getattr(player, "mark", "")} for table, player in zip(tables, players, strict=True)
+    ]
+    shown = [agents.labelled(name, player) for name, player in zip(names, players, strict=True)]
     result: dict[str, Any] = {
         "scenario": scenario,
         "population": population or sale.population,
@@ -553,14 +723,14 @@ def evaluate(
         _print_json(result)
         return
     show_agents(
-        f"{episodes:,} test sales of {scenario}, customers {result['population']}", dict(zip(names, rows, strict=True))
+        f"{episodes:,} test sales of {scenario}, customers {result['population']}", dict(zip(shown, rows, strict=True))
     )
     if against is not None:
         found, scale = result["difference"], rows[0]["mean_profit"]
         show_table(
             "profit on the same customers",
             ("difference", "mean", "95 % interval"),
-            [(f"{agent} - {against}", _money(found["diff"], scale), _interval(found, scale))],
+            [(" - ".join(shown), _money(found["diff"], scale), _interval(found, scale))],
         )
         ratio = found["variance_ratio"]
         if ratio:
@@ -577,7 +747,7 @@ def benchmark(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="Name of a shipped benchmark, or a TOML file.")],
     out: Out,
     engine: Annotated[str, typer.Option(help="serial or ray.")] = "serial",
-    workers: Annotated[int, typer.Option(min=1, help="Processes side by side, engine serial.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes side by side, engine serial.")] = 1,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -590,7 +760,11 @@ def benchmark(
 
     check_engine(engine, workers, device)
     settings = load_benchmark(config)
-    named = [problem.scenario for problem in settings.problems] + [problem.population for problem in settings.problems]
+    named = [
+        name
+        for problem in settings.problems
+        for name in (problem.scenario, problem.population, *(row.agent for row in problem.agents))
+    ]
     asked = settings.as_json()
     training_seeds = asked.pop("training_seeds")
     run = Run(
@@ -601,15 +775,18 @@ def benchmark(
             "sha256": fingerprint(settings),
             "training_seeds": training_seeds,
             "settings": asked,
-            "device": _device(device),
+            "device": device,
         },
         seeds={"training runs": training_seeds, "validation split": 0, "test split": 0},
         inputs=[path for path in (config, *named) if path and Path(path).exists()],
     )
-    if begin_or_continue(run, overwrite=overwrite):
-        notice(f"{out} holds a part of this benchmark: going on with it")
-    with progress_bar("benchmark") as advance:
-        result = run_benchmark(run, settings, device=device, engine=engine, workers=workers, progress=advance)
+    for seed in training_seeds:
+        _check_run(seed, f"{config}: training_seeds")
+    with run.claimed(overwrite=overwrite, resume=True):
+        if begin_or_continue(run, overwrite=overwrite):
+            notice(f"{out} holds a part of this benchmark: going on with it")
+        with progress_bar("benchmark") as advance:
+            result = run_benchmark(run, settings, device=device, engine=engine, workers=workers, progress=advance)
     if as_json:
         _print_json({"out": str(out), **result})
         return
@@ -643,42 +820,45 @@ def sim2real(
     out: Out,
     scenario: Annotated[str, typer.Option(help="Name or TOML file.")] = "standard",
     log_sizes: Annotated[
-        list[int] | None, typer.Option("--log-size", help="Visits logged; give it several times, rising.")
+        list[int] | None,
+        typer.Option("--log-size", min=1, max=MOST_VISITS, help="Visits logged; give it several times, rising."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Training runs of every policy.")] = 2,
-    sales: Annotated[
-        int | None, typer.Option(min=1, help="Sales played in one training [default: the preset's].")
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Test sales in the reference world.")] = 10_000,
+    runs: Annotated[
+        int,
+        typer.Option(min=1, max=MOST_OF_IT, help="Runs: a log, its demand models and all trainings anew."),
+    ] = 5,
+    sales: TrainingSales = None,
+    episodes: Annotated[int, typer.Option(min=2, max=MOST_SALES, help="Test sales in the reference world.")] = 10_000,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Train in simulators learned from logs, evaluate in the reference world: what is lost, by size of the log."""
-    from flashsale_env import load_scenario
-    from flashsale_env.experiments.sim2real import Study, run_study
+    from flashsale_env import load_population, load_scenario
+    from flashsale_env.experiments.sim2real import REFERENCE, Study, run_study
 
     sale = load_scenario(scenario)
+    load_population(REFERENCE, [product.title for product in sale.products])  # the reference world sells them
     sizes = {"log_sizes": tuple(log_sizes)} if log_sizes else {}
     study = Study(seeds=tuple(range(runs)), training_sales=sales, episodes=episodes, **sizes)
     run = Run(
         out,
         context.obj,
-        options={"scenario": scenario, **dataclasses.asdict(study), "device": _device(device)},
-        seeds={"training runs": list(study.seeds), "log": 1, "test split": 0},
+        options={"scenario": scenario, **dataclasses.asdict(study), "device": device},
+        seeds={"logs and training runs": list(study.seeds), "test split": 0},
         inputs=[Path(scenario)] if Path(scenario).exists() else [],
     )
-    run.check(overwrite=overwrite)
-    run.begin(overwrite=overwrite)
-    with progress_bar("from the learned simulator to the reference world") as advance:
-        result = run_study(run, sale, study, device, advance)
-    run.finish()
+    with run.claimed(overwrite=overwrite):
+        run.begin()
+        with progress_bar("from the learned simulator to the reference world") as advance:
+            result = run_study(run, sale, study, device, advance)
+        run.finish()
     if as_json:
         _print_json({"out": str(out), **result})
         return
     scale = result["rows"][0]["mean_profit"]
     show_table(
-        f"mean profit in the reference world, {episodes:,} common test sales, {runs} training runs each",
+        f"mean profit in the reference world, {episodes:,} common test sales, {runs} runs",
         ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
         [
             (
@@ -703,7 +883,7 @@ def verify(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Parameter of the one anchor named, e.g. --set n=20."),
     ] = None,
-    sales: Annotated[int, typer.Option(min=1000, help="Sales simulated for a measurement.")] = 100_000,
+    sales: Annotated[int, typer.Option(min=1000, max=MOST_SALES, help="Sales simulated for a measurement.")] = 100_000,
     list_anchors: Annotated[bool, typer.Option("--list", help="Show the anchors and their parameters.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
     as_json: Json = False,
@@ -752,23 +932,33 @@ def verify(
 @app.command()
 @_stops_on_interrupt("Nothing was written.")
 def bench(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[BENCHMARK]...", help="Which ones [default: the simulator's]; or: encoder, device."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of which a figure is the median.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=MOST_OF_IT, help="Measurements of which a figure is the median.")
+    ] = 5,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for the page README.md and the figures results.json.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the page README.md and the figures results.json.",
+            callback=_checked(check_folder),
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace figures that are in --out.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from flashsale_env.experiments.bench import DEVICE, ENCODER, check_folder, run_bench, shown, write
+    from flashsale_env.experiments.bench import DEVICE, ENCODER, check_names, check_no_figures, run_bench, shown, write
 
+    check_names(names or ())
     if out is not None:
-        check_folder(out, overwrite=overwrite)
-    with progress_bar("measuring") as advance:
+        check_no_figures(out, overwrite=overwrite)
+    place = contextlib.nullcontext() if out is None else locked(out, context.obj)
+    with place, progress_bar("measuring") as advance:
         if names == [ENCODER]:
             from flashsale_env.experiments.bench_encoder import run_encoder_bench
 
@@ -779,8 +969,9 @@ def bench(
             result = run_device_bench(repeats, advance)
         else:
             result = run_bench(names or None, repeats, advance)
+        if out is not None:
+            write(result, out)
     if out is not None:
-        write(result, out)
         notice(f"figures in {out}")
     if as_json:
         _print_json(result)
@@ -813,16 +1004,6 @@ def show_agents(title: str, rows: dict[str, dict[str, float]]) -> None:
             for name, row in sorted(rows.items(), key=lambda item: -item[1]["mean_profit"])
         ],
     )
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no CUDA device here; use --device auto or cpu.")
-    return name
 
 
 def _money(value: float, like: float | None = None) -> str:

@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.play import SaleTable, trace
 from flashsale_env.agents.sb3 import preset
+from flashsale_env.agents.sb3_training import one_thread
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.encoders.building import ReferenceStudy, study_reference_world
@@ -53,11 +52,15 @@ class Clock:
         self.seconds[name] = round(time.perf_counter() - began, 1)
 
 
-def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, Any]:
-    """Run the chain into the folder of the run and return the content of `result.json`."""
+def run_demo(run: Run, settings: DemoSettings) -> dict[str, Any]:
+    """Run the chain into the folder of the run, which is claimed, and return the content of `result.json`."""
     scenario = load_scenario(settings.scenario)
-    torch.set_num_threads(1)  # on cores that are busy a second thread makes every stage slower, up to ten times
-    run.begin(overwrite=overwrite)
+    run.begin()
+    with one_thread():  # on cores that are busy a second one makes every stage slower, up to ten times
+        return _stages(run, settings, scenario)
+
+
+def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
     out, clock = run.folder, Clock()
 
     with clock.stage("encoder", "texts -> BERT: fine-tuning the intent encoder"):
@@ -92,8 +95,9 @@ def run_demo(run: Run, settings: DemoSettings, *, overwrite: bool) -> dict[str, 
         "command": run.command,
     }
     with clock.stage("pictures", "pictures and page"):
-        levels = heuristics_on_validation(scenario, customers, params, settings.validation_sales)
-        write_curve(out, curve, levels)
+        sales = learner.settings.validation_sales
+        levels = heuristics_on_validation(scenario, customers, params, sales=sales)
+        write_curve(out, LEARNER, curve, levels, sales)
         one_sale = trace(learner, scenario, customers, int(split_seeds("test", 0, 1)[0]))
         pictures.one_sale(out / "sale.png", one_sale, scenario)
         pictures.confusion(out / "confusion.png", encoder_figures["confusion"])
@@ -134,6 +138,7 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
         voices=settings.voices,
         heldout_voices=settings.heldout_voices,
         visits=settings.visits,
+        heldout_visits=settings.visits,
         seed=settings.seed,
         command=run.command,
         progress=sys.stderr.isatty(),

@@ -5,16 +5,18 @@ Leaves  the loop itself to `agents.play`, intervals to `statistics`.
 Units   money in the scenario's currency.
 """
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flashsale_env import Population, Scenario, agents
-from flashsale_env.agents.base import CARD
-from flashsale_env.agents.play import Plays, SaleTable, play
+from flashsale_env import Population, Scenario, agents, load_scenario
+from flashsale_env.agents.base import CARD, read_card
+from flashsale_env.agents.fingerprints import population_fingerprint
+from flashsale_env.agents.own import as_player, load_zip, source_file
+from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.runs import read_config
 from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
 
@@ -23,32 +25,100 @@ POLICY = "policy"  # folder of the trained policy inside the folder of a run
 REPORTED = ("revenue", "units_sold", "sell_through", "fill_rate", "conversion", "lost_sales", "coupon_spend")
 
 
-def find_agent(name: str, scenario: Scenario, *, device: str = "auto", seed: int = 0) -> Plays:
-    """An agent by name, a shipped trained policy by name, or by folder of a trained one or of the run that trained it.
+def find_agent(
+    name: str,
+    scenario: str | Path | Scenario,
+    *,
+    population: str | Path | Population | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
+    """Who plays, by whatever a user calls it; checked for the scenario.
+
+    Args:
+        name: an agent of `agents.AGENTS` (your own registered ones among them) or of an entry point, `module:Class`, a
+            trained policy that is shipped, the folder of a trained agent or of the run that trained it, or the zip of a
+            model of Stable-Baselines3, which is trusted: see `agents.own.load_zip`.
+        scenario: name, path or object.
+        population: whom it is to meet, as for `agents.make`.
+        device: of what computes with torch.
+        seed: of agents that draw random numbers.
+        settings: parameters of a rule or of a class of yours.
 
     Raises:
         ValueError: unknown name; an agent that has to be trained first, or that does not fit the scenario.
-        FileNotFoundError: the folder holds no agent.
+        FileNotFoundError: the folder holds no agent, or there is no such file.
     """
-    folder = Path(name)
-    if name in agents.REFERENCES:
-        return agents.load(name, scenario, device=device)
-    if folder.is_dir():
-        return agents.load(policy_folder(folder), scenario, device=device)
-    if name not in agents.AGENTS:
-        known = [*agents.AGENTS, *agents.REFERENCES]
-        raise ValueError(unknown_name("agent", name, known) + " Or give the folder that `flashsale train` wrote.")
-    if agents.AGENTS[name].learns:
+    sale, settings = load_scenario(scenario), dict(settings or {})
+    if is_trained(name):
+        if settings:
+            raise ValueError(f"{name} is trained and takes no settings, got {', '.join(settings)}.")
+        if Path(name).suffix == ".zip":
+            model = load_zip(name, device)
+            as_player(model, sale)
+            return model
+        return agents.load(name if name in agents.REFERENCES else policy_folder(Path(name)), scenario, device=device)
+    try:
+        learns = agents.entry(name).learns
+    except ValueError as error:
+        trained = f" Trained agents: {', '.join(agents.REFERENCES)}, the folder that `flashsale train` wrote, or a zip."
+        raise ValueError(f"{error}{trained}") from None
+    if learns:
         raise ValueError(
             f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."
         )
-    return agents.make(name, scenario, device=device, seed=seed)
+    agent = agents.make(name, scenario, population=population, device=device, seed=seed, **settings)
+    as_player(agent, sale)
+    return agent
 
 
-def trained_population(name: str) -> str | None:
-    """Name or folder of the customers among whom a run of `flashsale train` was trained; None for anything else."""
+def is_trained(name: str) -> bool:
+    """Whether a name stands for a policy in a file or folder, and for no rule that is made anew."""
+    return name in agents.REFERENCES or Path(name).suffix == ".zip" or Path(name).is_dir()
+
+
+def is_from_outside(name: str) -> bool:
+    """Whether a policy is none of this package, nor trained by one: a zip, or an agent of yours."""
+    return Path(name).suffix == ".zip" or (not is_trained(name) and agents.entry(name).own is not None)
+
+
+def check_agent(name: str, words: Iterable[str] = ()) -> None:
+    """Refuse a name that nothing stands for, and offer the nearest, also among these words.
+
+    Raises:
+        ValueError, FileNotFoundError: as `find_agent`.
+    """
+    if not is_trained(name):
+        agents.entry(name, words)
+    elif name not in agents.REFERENCES and Path(name).suffix != ".zip":
+        policy_folder(Path(name))
+    elif not (name in agents.REFERENCES or Path(name).is_file()):
+        raise FileNotFoundError(f"no file at {name}: want a zip that a model of Stable-Baselines3 saved.")
+
+
+def identity(name: str) -> str:
+    """Hash of the file behind a policy from outside; "" for an agent of this package, whose values tell."""
+    path: Path | None
+    if is_trained(name):
+        folder = agents.REFERENCES.get(name, Path(name))
+        path = folder if folder.suffix == ".zip" else policy_folder(folder) / CARD
+    else:
+        own = agents.entry(name).own
+        path = None if own is None else source_file(own)
+    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def trained_elsewhere(name: str, population: Population) -> str | None:
+    """Name or folder of the customers among whom a policy was trained; None where they are these, or nobody knows."""
+    if not is_trained(name) or Path(name).suffix == ".zip":
+        return None
+    card = read_card(agents.REFERENCES.get(name) or policy_folder(Path(name)))
+    if card.get("population_sha256") in (None, population_fingerprint(population)):
+        return None
     config = read_config(Path(name)) if Path(name).is_dir() else None
-    return None if config is None else config.get("options", {}).get("population")
+    asked = None if config is None else config.get("options", {}).get("population")
+    return str(asked or card["population"])
 
 
 def policy_folder(folder: Path) -> Path:
@@ -62,7 +132,7 @@ def policy_folder(folder: Path) -> Path:
 
 
 def play_test_sales(
-    agent: Plays,
+    agent: Any,
     scenario: Scenario,
     population: Population,
     sales: int,

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from flashsale_env import Population, Scenario
+from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.building import DEMAND_FOLDER, product_vectors, read
 from flashsale_env.encoders.demand import DemandModel, Tastes
 from flashsale_env.encoders.explain import Explanation, Taste, explain, explain_tastes, to_html
 from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
 
@@ -49,15 +50,17 @@ def explain_message(
         ValueError, FileNotFoundError: an empty text, an unknown intent, a folder that does not hold both, a demand
             model of other products.
     """
-    reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
+    if not text.strip():
+        raise ValueError("MESSAGE is empty: want what a customer wrote, in quotes.")
+    if intent is not None and intent not in INTENTS:
+        raise ValueError(unknown_name("intent", intent, INTENTS))
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
     titles = tuple(product.title for product in scenario.products)
     if demand.products != titles:
         raise ValueError(
             f"the demand model knows the products {list(demand.products)}, the scenario sells {list(titles)}."
         )
-    if not text.strip():
-        raise ValueError("MESSAGE is empty: want what a customer wrote, in quotes.")
+    reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
     encoding = reader.encode([text])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the line above has warned of what is odd about the text

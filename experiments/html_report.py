@@ -26,7 +26,7 @@ from flashsale_env.experiments.benchmark_settings import slug
 from flashsale_env.experiments.evaluate import POLICY, find_agent
 from flashsale_env.experiments.pictures import COLOURS, DPI, one_sale
 from flashsale_env.experiments.report import document, figure, table
-from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.runs import held, read_config
 from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically
 
@@ -53,7 +53,7 @@ def benchmark_table(problem: Mapping[str, Any]) -> Table:
     columns += [f"less {against} ± 95 %", "better runs", "training, s"]
     lines = []
     for row in rows:
-        line = [row["label"], str(row["runs"]), _with_interval(row, like)]
+        line = [_named(row), str(row["runs"]), _with_interval(row, like)]
         if bound is not None:
             line.append(_share(row["share"]))
         less = row["difference"]
@@ -64,6 +64,21 @@ def benchmark_table(problem: Mapping[str, Any]) -> Table:
         seconds = row["training_seconds"]
         lines.append((*line, "" if seconds is None else f"{seconds:,.0f}"))
     return Table(f"{problem['name']} ({problem['population']})", tuple(columns), tuple(lines), _notes(problem, like))
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """An agent's label, and in brackets what must be known of it."""
+    return f"{row['label']} ({row['mark']})" if row["mark"] else str(row["label"])
+
+
+def _marked(problems: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A sentence on the agents that are not at their best, where a table over several problems shows them."""
+    found = [
+        f"{problem['name']}: {', '.join(map(_named, marked))}"
+        for problem in problems
+        if (marked := [row for row in problem["rows"] if row["mark"]])
+    ]
+    return (f"Not at their best: {'; '.join(found)}.",) if found else ()
 
 
 def _notes(problem: Mapping[str, Any], like: float) -> tuple[str, ...]:
@@ -113,10 +128,10 @@ def overview_table(problems: Sequence[Mapping[str, Any]]) -> Table:
     note = (
         "Means ± half of the 95 % interval over runs, and over sales where they were played; empty: not played there."
     )
-    return Table("all agents on all problems", tuple(columns), tuple(lines), (note,))
+    return Table("all agents on all problems", tuple(columns), tuple(lines), (note, *_marked(problems)))
 
 
-def score_table(scores: Mapping[str, Any]) -> Table | None:
+def score_table(scores: Mapping[str, Any], problems: Sequence[Mapping[str, Any]]) -> Table | None:
     """Agents over all problems of a benchmark, best first; None where nothing could be scored."""
     if not scores["agents"]:
         return None
@@ -131,7 +146,7 @@ def score_table(scores: Mapping[str, Any]) -> Table | None:
         "all problems",
         ("agent", "interquartile mean score", "95 % interval, stratified bootstrap of runs", "better runs"),
         tuple(rows),
-        (f"Score 0 is the random agent, score 1 the best value known ({references}).",),
+        (f"Score 0 is the random agent, score 1 the best value known ({references}).", *_marked(problems)),
     )
 
 
@@ -158,7 +173,7 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
     each = [benchmark_table(problem) for problem in result["problems"]]
     if len(each) == 1:
         return each
-    overall = score_table(result["scores"])
+    overall = score_table(result["scores"], result["problems"])
     return [overview_table(result["problems"]), *each, *([overall] if overall else [])]
 
 
@@ -190,22 +205,21 @@ def write_report(folder: Path) -> Path:
     """
     config = read_config(folder)
     options = {} if config is None else config["options"]
-    if "problems" in options.get("settings", {}):
-        body = _benchmark(folder, read_result(folder))
-    elif {"agent", "scenario", "population"} <= options.keys():
-        body = _training(folder, config)
-    else:
+    is_benchmark = "problems" in options.get("settings", {})
+    if not is_benchmark and not {"agent", "scenario", "population"} <= options.keys():
         raise FileNotFoundError(
             f"{folder} holds neither a benchmark nor a training: want a folder that `flashsale benchmark` or "
             f"`flashsale train` wrote."
         )
-    write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
+    with held(folder, f"flashsale report {folder}"):
+        body = _benchmark(folder, read_result(folder)) if is_benchmark else _training(folder, config)
+        write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
     return folder / PAGE
 
 
 def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
     body = ["<h1>Agents on common sales</h1>", f'<p class="verdict">{escape(result["description"])}</p>']
-    overall = score_table(result["scores"])
+    overall = score_table(result["scores"], result["problems"])
     if len(result["problems"]) > 1:
         body += ["<h2>All problems</h2>", *_shown(overview_table(result["problems"]), best=None)]
     if overall is not None and len(result["problems"]) > 1:
@@ -220,10 +234,10 @@ def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
             body.append(figure(_differences(problem), caption))
         curves = _curves(folder, problem)
         if curves:
-            caption = "Learning, on validation customers: every run, and the mean of the runs of an agent."
+            caption = "Learning, on validation sales: every run, and the mean of the runs of an agent."
             body.append(figure(_learning(curves), caption))
         picture = folder / slug(problem["name"]) / SALE_PICTURE
-        body.append(figure(picture, f"The first test sale, played by {problem['rows'][0]['label']}."))
+        body.append(figure(picture, f"The first test sale, played by {_named(problem['rows'][0])}."))
     return body
 
 
@@ -246,9 +260,9 @@ def _training(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
     return [
         f"<h1>{escape(options['agent'])} on {escape(scenario.name)}</h1>",
         f'<p class="verdict">{escape(scenario.description)}</p>',
-        "<h2>Learning, on validation customers</h2>",
+        f"<h2>Learning, on {int(best['validation_sales']):,} validation sales</h2>",
         table(("policy", "sales played", "seconds", "mean profit"), rows, best=2),
-        figure(folder / CURVE_PICTURE, "Dashed: the heuristics on the same customers."),
+        figure(folder / CURVE_PICTURE, "Dashed: the heuristics on the same sales."),
         "<h2>One sale</h2>",
         figure(folder / SALE_PICTURE, "The first test sale, played by the policy that was kept."),
     ]
@@ -289,9 +303,10 @@ def _learning(curves: Mapping[str, Sequence[pd.DataFrame]]) -> bytes:
         for run in runs:
             axes.plot(run["steps"], run["profit"], color=colour, linewidth=0.7, alpha=0.4)
         mean = pd.concat(runs).groupby("steps")["profit"].mean()
-        axes.plot(mean.index, mean.to_numpy(), color=colour, linewidth=2, label=label)
+        name = f"{label} ({int(runs[0]['validation_sales'].iloc[0]):,} sales)"
+        axes.plot(mean.index, mean.to_numpy(), color=colour, linewidth=2, label=name)
     axes.set_xlabel("ticks played, all sales together")
-    axes.set_ylabel("mean profit, validation customers")
+    axes.set_ylabel("mean profit of a validation sale")
     axes.legend(frameon=False, fontsize=9)
     return _png(drawn)
 
@@ -304,7 +319,7 @@ def _differences(problem: Mapping[str, Any]) -> bytes:
         axes.plot([less["ci_low"], less["ci_high"]], [y, y], color=COLOURS[0], linewidth=2)
         axes.plot(less["mean"], y, "o", color=COLOURS[0], markersize=4)
     axes.axvline(0.0, color="0.4", linewidth=1)
-    axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+    axes.set_yticks(range(len(rows)), [_named(row) for row in rows])
     axes.set_xlabel(f"{problem['measure']} less that of {problem['against']}")
     return _png(drawn)
 

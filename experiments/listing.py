@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flashsale_env import SCENARIOS, environment_id, load_scenario
 from flashsale_env.agents import AGENTS, REFERENCE_CARD, REFERENCES
+from flashsale_env.agents.own import entry_points
 from flashsale_env.experiments.benchmark_settings import BENCHMARKS
 from flashsale_env.experiments.settings import CONFIGS
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
@@ -22,7 +23,10 @@ def everything() -> dict[str, Rows]:
     """Kind -> entries, each with "name" and "description"."""
     return {
         "scenarios": scenarios(),
-        "agents": [{"name": name, "description": entry.description} for name, entry in AGENTS.items()],
+        "agents": [
+            *({"name": name, "description": entry.description} for name, entry in AGENTS.items()),
+            *({"name": name, "description": f"entry point {point.value}"} for name, point in entry_points().items()),
+        ],
         "trained agents": trained(),
         "populations": populations(),
         "encoders": encoders(),

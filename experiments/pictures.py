@@ -26,25 +26,31 @@ DPI = 110
 
 def learning_curve(
     path: Path,
+    agent: str,
     steps: Sequence[float],
     profits: Sequence[float],
     heuristics: Mapping[str, float],
+    sales: int,
 ) -> None:
-    """Mean profit on the validation customers against ticks played, with the heuristics as level lines.
+    """Mean profit on the validation sales against ticks played, with the heuristics as level lines.
 
     Args:
         path: PNG file to write.
+        agent: name of the learner.
         steps: (n,) ticks played in all sales together.
-        profits: (n,) mean profit a sale.
-        heuristics: name -> mean profit on the same customers.
+        profits: (n,) mean profit of a validation sale.
+        heuristics: name -> mean profit of the same sales.
+        sales: validation sales behind every mean.
     """
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(steps, profits, color=LEARNER, marker="o", markersize=3, linewidth=2, label="ppo")
+    axes.plot(steps, profits, color=LEARNER, marker="o", markersize=3, linewidth=2, label=agent)
     for i, (name, level) in enumerate(sorted(heuristics.items(), key=lambda item: -item[1]), start=1):
         axes.axhline(level, color=COLOURS[i % 10], linestyle="--", linewidth=1.2, label=name)
     axes.set_xlabel("ticks played, all sales together")
-    axes.set_ylabel("mean profit, validation customers")
+    axes.set_ylabel(f"mean profit of {sales:,} validation sales")
+    if heuristics:
+        axes.set_title("the same sales for all", loc="left", fontsize=9)
     axes.xaxis.set_major_formatter(FuncFormatter(_compact))
     axes.yaxis.set_major_formatter(FuncFormatter(_compact))
     axes.legend(frameon=False, fontsize=9)

@@ -71,7 +71,7 @@ def write_page(folder: Path, result: Mapping[str, Any], verdict: str) -> Path:
         f"Heuristics are tuned on validation customers, from which the learner's best checkpoint is chosen too.</p>",
         figure(
             folder / "learning_curve.png",
-            "Learning, on validation customers. Dashed: the tuned heuristics.",
+            "Learning, on validation sales. Dashed: the tuned heuristics, on the same sales.",
         ),
         "<h2>One sale, played by PPO</h2>",
         figure(folder / "sale.png", "The first test sale, minute by minute."),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
 from flashsale_env.tables import check_fields, from_table, read_toml, tomllib
 
@@ -65,6 +66,7 @@ class DemoSettings:
                 f"bound_sales must be at most evaluation_sales, got {self.bound_sales} > {self.evaluation_sales}: the "
                 f"bound is compared with what was earned on the same sales."
             )
+        check_run(self.seed, "seed")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             least = _LEAST.get(field.name, 2)

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from flashsale_env import Population, Scenario, agents
-from flashsale_env.agents.base import fingerprints
+from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
-from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import POLICY
 from flashsale_env.experiments.pictures import learning_curve
@@ -59,14 +59,14 @@ def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> R
 
 
 def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
-    """Make the folder ready; whether it holds something unfinished that goes on, or finished that is asked for more.
+    """Make the claimed folder ready; whether it holds something unfinished that goes on, or is asked for more.
 
     Raises:
         FileExistsError: it holds a finished training, one with other options, or something else.
     """
     config = None if overwrite else read_config(run.folder)
     if config is None:
-        run.begin(overwrite=overwrite)
+        run.begin()
         return False
     before = config["options"]
     other = [name for name in run.options if name not in _FREE and before.get(name) != run.options[name]]
@@ -107,7 +107,7 @@ def _differences(name: str, before: Any, asked: Any) -> Iterator[str]:
 
 def train(
     run: Run,
-    scenario: Scenario,
+    scenario: str | Path | Scenario,
     population: Population,
     *,
     agent: str,
@@ -121,7 +121,7 @@ def train(
 
     Args:
         run: whose folder was claimed.
-        scenario, population: what is played.
+        scenario, population: what is played; tuned values of a scenario's path lie beside it.
         agent: a learner.
         seed: of the training run.
         device: as for `agents.make`.
@@ -132,41 +132,52 @@ def train(
     Returns:
         One row a validation: "sales", "steps", "seconds", "profit", "ret".
     """
-    learner = agents.make(agent, scenario, device=device, seed=seed, **settings)
+    learner = agents.make(agent, scenario, population=population, device=device, seed=seed, **settings)
     more = {} if tensorboard is None else {"tensorboard": tensorboard}
     curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress, **more)
-    write_curve(run.folder, curve, heuristics_on_validation(scenario, population))
+    sales = learner.settings.validation_sales
+    write_curve(run.folder, agent, curve, heuristics_on_validation(scenario, population, sales=sales), sales)
     run.finish()
     return curve
 
 
-def write_curve(folder: Path, curve: Curve, heuristics: dict[str, float]) -> None:
-    """The learning curve as a table and as a picture."""
-    write_atomically(folder / CURVE_TABLE, pd.DataFrame(curve).to_csv(index=False).encode())
-    learning_curve(
-        folder / CURVE_PICTURE, [row["steps"] for row in curve], [row["profit"] for row in curve], heuristics
-    )
+def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str, float], sales: int) -> None:
+    """The learning curve as a table and as a picture.
+
+    Args:
+        folder: of the run.
+        agent: name of the learner.
+        curve: as `learn` returns it.
+        heuristics: name -> mean profit of the same validation sales.
+        sales: how many those are.
+    """
+    table = pd.DataFrame(curve).assign(agent=agent, validation_sales=sales)
+    write_atomically(folder / CURVE_TABLE, table.to_csv(index=False).encode())
+    steps, profits = ([row[name] for row in curve] for name in ("steps", "profit"))
+    learning_curve(folder / CURVE_PICTURE, agent, steps, profits, heuristics, sales)
 
 
-def opponents(scenario: Scenario) -> list[str]:
+def opponents(scenario: str | Path | Scenario) -> list[str]:
     """Those of `OPPONENTS` that play this scenario."""
     return [name for name in OPPONENTS if agents.AGENTS[name].applies(scenario) is None]
 
 
 def heuristics_on_validation(
-    scenario: Scenario,
+    scenario: str | Path | Scenario,
     population: Population,
-    params: dict[str, dict[str, float]] | None = None,
-    sales: int = 1024,
+    params: Mapping[str, Mapping[str, float]] | None = None,
+    *,
+    sales: int,
 ) -> dict[str, float]:
-    """Mean profit of each of `opponents` on the validation customers.
+    """Mean profit of each of `opponents` on the validation sales, by how it is shown: untuned ones say so.
 
     Args:
         params: name -> parameters; their tuned or default values for the others.
+        sales: as many as the learner beside them was validated on.
     """
-    seeds = split_seeds("validation", 0, sales)
+    seeds = validation_seeds(sales)
     means = {}
     for name in opponents(scenario):
-        player = agents.make(name, scenario, **(params or {}).get(name, {}))
-        means[name] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
+        player = agents.make(name, scenario, population=population, **(params or {}).get(name, {}))
+        means[agents.labelled(name, player)] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
     return means

@@ -14,6 +14,7 @@ variants are its own, so the parameters, which are shares of a ladder, mean the 
 """
 
 import argparse
+import contextlib
 import itertools
 import shlex
 import sys
@@ -236,13 +237,16 @@ def main(arguments: list[str] | None = None) -> int:
         )
         places(scenario, population, study)  # says what does not fit before anything is written
         run = Run(options.out, command, {"scenario": scenario.name, **asdict(study)}, {"training": list(study.seeds)})
-        run.begin(overwrite=options.overwrite)
+        folder = contextlib.ExitStack()
+        folder.enter_context(run.claimed(overwrite=options.overwrite))
     except (ValueError, OSError) as error:
         notice(f"error: {error}")
         return 2
-    with progress_bar("training") as advance:
-        rows = run_study(options.out, scenario, population, study, advance)
-    run.finish()
+    with folder:
+        run.begin()
+        with progress_bar("training") as advance:
+            rows = run_study(options.out, scenario, population, study, advance)
+        run.finish()
     show(rows)
     return 0
 

@@ -4,7 +4,20 @@ Owns    the Lagrangian dual of the stock constraints with prices relaxed to one 
         which knows every customer of a sale.
 Units   currency per sale, on the scale of the metric `profit`.
 
-A bound is never called optimal: it says that no policy earns more, and its name is printed beside it.
+A bound is never called optimal: it says that no policy earns more, and its name is printed beside it. `DUAL_SCOPE` and
+`HINDSIGHT_SCOPE` name the options of a scenario for which that is proved; a scenario with any other is refused.
+
+Both proofs rest on the same facts, option by option:
+
+- `price_levels`, `coupon`, `targeted`: a customer pays at most the list price, for promotions only lower prices.
+- `coupon.traffic_lift`: at most the customers whom the deepest coupon attracts come, whatever is shown.
+- `may_be_withheld`, a stock-out: a product that a customer cannot buy is one whose price is out of reach.
+- `replenishment`: a unit ordered costs unit cost and freight at least; lead time, order cost, order levels and
+  `storage` only limit the shop. Under `unlimited` no unit is worth more than what it costs to order.
+- `holding_cost`: at least 0. `salvage_value`: of every unit left, so a unit is worth at least that.
+- `lost_sale_penalty`: in the reward and never in the profit, which is what is bounded.
+- `arrivals`, `shocks.traffic_sd`, `mix_sd`, `appeal_sd`: whoever comes, comes whatever the shop does; the bound knows
+  the shocks of the sale. `messages`, `observe`, `memory_minutes`: what the shop knows, and the bound knows more.
 """
 
 from collections.abc import Sequence
@@ -18,9 +31,45 @@ from scipy.stats import norm
 from flashsale_env.core import dual, hindsight
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario, load_scenario
+from flashsale_env.scope import ANY, Scope, every
 from flashsale_env.simulator import Simulator
 
 Floats = npt.NDArray[np.float64]
+
+# What voices are like is part of both bounds.
+_VOICES = (
+    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "relevance", "price_sensitivity"),
+    *("coupon_affinity", "weight", "card"),
+)
+DUAL_SCOPE = Scope(
+    "the Lagrangian dual",
+    {
+        **dict.fromkeys(("name", "description", "horizon_ticks", "tick_minutes", "memory_minutes", "observe"), ANY),
+        **every("arrivals", "customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale"),
+        "arrivals.law": ("poisson", "bernoulli"),
+        "choice.model": ("mnl", "exponential", "nested"),
+        **every("choice", "drift", "dissimilarity"),
+        "pricing.continuous": ANY,
+        **every("replenishment", "lead_minutes", "order_cost", "freight_per_unit", "unlimited"),
+        **every("coupon", "depths", "budget", "traffic_lift"),
+        "targeted.depths": ANY,
+        **every("shocks", "appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd"),
+        **every("messages", "share", "before_opening"),
+        **every("products", "title", "noun", "price_levels", "may_be_withheld", "reference_price", "quality", "nest"),
+        **every("products", "initial_stock", "reserve", "order_levels", "storage", "unit_cost", "salvage_value"),
+        **every("products", "holding_cost", "lost_sale_penalty"),
+    },
+    _VOICES,
+)
+HINDSIGHT_SCOPE = Scope(
+    "the hindsight bound",
+    {
+        **DUAL_SCOPE.options,
+        "choice.model": ("mnl", "exponential", "nested", "mixed"),
+        **every("choice", "sensitivity_sd", "appetite_sd"),
+    },
+    _VOICES,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +107,17 @@ def lagrangian_dual_bound(
     for every w >= salvage value, where R_v = max sum_j (p_j - w_j)·q_j(p) is one customer's best margin. For MNL it is
     the root of R = sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ (Dinkelbach 1967, doi 10.1287/mnsc.13.7.492), by
     Newton's method; for exponential willingness to pay and nested logit it is at most what the products would earn each
-    on its own, sum_j max_p P(product j is better than nothing at p)·(p - w_j).
+    on its own, sum_j max_p P(product j is better than nothing at p)·(p - w_j). Under "mixed" the customers of one voice
+    differ, and a price for each voice is no bound.
 
     Args:
         scenario, population: as for `Simulator`.
         seeds: the sales whose shocks are averaged over; one is enough where a scenario has no shocks.
 
     Raises:
-        ValueError: customers of one voice differ (choice model "mixed"): a price for each voice is then no bound.
+        ValueError: the scenario has an option that `DUAL_SCOPE` does not name.
     """
-    if load_scenario(scenario).choice.model == "mixed":
-        raise ValueError("under choice.model 'mixed' a price for each voice is no bound; take hindsight_bound.")
-    simulator = _opened(scenario, population, seeds)
+    simulator = _opened(DUAL_SCOPE, scenario, population, seeds)
     problem = _DualProblem(simulator)
     return _bound("Lagrangian dual, one price per voice", [problem.solve(row) for row in range(len(simulator))])
 
@@ -95,8 +143,11 @@ def hindsight_bound(
     Args:
         scenario, population: as for `Simulator`.
         seeds: the sales, as `play` takes them; the same seeds are the same customers.
+
+    Raises:
+        ValueError: the scenario has an option that `HINDSIGHT_SCOPE` does not name.
     """
-    simulator = _opened(scenario, population, seeds)
+    simulator = _opened(HINDSIGHT_SCOPE, scenario, population, seeds)
     supply = _Supply(simulator)
     return _bound(
         "hindsight, one price per customer",
@@ -105,10 +156,16 @@ def hindsight_bound(
 
 
 def _opened(
+    scope: Scope,
     scenario: str | Scenario,
     population: str | Population | None,
     seeds: Sequence[int] | npt.NDArray[np.uint64],
 ) -> Simulator:
+    scenario = load_scenario(scenario)
+    reason = scope.why_not(scenario, population)
+    if reason is not None:
+        other = " Take hindsight_bound." if HINDSIGHT_SCOPE.why_not(scenario, population) is None else ""
+        raise ValueError(f"{scope.claim} is no bound for scenario {scenario.name!r}: {reason}.{other}")
     simulator = Simulator(scenario, population, sales=len(seeds))
     simulator.open(np.asarray(seeds, np.uint64), np.zeros(len(seeds), np.int64))
     return simulator

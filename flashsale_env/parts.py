@@ -49,7 +49,7 @@ def require_range(part: Part, *names: str, most: float | None = None) -> None:
     for name in names:
         value = getattr(part, name)
         if value < 0 or (most is not None and value > most):
-            wanted = "at least 0" if most is None else f"between 0 and {most:g}"
+            wanted = "at least 0" if most is None else f"at least 0 and at most {most:g}"
             raise ValueError(f"{part._where}{name} must be {wanted}, got {value:g}.")
 
 

@@ -38,7 +38,7 @@ OPTIMA = {
     "gvr-two-phase": 9.648210494794295,
     # 120 customers; for each predicted intent the best price of the grid among the voices so predicted. 400 units never
     # run out.
-    "intent": 3115.0693197280953,
+    "intent": 3115.069244298606,
     # 300 customers, each worth the margin 5.059084 by Lambert W, and the opening stock at what it cost.
     "mnl-price": 9017.725257962278,
     # Recursion over ticks and the stock of both products, Lambert W in each state.
@@ -75,17 +75,17 @@ def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
     return OPTIMA[scenario.name]
 
 
-def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", reward_scale: float) -> EnvSpec | None:
+def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", limit: int, reward_scale: float) -> EnvSpec | None:
     """A spec with the limit and the optimum of the sale that a simulator plays.
 
-    The limit is one step more than the sale has: at the horizon the sale is over by itself, and a limit there would
-    call that an interruption. A limit or a threshold that somebody else registered stays.
+    Without a limit of the user's own it is one step more than the sale has: at the horizon the sale is over by itself,
+    and a limit there would call that an interruption. What somebody else's id says stays.
     """
     if spec is None:
         return None
     spec = copy.copy(spec)
     if spec.max_episode_steps is None:
-        spec.max_episode_steps = simulator.scenario.horizon_ticks + 1
+        spec.max_episode_steps = limit
     if spec.namespace == NAMESPACE:
         optimum = known_optimum(simulator.scenario, simulator.codec) if simulator.plays_own_population else None
         spec.reward_threshold = None if optimum is None else optimum * reward_scale

@@ -5,8 +5,8 @@ Never   what a shop does not see: tastes, true demand, lost sales, shocks.
 Axes    M products, a line of the table or a row of the picture each; a picture is (HEIGHT, WIDTH, 3) RGB.
 Units   money in the scenario's currency, stock in units, time in minutes; boxes of the picture in pixels.
 
-A bar of stock is as long as all units the sale can have, opening stock and reserve: from the left units on
-hand, in transit, in reserve, and sold.
+A bar of stock is as long as all units the sale has had so far and has in reserve: from the left units on hand, in
+transit, in reserve, and sold. It is empty where there are none yet.
 """
 
 import textwrap
@@ -71,7 +71,7 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
         edges = _edges(units, _TEXT_BAR)
         bar = "".join(
             sign * (end - begin) for (_, sign, _), begin, end in zip(_STOCK_PARTS, edges, edges[1:], strict=False)
-        )
+        ).ljust(_TEXT_BAR)
         counts = "".join(f"{count:>11,}" for count in units)
         lines.append(f"{product.title:<{left}}{_price(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}")
     if scenario.messages is not None:
@@ -147,9 +147,9 @@ def _price(amount: float) -> str:
 
 
 def _edges(parts: npt.NDArray[np.int64], length: int) -> list[int]:
-    """Where the parts of a bar begin and end, so that rounding never changes its length."""
+    """Where the parts of a bar begin and end, so that rounding never changes its length; all at 0 without units."""
     ends = np.cumsum(parts)
-    return [0, *np.rint(ends / ends[-1] * length).astype(int).tolist()]
+    return [0, *np.rint(ends / max(ends[-1], 1) * length).astype(int).tolist()]
 
 
 # --- the picture ---
@@ -220,6 +220,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         _write_lines(picture, titles[j], title._replace(y=y, height=height), TEXT, title_scale)
 
         edges = _edges(units[j], stock.width)
+        _fill(picture, stock._replace(y=y, height=height), TRACK)
         for (_, _, colour), begin, end, count in zip(_STOCK_PARTS, edges, edges[1:], units[j], strict=False):
             part = Box(stock.x + begin, y, end - begin, height)
             _fill(picture, part, colour)

@@ -22,6 +22,8 @@ Observations = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_OF_A_RESERVE = {"reserve", "owned", "sold"}
+
 
 class UnitReader:
     """Reads whole units off observations (N, D).
@@ -47,10 +49,17 @@ class UnitReader:
         storage = np.array([product.storage for product in products], np.int64)
         self._binds = self._can_order & (storage > 0) & (self._unlimited | (storage < self._scale))
         self._storage = storage
-        self._missing = self._what_is_missing()
+        self._unseen = self._features_not_shown()
 
     def __contains__(self, quantity: object) -> bool:
-        return quantity in self._missing and not self._missing[str(quantity)]
+        return quantity in self._unseen and self.why_unread(str(quantity)) is None
+
+    def why_unread(self, *quantities: str) -> str | None:
+        """Why an agent cannot read one of these quantities, or None where it can read all."""
+        if self._unlimited and not _OF_A_RESERVE.isdisjoint(quantities):
+            return "the scenario's orders draw on no reserve"
+        features = sorted({feature for quantity in quantities for feature in self._unseen[quantity]})
+        return f"the agent reads {', '.join(features)}, which the scenario does not show" if features else None
 
     def tick(self, observations: Observations) -> Integers:
         """(N,) number of the coming tick, from 0; the number of ticks at the close."""
@@ -118,35 +127,36 @@ class UnitReader:
         assert self._scenario.coupon is not None
         return np.asarray(self._shown("coupon_budget", observations)[:, 0] * self._scenario.coupon.budget)
 
-    def _what_is_missing(self) -> dict[str, str]:
-        """Quantity -> what it cannot be read for, "" where it can."""
+    def _features_not_shown(self) -> dict[str, set[str]]:
+        """Quantity -> features that it is read from and that the scenario does not show."""
 
-        def unseen(*features: str) -> str:
-            shown = any(feature in self._layout for feature in features)
-            return "" if shown else f"the scenario does not show {' or '.join(features)}"
+        def unseen(feature: str, where: bool = True) -> set[str]:
+            return {feature} if where and feature not in self._layout else set()
 
         arrives_later = self._lead > 0 and bool(self._can_order.any())
-        draws_reserve = bool((self._can_order & (self._initial_reserve > 0)).any())
-        unlimited = "orders draw on no reserve" if self._unlimited else ""
-        missing = {
+        draws_on_reserve = bool((self._can_order & (self._initial_reserve > 0)).any())
+        on_hand = unseen("on_hand")
+        in_transit = unseen("in_transit", arrives_later and "pipeline" not in self._layout)
+        reserve = unseen("reserve", draws_on_reserve)
+        position = on_hand | in_transit
+        return {
             "tick": unseen("time_left"),
-            "on_hand": unseen("on_hand"),
-            "pipeline": unseen("pipeline") if arrives_later else "",
-            "in_transit": unseen("in_transit", "pipeline") if arrives_later else "",
-            "reserve": unlimited or (unseen("reserve") if draws_reserve else ""),
+            "on_hand": on_hand,
+            "pipeline": unseen("pipeline", arrives_later),
+            "in_transit": in_transit,
+            "position": position,
+            "reserve": reserve,
+            "owned": reserve,
+            "sold": reserve | position,
+            "to_order": reserve | (position if self._binds.any() else set()),
             "coupon_budget": unseen("coupon_budget"),
         }
-        missing["position"] = missing["on_hand"] or missing["in_transit"]
-        missing["owned"] = missing["reserve"]
-        missing["sold"] = missing["owned"] or missing["position"]
-        in_reserve = missing["reserve"] if self._can_order.any() and not self._unlimited else ""
-        missing["to_order"] = in_reserve or (missing["position"] if self._binds.any() else "")
-        return missing
 
     def _require(self, quantity: str) -> None:
-        reason = self._missing[quantity]
-        if reason:
-            raise ValueError(f"{quantity} cannot be read in scenario {self._scenario.name!r}: {reason}.")
+        if self.why_unread(quantity) is not None:
+            name, features = self._scenario.name, sorted(self._unseen[quantity])
+            reason = f"does not show {', '.join(features)}" if features else "has orders that draw on no reserve"
+            raise ValueError(f"{quantity} cannot be read: scenario {name!r} {reason}.")
 
     def _shown(self, feature: str, observations: Observations) -> Floats:
         return observations[:, self._layout[feature]].astype(np.float64)

@@ -101,12 +101,17 @@ def _variant(product: Product, number: int, copies: int, factor: float) -> Produ
             f"product {product.title!r} has too few units for {copies} variants: {product.initial_stock} at the "
             f"opening and {product.reserve} in reserve. Ask for fewer copies."
         )
+    # An order of any variant brings a unit or more, as one of the product did; a variant without a share of the reserve
+    # cannot be ordered.
+    levels = {0, *(max(1, round(level / copies)) for level in product.order_levels[1:])}
+    if product.reserve and not units["reserve"]:
+        levels = {0}
     money = ("unit_cost", "salvage_value", "holding_cost", "lost_sale_penalty", "reference_price")
     return dataclasses.replace(
         product,
         title=f"{product.title}, variant {number + 1}",
         price_levels=tuple(price * factor for price in product.price_levels),
-        order_levels=tuple(sorted({round(level / copies) for level in product.order_levels})),
+        order_levels=tuple(sorted(levels)),
         **units,
         **{name: getattr(product, name) * factor for name in money},
     )

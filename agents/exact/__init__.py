@@ -29,6 +29,9 @@ from flashsale_env.agents.exact.pricing import (
     why_too_large,
 )
 from flashsale_env.agents.exact.problems import (
+    LOST_SALES,
+    PRICING,
+    SINGLE_ORDER,
     holding_per_tick,
     lost_sales_problem,
     mnl_sale,
@@ -37,10 +40,13 @@ from flashsale_env.agents.exact.problems import (
     solve_pricing,
     solve_replenishment,
     why_no_lost_sales,
+    why_no_mnl_sale,
+    why_no_order_alone,
     why_no_pricing,
+    why_no_pricing_of_one,
     why_no_single_order,
-    why_not_textbook,
     why_unseen,
+    why_unsolved_pricing,
 )
 from flashsale_env.agents.exact.replenishment import (
     LostSales,
@@ -54,6 +60,9 @@ from flashsale_env.agents.exact.replenishment import (
 )
 
 __all__ = [
+    "LOST_SALES",
+    "PRICING",
+    "SINGLE_ORDER",
     "LostSales",
     "MnlSale",
     "OrderTable",
@@ -93,9 +102,12 @@ __all__ = [
     "solve_replenishment",
     "substitution_law",
     "why_no_lost_sales",
+    "why_no_mnl_sale",
+    "why_no_order_alone",
     "why_no_pricing",
+    "why_no_pricing_of_one",
     "why_no_single_order",
-    "why_not_textbook",
     "why_too_large",
     "why_unseen",
+    "why_unsolved_pricing",
 ]

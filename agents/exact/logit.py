@@ -117,8 +117,8 @@ class MnlSale:
             return reason
         if self.continuous:
             return (
-                "continuous prices of several products are solved for at most one customer a tick "
-                "(arrivals.law 'bernoulli'), or from a grid"
+                "the continuous prices of several products are solved for at most one customer a tick "
+                "(arrivals.law 'bernoulli'), else take prices from a grid"
             )
         vectors = math.prod(map(len, self.menus))
         states = math.prod(n + 1 for n in self.stock)
@@ -127,7 +127,7 @@ class MnlSale:
         if entries <= MOST_ENTRIES and work <= _MOST_WORK:
             return None
         return (
-            f"{vectors:,} price vectors x {states:,} stock vectors x {len(self.stock)} products are {entries:,} "
+            f"the {vectors:,} price vectors x {states:,} stock vectors x {len(self.stock)} products are {entries:,} "
             f"entries, and with up to {self.most_in_a_tick} customers in each of {len(self.customers)} ticks "
             f"{work:.2g} multiplications; at most {MOST_ENTRIES:,} and {_MOST_WORK:.0e} are solved: take fewer price "
             f"levels, less stock or shorter ticks"

@@ -36,7 +36,7 @@ def why_too_large(ticks: int, stock: Sequence[int]) -> str | None:
     if entries <= MOST_ENTRIES:
         return None
     return (
-        f"{ticks} ticks with a stock of {', '.join(map(str, stock))} make a table of {entries:,} entries "
+        f"the table of {ticks} ticks and a stock of {', '.join(map(str, stock))} has {entries:,} entries "
         f"({states:,} stock vectors); at most {MOST_ENTRIES:,} are solved"
     )
 

@@ -1,6 +1,9 @@
 """From a scenario to the problem that the solvers take, or the reason why there is none.
 
-Each `why_...` returns the reason as the end of a sentence, or None where the problem exists.
+Owns    which scenarios and customers each solver models (`PRICING`, `SINGLE_ORDER`, `LOST_SALES`).
+
+Each `why_...` returns the reason as the end of a sentence, or None where the problem exists. What builds a problem
+raises ValueError with that reason. All take the customers that the sale is played among, the scenario's own by default.
 """
 
 from functools import lru_cache
@@ -11,56 +14,92 @@ import numpy.typing as npt
 from scipy.special import expit
 from scipy.stats import poisson
 
-from flashsale_env import Scenario, load_scenario
+from flashsale_env import Population, Scenario, load_scenario
 from flashsale_env.agents.exact.logit import MnlSale, solve_mnl
-from flashsale_env.agents.exact.pricing import PriceTable, PricingProblem, optimal_continuous_prices, optimal_prices
+from flashsale_env.agents.exact.pricing import (
+    PriceTable,
+    PricingProblem,
+    optimal_continuous_prices,
+    optimal_prices,
+    why_too_large,
+)
 from flashsale_env.agents.exact.replenishment import LostSales, OrderTable, solve_lost_sales
-from flashsale_env.population import HOMOGENEOUS
+from flashsale_env.scope import ANY, Scope, every
 
 Floats = npt.NDArray[np.float64]
+Customers = str | Path | Population | None
 
+# One kind of customer, whose chance to buy is a formula of the tick and the prices. What they write tells nothing then.
+_TEXTBOOK = {
+    "name": ANY,
+    "description": ANY,
+    "version": ANY,
+    "horizon_ticks": ANY,
+    "tick_minutes": ANY,
+    "memory_minutes": ANY,
+    "observe": ANY,
+    **every("arrivals", "customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale"),
+    "arrivals.law": ("poisson", "bernoulli"),
+    "choice.model": ("mnl", "exponential"),
+    "choice.drift": ANY,
+    **every("messages", "share", "before_opening"),
+    **every("products", "title", "noun", "price_levels", "reference_price", "quality", "nest"),
+    **every("products", "initial_stock", "storage", "unit_cost", "salvage_value", "holding_cost"),
+}
+# With relevance 0 and price sensitivity 1, a voice is a name.
+_ALIKE = (
+    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "coupon_affinity", "weight"),
+    "card",
+)
 
-def why_not_textbook(scenario: Scenario) -> str | None:
-    """Why the customers of a scenario have no formula, or None where they have."""
-    shocks = scenario.shocks
-    if scenario.choice.model not in ("mnl", "exponential"):
-        return f"its choice model is {scenario.choice.model!r}, the formulas know 'mnl' and 'exponential'"
-    if scenario.population != HOMOGENEOUS:
-        return f"its customers differ (population {scenario.population!r}), the formulas know one kind"
-    if shocks.appeal_sd or shocks.common_appeal_sd or shocks.traffic_sd or shocks.mix_sd:
-        return "its sales differ by unobserved shocks"
-    if scenario.coupon is not None:
-        return "it has a coupon"
-    return None
+PRICING = Scope(
+    "textbook pricing",
+    {**_TEXTBOOK, "pricing.continuous": ANY, "products.may_be_withheld": ANY},
+    _ALIKE,
+)
+SINGLE_ORDER = Scope(
+    "the newsvendor's problem",
+    {
+        **_TEXTBOOK,
+        **every("products", "order_levels", "reserve", "lost_sale_penalty"),
+        **every("replenishment", "lead_minutes", "order_cost", "freight_per_unit", "unlimited"),
+    },
+    _ALIKE,
+)
+LOST_SALES = Scope(
+    "the lost-sales problem",
+    SINGLE_ORDER.options | {"arrivals.law": ("poisson",), "replenishment.unlimited": (True,)},
+    _ALIKE,
+)
 
 
 def why_unseen(scenario: Scenario, *features: str) -> str | None:
     """Which of these features a scenario does not show, as a reason, or None where it shows all."""
     missing = [name for name in features if name not in scenario.features]
-    return f"it reads {', '.join(missing)}, which the scenario does not show" if missing else None
+    return f"the agent reads {', '.join(missing)}, which the scenario does not show" if missing else None
 
 
-def why_no_pricing(scenario: Scenario) -> str | None:
+def why_no_pricing(scenario: Scenario, population: Customers = None) -> str | None:
     """Why a scenario is not a sale in which textbook customers are priced and nothing else, or None where it is."""
-    if any(len(product.order_levels) > 1 for product in scenario.products):
-        return "it decides on orders"
-    if any(product.lost_sale_penalty for product in scenario.products):
-        return "a lost sale costs a penalty"
-    return why_not_textbook(scenario)
+    return PRICING.why_not(scenario, population)
 
 
-def pricing_problem(scenario: str | Path | Scenario) -> PricingProblem:
+def why_no_pricing_of_one(scenario: Scenario, population: Customers = None) -> str | None:
+    """Why a scenario is not the textbook pricing of one product, or None where it is."""
+    reason = why_no_pricing(scenario, population)
+    if reason is None and len(scenario.products) > 1:
+        reason = f"the scenario has {len(scenario.products)} products"
+    return reason or why_too_large(scenario.horizon_ticks, (scenario.products[0].initial_stock,))
+
+
+def pricing_problem(scenario: str | Path | Scenario, population: Customers = None) -> PricingProblem:
     """The sale of a scenario with one product, as `optimal_prices` and `policy_value` take it.
 
     Raises:
         ValueError: the scenario is not of that kind; the message says why.
     """
     scenario = load_scenario(scenario)
-    reason = why_no_pricing(scenario)
-    if reason is None and len(scenario.products) > 1:
-        reason = f"it has {len(scenario.products)} products"
-    if reason is not None:
-        raise ValueError(f"scenario {scenario.name!r} is not the pricing of one product: {reason}.")
+    _require(scenario, "the pricing of one product", why_no_pricing_of_one(scenario, population))
     product = scenario.products[0]
     return PricingProblem(
         stock=product.initial_stock,
@@ -74,8 +113,25 @@ def pricing_problem(scenario: str | Path | Scenario) -> PricingProblem:
     )
 
 
-def mnl_sale(scenario: Scenario) -> MnlSale:
-    """The sale of a multinomial logit scenario that `why_no_pricing` has no word against."""
+def why_no_mnl_sale(scenario: Scenario, population: Customers = None) -> str | None:
+    """Why a scenario is not the textbook pricing of multinomial logit customers, or None where it is."""
+    reason = why_no_pricing(scenario, population)
+    if reason is None and scenario.choice.model != "mnl":
+        reason = f"the scenario's choice model is {scenario.choice.model!r}, not 'mnl'"
+    return reason
+
+
+def mnl_sale(scenario: Scenario, population: Customers = None) -> MnlSale:
+    """The sale of a scenario with any number of products and multinomial logit customers.
+
+    Raises:
+        ValueError: the scenario is not of that kind; the message says why.
+    """
+    _require(scenario, "the pricing of multinomial logit customers", why_no_mnl_sale(scenario, population))
+    return _as_mnl_sale(scenario)
+
+
+def _as_mnl_sale(scenario: Scenario) -> MnlSale:
     products = scenario.products
     menus = [(*product.price_levels, *(0.0,) * product.may_be_withheld) for product in products]
     return MnlSale(
@@ -91,39 +147,43 @@ def mnl_sale(scenario: Scenario) -> MnlSale:
     )
 
 
+def _require(scenario: Scenario, kind: str, reason: str | None) -> None:
+    if reason is not None:
+        raise ValueError(f"scenario {scenario.name!r} is not {kind}: {reason}.")
+
+
 def holding_per_tick(scenario: Scenario) -> Floats:
     """(M,) cost of holding a unit for a tick; products state it per hour."""
     return np.array([product.holding_cost for product in scenario.products]) * scenario.tick_minutes / 60.0
 
 
-def why_no_lost_sales(scenario: Scenario) -> str | None:
+def why_no_lost_sales(scenario: Scenario, population: Customers = None) -> str | None:
     """Why a scenario is not the replenishment of one product with even Poisson demand, or None where it is."""
-    reason = why_no_single_order(scenario)
+    reason = why_no_order_alone(scenario) or LOST_SALES.why_not(scenario, population)
     if reason is not None:
         return reason
     product = scenario.products[0]
-    assert scenario.replenishment is not None
-    if not scenario.replenishment.unlimited:
-        return "its orders draw on a reserve"
-    if scenario.arrivals.law != "poisson":
-        return "its customers do not come as a Poisson stream"
     if not _demand_per_tick(scenario)[0] > 0:
-        return "nobody buys"
+        return "the scenario has no demand"
     if not np.allclose(_demand_per_tick(scenario), _demand_per_tick(scenario)[0], rtol=1e-9):
-        return "its demand changes from tick to tick"
+        return "the scenario's demand changes from tick to tick"
     if product.holding_cost == 0:
-        return "holding stock costs nothing, so the fullest storage is best"
+        return "the scenario's holding cost is 0, so the fullest storage is best"
     if _lost_margin(scenario) <= 0:
-        return "a sale brings no more than the unit costs"
+        return "the scenario's price is no higher than what a unit costs"
     return None
 
 
-def lost_sales_problem(scenario: Scenario) -> LostSales:
-    """The sale of a scenario that `why_no_lost_sales` has no word against.
+def lost_sales_problem(scenario: Scenario, population: Customers = None) -> LostSales:
+    """The replenishment of one product without end.
 
     In the long run every unit ordered is sold, so a lost sale costs the margin over unit cost and freight, and the
     goodwill penalty.
+
+    Raises:
+        ValueError: the scenario is not of that kind; the message says why.
     """
+    _require(scenario, "the replenishment of one product without end", why_no_lost_sales(scenario, population))
     product, supply = scenario.products[0], scenario.replenishment
     assert supply is not None
     return LostSales(
@@ -144,16 +204,23 @@ def _lost_margin(scenario: Scenario) -> float:
     return product.list_price + product.lost_sale_penalty - product.unit_cost - supply.freight_per_unit
 
 
-def why_no_single_order(scenario: Scenario) -> str | None:
-    """Why a scenario does not decide on the orders of one product alone, or None where it does."""
+def why_no_order_alone(scenario: Scenario) -> str | None:
+    """Why orders of one product are not all that is decided in a scenario, or None where they are."""
     if len(scenario.products) > 1:
-        return f"it decides on orders of {len(scenario.products)} products"
+        return f"the scenario decides on {len(scenario.products)} products"
     product = scenario.products[0]
     if len(product.order_levels) == 1 or scenario.replenishment is None:
-        return "it has nothing to order"
+        return "the scenario has nothing to order"
     if len(product.price_levels) > 1 or product.may_be_withheld:
-        return "it decides on prices and orders together"
-    return why_not_textbook(scenario)
+        return "the scenario decides on prices and orders together"
+    return None
+
+
+def why_no_single_order(scenario: Scenario, population: Customers = None) -> str | None:
+    """Why a scenario is not a newsvendor's, one tick and one order of one product, or None where it is."""
+    if scenario.horizon_ticks > 1:
+        return f"the scenario has {scenario.horizon_ticks} ticks"
+    return why_no_order_alone(scenario) or SINGLE_ORDER.why_not(scenario, population)
 
 
 def _demand_per_tick(scenario: Scenario) -> Floats:
@@ -167,10 +234,34 @@ def _demand_per_tick(scenario: Scenario) -> Floats:
     return np.asarray(scenario.customers_per_tick * buys)
 
 
+def why_unsolved_pricing(scenario: Scenario, population: Customers = None) -> str | None:
+    """Why `solve_pricing` has no optimum for a scenario, or None where it has."""
+    reason = why_no_pricing(scenario, population)
+    if reason is not None:
+        return reason
+    if _solved_as_logit(scenario):
+        return _as_mnl_sale(scenario).why_unsolved
+    if len(scenario.products) > 1:
+        return "the scenario has several products, which are solved for choice model 'mnl' only"
+    return why_no_pricing_of_one(scenario, population)
+
+
+def _solved_as_logit(scenario: Scenario) -> bool:
+    """Whether `solve_mnl` solves a pricing scenario: several products, or one whose stock never binds."""
+    if scenario.choice.model != "mnl":
+        return False
+    return len(scenario.products) > 1 or _as_mnl_sale(scenario).stock_never_binds
+
+
 @lru_cache(maxsize=16)
 def solve_pricing(scenario: Scenario) -> PriceTable:
-    """The optimum of a pricing scenario; solved once for all its agents."""
-    if scenario.choice.model == "mnl" and (len(scenario.products) > 1 or mnl_sale(scenario).stock_never_binds):
+    """The optimum of a pricing scenario; solved once for all its agents.
+
+    Raises:
+        ValueError: there is none that can be solved; the message says why.
+    """
+    _require(scenario, "a pricing that can be solved", why_unsolved_pricing(scenario))
+    if _solved_as_logit(scenario):
         return solve_mnl(mnl_sale(scenario))
     problem, product = pricing_problem(scenario), scenario.products[0]
     if scenario.pricing.continuous:
@@ -184,8 +275,13 @@ def solve_replenishment(problem: LostSales) -> OrderTable:
     return solve_lost_sales(problem)
 
 
-def single_order_profits(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Expected reward and expected profit, (A,) each, of every order level in a sale of one tick."""
+def single_order_profits(scenario: Scenario, population: Customers = None) -> tuple[Floats, Floats]:
+    """Expected reward and expected profit, (A,) each, of every order level in a sale of one tick.
+
+    Raises:
+        ValueError: the scenario is not of that kind; the message says why.
+    """
+    _require(scenario, "a newsvendor's", why_no_single_order(scenario, population))
     product, supply = scenario.products[0], scenario.replenishment
     assert supply is not None
     wanted = np.array(product.order_levels)

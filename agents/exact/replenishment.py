@@ -88,9 +88,9 @@ class LostSales:
         if entries <= MOST_ENTRIES:
             return None
         return (
-            f"lead time {self.lead} with {len(self.order_levels)} order levels and up to {self.highest_position} units "
-            f"makes {entries:,} pairs of state and order; at most {MOST_ENTRIES:,} are solved: take a shorter lead "
-            f"time or fewer order levels"
+            f"the lead time of {self.lead} ticks with {len(self.order_levels)} order levels and up to "
+            f"{self.highest_position} units makes {entries:,} pairs of state and order; at most {MOST_ENTRIES:,} are "
+            f"solved: take a shorter lead time or fewer order levels"
         )
 
     def served(self, units: int) -> tuple[Floats, Floats]:

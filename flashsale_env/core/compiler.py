@@ -3,9 +3,12 @@
 Owns    the decorators `scalar` (a callee) and `entry_point` (called from Python, cached on disk).
 Why     numba's own disk cache looks at the file of the entry point only: after an edit in a callee of another
         file it hands back the stale kernel. Here the cache key carries a hash of every source file of the core.
+        And numba numbers record types as a process meets them, and symbols carry that number: two shapes of sale
+        that were compiled in two processes got equal symbols, and a third process that loaded both ran the code of
+        one for the other. Here a symbol carries a hash of the record's layout.
 
-`numba.core.caching.FunctionCache` and the option `_nrt` are private API; `tests/core/test_compiled_cache.py` holds what
-we rely on.
+`numba.core.caching.FunctionCache`, `Record.mangling_args` and the option `_nrt` are private API;
+`tests/core/test_compiled_cache.py` holds what we rely on.
 """
 
 import contextlib
@@ -16,12 +19,33 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import types
 from numba.core.caching import FunctionCache, NullCache
 
 JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 
+
+def _mangle_by_layout(record: Any) -> tuple[str, tuple[str]]:
+    # The name of a record type spells out every field with its type and offset, and the size.
+    return "Record", (hashlib.sha256(record.name.encode()).hexdigest(),)
+
+
+# For every record type of the process: a type cannot be told apart from another library's that is equal to it.
+types.Record.mangling_args = property(_mangle_by_layout)  # type: ignore[method-assign,assignment]
+
+
+class _InOrder(set[str]):
+    """Flags that print in one order: numba writes the printed set into symbols, and hash seeds shuffle a plain one."""
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, sorted(self)))}}}"
+
+    def copy(self) -> "_InOrder":
+        return _InOrder(self)
+
+
 # No reassociation: sums keep their order, so any batch size and any thread give the same bits.
-FASTMATH = {"nnan", "ninf", "nsz"}
+FASTMATH = _InOrder({"nnan", "ninf", "nsz"})
 
 # Without numba's runtime, a private option: nothing here allocates, and counting references to slices of a batch took
 # two thirds of the time of a tick without customers.

@@ -178,7 +178,7 @@ def test_exp3_is_its_formula():
     grown = agent.update(belief, tick)["log_weight"] - belief["log_weight"]
     for j, product in enumerate(agent.scenario.products):
         margin = product.price_levels[j] - product.salvage_value
-        most = 2.0 * (product.list_price - product.salvage_value) * product.stock_scale / 12_000
+        most = 2.0 * (product.list_price - product.salvage_value) * (product.initial_stock + product.reserve) / 12_000
         reward = min(margin * 2.0 / 150.0 / most, 1.0)
         expected = np.zeros((3, 8))
         expected[:, j] = 0.7 * reward / chances[:, j, j]
@@ -394,7 +394,7 @@ def test_seeds_draw_differently():
 
 def test_they_say_where_they_do_not_apply():
     for name in LEARNING:
-        assert AGENTS[name].applies("lost-sales") == "no product has a second price"
+        assert AGENTS[name].applies("lost-sales") == "the scenario has no product with a second price"
     assert "willingness to pay drifts" in AGENTS["ucb"].applies("gvr-two-phase")
     assert "reads intent_mean" in AGENTS["contextual"].applies("gvr-periodic")
     blind = load_scenario("gvr-periodic").replace(observe=("time_left", "stock_pressure"))

@@ -157,7 +157,7 @@ def test_orders_that_come_too_late_are_not_given(standard):
 @pytest.mark.parametrize(
     ("name", "change", "reason"),
     [
-        ("lp_resolve", {"observe": ("time_left",)}, "it reads on_hand"),
+        ("lp_resolve", {"observe": ("time_left",)}, "the agent reads on_hand"),
         ("order_up_to", {}, "nothing to order"),
     ],
 )

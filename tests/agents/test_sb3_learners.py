@@ -225,7 +225,9 @@ def test_a_wrong_setting_is_an_error(name, settings, message):
 
 def test_a_learner_that_needs_a_small_grid_says_where_there_is_none():
     assert "discrete actions" in AGENTS["dqn"].applies("intent")
-    with pytest.raises(ValueError, match="agent 'dqn' does not apply to scenario 'intent': it needs discrete actions"):
+    with pytest.raises(
+        ValueError, match="agent 'dqn' does not apply to scenario 'intent': the agent needs discrete actions"
+    ):
         agents.make("dqn", "intent")
     assert AGENTS["ppo"].applies("intent") is None
 

@@ -16,18 +16,14 @@ def _floats(low, high):
 
 
 @st.composite
-def products(draw, title, unlimited, orders, withhold):
+def products(draw, title, unlimited, orders, withhold, model):
     prices = sorted(draw(st.sets(_floats(0.01, 1000.0), min_size=1, max_size=5)), reverse=True)
     unit_cost = draw(_floats(0.0, 500.0))
-    stock = draw(st.integers(0, 40))
+    # An empty shelf at the opening is no rare case here.
+    stock = draw(st.just(0) | st.integers(1, 40)) if orders else draw(st.integers(1, 40))
     levels = (0, *sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=3)))) if orders else (0,)
-    reserve = draw(st.integers(0, 60)) if orders and not unlimited else 0
-    storage = stock + draw(st.integers(0, 50)) if draw(st.booleans()) else 0
-    if unlimited and orders:
-        storage = storage or 90
-    if stock + reserve == 0 and not (unlimited and storage):
-        stock = 5
-        storage = storage and storage + 5
+    reserve = draw(st.integers(1, 60)) if orders and not unlimited else 0
+    storage = stock + draw(st.integers(0 if stock else 1, 50)) if unlimited or draw(st.booleans()) else 0
     return fs.Product(
         title,
         tuple(prices),
@@ -41,12 +37,13 @@ def products(draw, title, unlimited, orders, withhold):
         may_be_withheld=withhold and draw(st.booleans()),
         lost_sale_penalty=draw(_floats(0.0, 100.0)),
         reference_price=draw(_floats(0.01, 1000.0)),
-        quality=draw(_floats(-20.0, 20.0)),
+        quality=draw(_floats(-20.0, 20.0)) if model != "exponential" else 0.0,
+        nest=draw(st.sampled_from(("", "one", "two"))) if model == "nested" else "",
     )
 
 
 @st.composite
-def choices(draw):
+def choices(draw, ticks):
     """Any choice model with its own parameters."""
     model = draw(st.sampled_from(sorted(fs.CHOICE_MODELS)))
     own = {}
@@ -54,18 +51,19 @@ def choices(draw):
         own = {"dissimilarity": draw(_floats(0.01, 1.0))}
     if model == "mixed":
         own = {"sensitivity_sd": draw(_floats(0.0, 2.0)), "appetite_sd": draw(_floats(0.0, 5.0))}
-    return fs.Choice(model, drift=tuple(draw(st.lists(_floats(0.01, 100.0), min_size=1, max_size=3))), **own)
+    phases = st.lists(_floats(0.01, 100.0), min_size=1, max_size=min(ticks, 3))
+    return fs.Choice(model, drift=tuple(draw(phases)), **own)
 
 
 @st.composite
 def scenarios(draw):
     """Any scenario that the checks accept and in which there is something to decide."""
     ticks = draw(st.integers(1, 8))
-    unlimited, orders = draw(st.booleans()), draw(st.booleans())
-    continuous = draw(st.booleans())
-    lead = draw(st.sampled_from(LEADS))
+    orders = draw(st.booleans())
+    unlimited = orders and draw(st.booleans())
+    lead = draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
     law = draw(st.sampled_from(sorted(fs.ARRIVAL_LAWS)))
-    burst = draw(_floats(0.0, 0.9))
+    burst = draw(_floats(0.0, 0.9)) if ticks > 1 else 0.0
     lift = draw(_floats(0.0, 2.0))
     if law == "bernoulli":
         burst = 0.0
@@ -77,21 +75,35 @@ def scenarios(draw):
         coupon = fs.Coupon((0.0, draw(_floats(0.01, 0.99))), draw(_floats(0.01, 1000.0)), traffic_lift=lift)
     sd = _floats(0.0, 2.0)
     titles = [f"product {j}" for j in range(draw(st.sampled_from(PRODUCTS)))]
+    choice = draw(choices(ticks))
+    may_withhold = draw(st.booleans())
+    ordered = [orders and (title == titles[0] or draw(st.booleans())) for title in titles]
+    for_sale = tuple(
+        draw(products(title, unlimited, order, may_withhold, choice.model))
+        for title, order in zip(titles, ordered, strict=True)
+    )
+    ladder = any(len(product.price_levels) > 1 for product in for_sale)
+    continuous = ladder and not any(product.may_be_withheld for product in for_sale) and draw(st.booleans())
+    appeal_sd = sd if choice.model != "exponential" else st.just(0.0)
+    messages = draw(st.none() | st.builds(fs.Messages, _floats(0.01, 1.0), _floats(0.0, 30.0)))
+    targeted = st.builds(fs.Targeted, st.tuples(st.just(0.0), _floats(0.01, 0.99)))
     scenario = fs.Scenario(
         name="any",
         horizon_ticks=ticks,
         tick_minutes=2.0,
-        products=tuple(draw(products(title, unlimited, orders, not continuous)) for title in titles),
+        products=for_sale,
         arrivals=fs.Arrivals(customers / 2.0, burst_share=burst, law=law),
-        choice=draw(choices()),
+        choice=choice,
         pricing=fs.Pricing(continuous),
         replenishment=fs.Replenishment(2.0 * lead, draw(_floats(0.0, 20.0)), draw(_floats(0.0, 5.0)), unlimited)
-        if orders or unlimited
+        if orders
         else None,
         coupon=coupon,
-        targeted=draw(st.none() | st.builds(fs.Targeted, st.tuples(st.just(0.0), _floats(0.01, 0.99)))),
-        shocks=fs.Shocks(draw(sd), draw(sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)),
-        messages=draw(st.none() | st.builds(fs.Messages, _floats(0.0, 1.0), _floats(0.0, 30.0))),
+        targeted=draw(st.none() | targeted) if messages is not None else None,
+        shocks=fs.Shocks(
+            draw(appeal_sd), draw(appeal_sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)
+        ),
+        messages=messages,
     )
     if all(len(levels) == 1 for levels in decision_levels(scenario)):
         scenario = scenario.replace(coupon=fs.Coupon((0.0, 0.5), 100.0))
@@ -99,18 +111,74 @@ def scenarios(draw):
 
 
 @st.composite
-def populations(draw, titles):
-    """A few voices with any tastes."""
+def near_textbook_scenarios(draw):
+    """Small sales with prices near what customers pay: a textbook's, or with one option more that no textbook has."""
+    beyond = draw(st.sampled_from(["nothing"] * 5 + ["coupon", "targeted", "shocks", "penalty", "choice"]))
+    bernoulli, mnl = draw(st.booleans()), draw(st.booleans())
+    model, own = ("mnl" if mnl else "exponential"), {}
+    if beyond == "choice":
+        model, own = draw(
+            st.sampled_from(
+                [("nested", {"dissimilarity": 0.4}), ("mixed", {"sensitivity_sd": 0.8, "appetite_sd": 1.0})]
+            )
+        )
+    continuous = draw(st.booleans())
+    several = continuous and not bernoulli  # needs one product to be solved
+    titles = [f"product {j}" for j in range(1 if several else draw(st.sampled_from(PRODUCTS)))]
+    goods = []
+    for title in titles:
+        unit_cost = draw(_floats(0.0, 1.0))
+        prices = sorted(draw(st.sets(st.sampled_from([0.5, 0.8, 1.2, 2.0, 3.0]), min_size=2, max_size=3)), reverse=True)
+        goods.append(
+            fs.Product(
+                title,
+                tuple(prices),
+                draw(st.integers(1, 4)),
+                unit_cost=unit_cost,
+                salvage_value=unit_cost * draw(st.sampled_from([0.0, 0.5, 1.5])),
+                holding_cost=draw(st.sampled_from([0.0, 5.0])),
+                storage=draw(st.sampled_from([0, 9])),
+                may_be_withheld=not continuous and draw(st.booleans()),
+                lost_sale_penalty=0.5 if beyond == "penalty" else 0.0,
+                reference_price=draw(_floats(0.4, 2.0)),
+                quality=0.0 if model == "exponential" else draw(_floats(-1.0, 3.0)),
+                nest="kind" if model == "nested" else "",
+            )
+        )
+    ticks = draw(st.integers(2, 5))
+    late = draw(st.sampled_from([0.0, 0.4]))
+    return fs.Scenario(
+        name="near a textbook",
+        horizon_ticks=ticks,
+        tick_minutes=1.0,
+        products=tuple(goods),
+        arrivals=fs.Arrivals(
+            draw(_floats(0.05, 0.4 if bernoulli else 3.0)), late_share=late, law="bernoulli" if bernoulli else "poisson"
+        ),
+        choice=fs.Choice(model, drift=draw(st.sampled_from([(1.0,), (1.5, 0.6)])), **own),
+        pricing=fs.Pricing(continuous),
+        coupon=fs.Coupon((0.0, 0.4), 2.0, traffic_lift=0.0 if bernoulli else 0.5) if beyond == "coupon" else None,
+        targeted=fs.Targeted((0.0, 0.5)) if beyond == "targeted" else None,
+        shocks=fs.Shocks(mix_sd=0.5, appeal_sd=0.7 * (model != "exponential")) if beyond == "shocks" else fs.Shocks(),
+        messages=fs.Messages(0.5) if beyond == "targeted" else None,
+    )
+
+
+@st.composite
+def populations(draw, scenario):
+    """A few voices of two intents or more, with any tastes that the scenario's choice model reads."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    voices = draw(st.integers(1, 8))
+    titles = [product.title for product in scenario.products]
+    voices = draw(st.integers(2, 8))
+    taste_sd = 5.0 * scenario.choice.knows_tastes
     probabilities = rng.dirichlet(np.ones(len(fs.INTENTS)), voices).astype(np.float32)
     return fs.Population(
         products=tuple(titles),
         utterances=tuple(f"voice {v}" for v in range(voices)),
         languages=("en",) * voices,
         intent_probabilities=probabilities,
-        latent_class=rng.integers(0, len(fs.INTENTS), voices),
-        relevance=rng.normal(0.0, 5.0, (voices, len(titles))).astype(np.float32),
+        latent_class=np.append([0, 1], rng.integers(0, len(fs.INTENTS), voices - 2)),
+        relevance=rng.normal(0.0, taste_sd, (voices, len(titles))).astype(np.float32),
         price_sensitivity=np.exp(rng.uniform(-6.0, 6.0, voices)).astype(np.float32),
         coupon_affinity=rng.uniform(0.0, 1.0, voices).astype(np.float32),
         weight=rng.uniform(0.01, 10.0, voices).astype(np.float32),
@@ -121,6 +189,6 @@ def populations(draw, titles):
 def markets(draw):
     """(scenario, population, seeds of SALES sales, generator for actions)."""
     scenario = draw(scenarios())
-    population = draw(populations([product.title for product in scenario.products]))
+    population = draw(populations(scenario))
     seed = draw(st.integers(0, 2**64 - 1))
     return scenario, population, np.uint64(seed) ^ np.arange(SALES, dtype=np.uint64), np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numba
 import pytest
 
+from flashsale_env import SCENARIOS, Simulator
 from flashsale_env.core import compiler, kernel
 
 PACKAGE = Path(__file__).parent.parent.parent / "flashsale_env"
@@ -230,6 +231,90 @@ def test_two_shapes_saved_at_the_same_moment_never_get_each_others_machine_code(
     assert found["A"] in ("code of A", None)
     assert found["B"] in ("code of B", None)
     assert any(found.values())
+
+
+def shapes() -> list[str]:
+    """One scenario of each shape of record that is shipped: what the core is compiled for once each."""
+    found = {}
+    for name in SCENARIOS:
+        instance = Simulator(name).instance
+        found.setdefault((instance.rules.dtype, instance.slots, instance.voices.dtype), name)
+    return list(found.values())
+
+
+# What the core makes of sales with something in every field, so that code for another shape could not give it.
+MEASURE_FILLED = """
+import sys, numpy as np
+from flashsale_env import Simulator
+for name in sys.argv[1:]:
+    simulator = Simulator(name, sales=3)
+    for k, field in enumerate(simulator.sales.dtype.names):
+        values = simulator.sales[field]
+        values[...] = 1 + k + np.arange(values.size).reshape(values.shape) % 5
+    print(name, simulator.measure().round(6).tolist())
+"""
+PLAY_ALL = """
+import sys, numpy as np
+from flashsale_env import Simulator
+for name in sys.argv[1:]:
+    simulator = Simulator(name, sales=2, actions="multidiscrete")
+    simulator.open(np.arange(2, dtype=np.uint64), np.zeros(2, np.int64))
+    for tick in range(min(simulator.scenario.horizon_ticks, 6)):
+        observations, rewards, terms = simulator.advance(np.tile(simulator.codec.n_levels - 1, (2, 1)))
+    print(name, simulator.measure().tolist(), float(observations.sum()))
+"""
+
+
+def compiled_apart_and_loaded_together(site: Path, code: str, names: list[str], **environment: str) -> None:
+    """Each shape first meets the compiler in a process of its own; then every pair meets in one, in both orders.
+
+    A process that loads all shapes in one order, and one that loads them in the other, hold every ordered pair.
+    """
+    wanted = {
+        line.split(" ", 1)[0]: line for line in run(site, code, *names, NUMBA_DISABLE_JIT="1").stdout.splitlines()
+    }
+    assert set(wanted) == set(names)
+    for name in names:
+        assert run(site, code, name, **environment).stdout.splitlines() == [wanted[name]]
+    for order in (names, names[::-1]):
+        together = run(site, code, *order, **environment)
+        assert together.stderr == "", "everything comes from the cache"
+        assert together.stdout.splitlines() == [wanted[name] for name in order]
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "random"])
+def test_shapes_compiled_apart_and_loaded_together_keep_their_own_code(cold, hash_seed):
+    names = shapes()
+    assert len(names) > 3
+    compiled_apart_and_loaded_together(cold, MEASURE_FILLED, names, PYTHONHASHSEED=hash_seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hash_seed", ["0", "random"])
+def test_sales_of_shapes_compiled_apart_and_played_together_are_those_of_plain_python(cold, hash_seed):
+    compiled_apart_and_loaded_together(cold, PLAY_ALL, shapes(), PYTHONHASHSEED=hash_seed)
+
+
+def test_symbols_do_not_depend_on_what_a_process_met_before(tmp_path):
+    """Neither on the record types that it met first, nor on the seed of its string hashes."""
+    code = """
+import sys, numba, numpy as np
+from numba.core import itanium_mangler
+from flashsale_env.core.compiler import FASTMATH
+from flashsale_env.core import kernel
+for width in map(int, sys.argv[1].split(",")):
+    record = numba.from_dtype(np.dtype([("units", "i8", (width,)), ("price", "f8")]))
+    symbol = itanium_mangler.mangle("sell", (record, numba.types.Array(record, 1, "C")))
+    if width == 2:
+        print(symbol, FASTMATH)
+"""
+    said = {
+        subprocess.run(**command(PACKAGE.parent, code, order, PYTHONHASHSEED=seed), capture_output=True).stdout
+        for order in ("2,3", "3,2")
+        for seed in ("0", "1", "2")
+    }
+    assert len(said) == 1
+    assert said != {""}
 
 
 def test_without_the_jit_the_same_sales_are_played(warm):

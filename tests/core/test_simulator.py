@@ -290,8 +290,8 @@ def test_any_sale_keeps_its_books(seed, stock, reserve, customers, burst, ticks,
     )  # fmt: skip
     scenario = fs.Scenario(
         name="any", horizon_ticks=ticks, tick_minutes=2.0, products=products,
-        arrivals=fs.Arrivals(customers, burst_share=burst),
-        replenishment=fs.Replenishment(lead_minutes=min(lead, 14.0), order_cost=1.0),
+        arrivals=fs.Arrivals(customers, burst_share=burst if ticks > 1 else 0.0),
+        replenishment=fs.Replenishment(lead_minutes=min(lead, 14.0, 2.0 * (ticks - 1)), order_cost=1.0),
         coupon=fs.Coupon((0.0, depth), budget, traffic_lift=0.5),
         shocks=fs.Shocks(sd, sd, min(sd, 1.0), sd), messages=fs.Messages(0.5, 5.0),
     )  # fmt: skip

@@ -85,6 +85,12 @@ def test_a_variant_keeps_the_margins_of_its_product_at_a_price_of_its_own(standa
     assert len({variant.list_price for variant in scenario.products}) == len(scenario.products)
 
 
+def test_a_variant_can_be_ordered_just_where_it_has_a_share_of_the_reserve(standard, population):
+    """At 100 copies some variants get no unit of a reserve of 80, and the smallest order is less than one unit."""
+    for variant in variants(standard, population, 100)[0].products:
+        assert variant.can_be_ordered == (variant.reserve > 0)
+
+
 def test_to_order_every_variant_costs_what_it_cost_to_order_the_product(standard, wide):
     assert wide[0].replenishment.order_cost * COPIES == standard.replenishment.order_cost
 

@@ -40,7 +40,7 @@ def test_a_shop_message_is_known_by_its_script_letters_or_words(language, text):
     assert detect(text) == language
 
 
-@pytest.mark.parametrize("text", ["", "?", "123", "😀", "XL"])
+@pytest.mark.parametrize("text", ["", "?", "123", "😀", "XL", "NA", "N/A", "na"])
 def test_a_text_that_tells_nothing_is_taken_for_english(text):
     assert detect(text) == "en"
 

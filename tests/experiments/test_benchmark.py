@@ -1,7 +1,9 @@
 """A benchmark from command to result: what it finds, and what survives a kill, a full disk and a foreign folder."""
 
 import errno
+import gc
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,7 +21,7 @@ from flashsale_env import agents
 from flashsale_env.experiments import benchmark
 from flashsale_env.experiments.benchmark import FIGURES, Unit, average_costs, check_engine, units_of
 from flashsale_env.experiments.benchmark_settings import LONG_RUN, Problem, Row, load_benchmark
-from flashsale_env.experiments.runs import read_config
+from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.experiments.statistics import crossed_interval
 from tests.experiments.conftest import ask
 
@@ -365,3 +367,19 @@ def test_units_of_different_runs_have_different_folders():
     folders = [unit.folder(Path("out")) for unit in units_of(settings)]
     assert len(set(folders)) == len(folders)
     assert Unit(settings.problems[0], None, 0, 100).folder(Path("out")) == Path("out/gvr-periodic/bound")
+
+
+def test_a_benchmark_that_fails_ends_its_own_workers_and_nobody_elses(tmp_path, monkeypatch):
+    """A user's process that happens to run beside a benchmark outlives it."""
+    monkeypatch.setattr(benchmark, "_end_with_parent", gc.collect)  # workers that load nothing of ours
+    monkeypatch.setattr(benchmark, "run_unit", divmod)  # which takes no unit
+    beside = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    beside.start()
+    try:
+        unit = types.SimpleNamespace()
+        with pytest.raises(TypeError, match="divmod"):
+            list(benchmark._in_processes([unit, unit], Run(tmp_path, "", {}), "cpu", 2))
+        assert beside.is_alive()
+    finally:
+        beside.terminate()
+        beside.join()

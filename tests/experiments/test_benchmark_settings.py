@@ -1,9 +1,11 @@
 """Benchmarks as data: read strictly, and checked before anything long begins."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from flashsale_env import agents, load_population, load_scenario
+from flashsale_env import Population, agents, load_population, load_scenario
 from flashsale_env.experiments.benchmark_settings import BENCHMARKS, SHUFFLED, TRUE, Row, load_benchmark
 
 SMALL = """
@@ -75,12 +77,52 @@ def test_the_table_has_every_rule_everywhere_and_every_learner_is_somewhere():
         ("[[problems]]", '[[problems]]\nevaluation = "long_run"', "evaluation 'long_run' does not apply"),
         ("[[problems]]", "[[problems]]\nchanges = { horizon_tick = 3 }", "unknown key 'horizon_tick'"),
         ("[[problems]]", "[[problems]]\nchanges = { pricing = { continous = true } }", "unknown key 'continous'"),
+        (
+            "[[problems]]",
+            '[[problems]]\nbound = "optimum"\nchanges = { messages = {}, targeted = { depths = [0.0, 0.5] } }',
+            "bound 'optimum' does not apply to 'gvr-periodic': the scenario has the option 'targeted'",
+        ),
+        (
+            "[[problems]]",
+            '[[problems]]\nevaluation = "exact"\nchanges = { messages = {}, targeted = { depths = [0.0, 0.5] } }',
+            "evaluation 'exact' does not apply to 'gvr-periodic': the scenario has the option 'targeted'",
+        ),
+        (
+            "[[problems]]",
+            '[[problems]]\nbound = "dual"\nbound_sales = 9\nchanges = { choice = { model = "mixed" } }',
+            "bound 'dual' does not apply to 'gvr-periodic': the scenario sets choice.model = 'mixed'",
+        ),
         ("description", "description =", "not valid TOML"),
     ],
 )
 def test_a_wrong_line_is_named(written, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_benchmark(written(SMALL.replace(old, new, 1)))
+
+
+def test_customers_of_a_problem_of_its_own_have_no_exact_values(written, tmp_path):
+    """Two kinds, handed over beside a scenario whose own customers are homogeneous: no optimum and no exact values."""
+    alike = Population.homogeneous(["ticket"])
+    kinds = {
+        name: np.repeat(getattr(alike, name), 2, axis=0)
+        for name in ("intent_probabilities", "latent_class", "relevance", "coupon_affinity", "weight")
+    }
+    kinds |= {"utterances": ("", ""), "languages": ("", ""), "price_sensitivity": np.array([0.5, 2.0], np.float32)}
+    folder = dataclasses.replace(alike, **kinds).save(tmp_path / "kinds")
+    ours = f'[[problems]]\npopulation = "{folder}"\n'
+    for line in ('bound = "optimum"', 'evaluation = "exact"'):
+        with pytest.raises(
+            ValueError, match="does not apply to 'gvr-periodic': the scenario's customers have a price_sens"
+        ):
+            load_benchmark(written(SMALL.replace("[[problems]]", ours + line)))
+    with pytest.raises(
+        ValueError, match="agent 'dp' does not apply to 'gvr-periodic': the scenario's customers differ"
+    ):
+        load_benchmark(written(SMALL.replace("[[problems]]", ours).replace('"random"', '"dp"')))
+    bounded = SMALL.replace("[[problems]]", ours + 'bound = "dual"\nbound_sales = 9').replace(
+        '"random"', '"heuristics"'
+    )
+    assert not {"dp", "fluid", "gvr"} & {row.agent for row in load_benchmark(written(bounded)).problems[0].agents}
 
 
 def test_an_unknown_benchmark_offers_the_nearest():

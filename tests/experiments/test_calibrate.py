@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flashsale_env import SCENARIOS, Population, Product, Shocks, Simulator, load_scenario
+from flashsale_env import SCENARIOS, Population, Product, Scenario, Shocks, Simulator, load_scenario
 from flashsale_env.experiments.calibrate import Assumptions, calibrate, elasticity_at_mean_prices, price_ladder
 from flashsale_env.experiments.toml_writer import scenario_toml
 
@@ -112,7 +112,7 @@ def units_sold(scenario, prices, sales):
         )
         for p, price in zip(scenario.products, prices, strict=True)
     )
-    quiet = scenario.replace(products=products, shocks=Shocks())
+    quiet = scenario.replace(products=products, shocks=Shocks(), memory_minutes=Scenario.memory_minutes)
     simulator = Simulator(quiet, sales=sales, actions="multidiscrete")
     simulator.open(np.arange(sales, dtype=np.uint64), np.zeros(sales, np.int64))
     for _ in range(scenario.horizon_ticks):

@@ -32,8 +32,8 @@ def test_the_demo_logs_enough_visits_for_its_interval():
     [
         ("voices = 180", "voises = 180", "unknown key 'voises'. Did you mean 'voices'"),
         ("voices = 180", "voices = 1", "voices must be at least 2, got 1"),
-        ("voices = 180", 'voices = "many"', "voices: want int, got 'many'"),
-        ("voices = 180", "voices = true", "voices: want int, got True"),
+        ("voices = 180", 'voices = "many"', "voices must be a whole number, got 'many'"),
+        ("voices = 180", "voices = true", "voices must be a whole number, got True"),
         ("bound_sales = 8", "bound_sales = 65", "bound_sales must be at most evaluation_sales, got 65 > 64"),
         ("voices = 180", "", "missing key 'voices'"),
         ("voices = 180", "voices =", "not valid TOML"),

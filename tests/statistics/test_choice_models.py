@@ -15,6 +15,7 @@ NESTS = ("shoes", "shoes", "shirts", "shirts")
 
 
 def sale(choice, stock=10**6, nests=NESTS, customers=200_000.0, prices=PRICES):
+    nests = nests if choice.model == "nested" else [""] * len(nests)
     products = tuple(
         fs.Product(f"p{j}", (price, price / 2), stock, quality=a, reference_price=1.0, nest=nest)
         for j, (a, price, nest) in enumerate(zip(QUALITY, prices, nests, strict=True))

@@ -133,7 +133,7 @@ def test_the_dual_covers_nested_logit_and_refuses_mixed(standard):
     bound = lagrangian_dual_bound(nested, seeds=seeds)
     profit = agents.play(agents.make("sell_through", nested), nested, seeds=seeds)["profit"]
     assert (bound.per_sale - profit).mean() > 0
-    with pytest.raises(ValueError, match="take hindsight_bound"):
+    with pytest.raises(ValueError, match="Take hindsight_bound"):
         lagrangian_dual_bound(standard.replace(choice=fs.Choice("mixed", appetite_sd=1.0)), seeds=seeds)
 
 

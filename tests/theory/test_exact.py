@@ -283,7 +283,7 @@ def test_a_sale_nobody_comes_to_earns_nothing():
 
 
 def test_a_table_that_would_not_fit_is_refused():
-    with pytest.raises(ValueError, match="100000 ticks with a stock of 1000 make a table of 100,101,001 entries"):
+    with pytest.raises(ValueError, match="the table of 100000 ticks and a stock of 1000 has 100,101,001 entries"):
         canonical(100_000, stock=1000)
     with pytest.raises(ValueError, match="at most 1 customer a tick, got 2"):
         canonical(3, customers=np.full(3, 2.0), arrivals="bernoulli")

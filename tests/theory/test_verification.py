@@ -1,13 +1,15 @@
 """`flashsale verify`: every anchor holds, with its own and with other parameters, and a wrong simulator fails."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from flashsale_env.experiments import verify
 from flashsale_env.experiments.anchors import ANCHORS, Measurement, law_of, mean_of
-from flashsale_env.experiments.verify import FAIL, PASS, as_markdown, judge, run_verification
+from flashsale_env.experiments.verify import FAIL, FALSE_ALARM, PASS, as_markdown, judge, run_verification
 
 SALES = 4_000
 EXPECTED = {  # computed in two independent ways, to six digits
@@ -64,6 +66,8 @@ def test_expected_values_are_the_published_ones(result):
         ("gvr-fixed-price", {"n": 25, "rho": 20.0}),
         ("gvr-tightness", {"k": 30, "ticks": 100}),
         ("gvr-policies", {"n": 30, "rho": 12.0, "ticks": 5}),
+        ("gvr-policies", {"n": 50, "rho": 100.0, "ticks": 20}),  # all but one sale in 10^12 earn the same
+        ("gvr-sales-law", {"n": 5, "rho": 200.0, "ticks": 50}),  # all but one sale in 10^9 are sold out
         ("gvr-periodic", {"grid": [0.3, 1.1, 1.7, 4.0], "n": 4, "ticks": 7}),
         ("gvr-burst", {"burst_share": 0.9, "late_share": 0.0}),
         ("gvr-two-phase", {"drift": [0.5, 2.0, 1.0], "grid": [0.5, 1.0, 3.0], "ticks": 30}),
@@ -79,6 +83,44 @@ def test_expected_values_are_the_published_ones(result):
 def test_it_holds_with_parameters_of_ones_own(name, given):
     result = run_verification([name], given, sales=SALES)
     assert result["verdict"] == PASS, as_markdown(result)
+
+
+def test_samples_that_are_all_the_same_bound_the_mean_by_the_rule_of_three():
+    """None of n sales differs: a share of more than ln(1 / level) / n of all would have shown one."""
+    n, reach = 5000, 40.0
+    (row,) = judge([(ANCHORS["newsvendor"], mean_of("m", 7.0, np.full(n, 7.0), reach=reach))])
+    assert row["half_width"] == pytest.approx(reach * math.log(1 / FALSE_ALARM) / n + 7e-6, rel=1e-9)
+    for expected, verdict in ((7.03, PASS), (7.05, FAIL)):
+        (row,) = judge([(ANCHORS["newsvendor"], mean_of("m", expected, np.full(n, 7.0), reach=reach))])
+        assert row["verdict"] == verdict
+
+
+@pytest.mark.parametrize("share", [1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.09, 0.12, 0.3])
+def test_a_rare_event_raises_a_false_alarm_no_more_often_than_promised(share):
+    """Exact, over the binomial law of the sales in which it happens; the normal law takes over at 400 of them."""
+    n, alarm = 4000, 0.0
+    first, last = stats.binom.ppf([1e-9, 1 - 1e-9], n, share).astype(int)
+    for k in range(first, last + 1):
+        measured = mean_of("share", share, np.repeat([1.0, 0.0], [k, n - k]), reach=1.0)
+        if judge([(ANCHORS["newsvendor"], measured)])[0]["verdict"] == FAIL:
+            alarm += stats.binom.pmf(k, n, share)
+    assert alarm < (1.1 if n * share > 400 else 1.0) * FALSE_ALARM
+
+
+def test_every_measurement_says_how_far_its_samples_can_differ():
+    """Without a reach a sample without variance would be held to nothing."""
+    quick = {"gvr-tightness": {"k": 10, "ticks": 20}, "gvr-two-phase": {"ticks": 10}, "gvr-sales-law": {"ticks": 20}}
+    for anchor in ANCHORS.values():
+        if anchor.name == "lost-sales":  # solves for seconds
+            continue
+        for found in anchor.measure({**anchor.defaults, **quick.get(anchor.name, {})}, 1000):
+            assert found.atom is None or 0 < found.atom.reach < math.inf, found.quantity
+
+
+def test_parameters_beyond_any_table_are_refused_at_once():
+    for name, given in (("gvr-optimal", {"n": 1e9}), ("mnl-stock", {"ticks": 10**7}), ("gvr-tightness", {"k": 10**6})):
+        with pytest.raises(ValueError, match=rf"{name}: \w+ must be a whole number above 0 and at most 10,000, got"):
+            run_verification([name], given, sales=SALES)
 
 
 @pytest.mark.parametrize("error", [0.01, -0.01])

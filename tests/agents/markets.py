@@ -1,0 +1,72 @@
+"""Random markets for agents: any that a scenario can be, and those of the textbooks, which few random ones are."""
+
+import dataclasses
+
+import numpy as np
+from hypothesis import strategies as st
+
+import flashsale_env as fs
+from flashsale_env.core.features import FEATURES
+from tests.core.strategies import PRODUCTS, SALES, markets
+
+
+@st.composite
+def textbook_markets(draw):
+    """Customers who are all alike, and one thing to decide: prices, or the orders of one product."""
+    orders = draw(st.booleans())
+    titles = ["product 0"] if orders else [f"product {j}" for j in range(draw(st.sampled_from(PRODUCTS)))]
+    ticks = draw(st.integers(1, 6))
+    lead = draw(st.sampled_from([lead for lead in (0, 3) if lead < ticks])) if orders else 0
+    model = draw(st.sampled_from(("mnl", "exponential")))
+    ladder = (4.0, 3.0, 2.5, 1.0)[: 1 if orders else draw(st.integers(2, 4))]
+    phases = draw(st.sampled_from(((1.0,), (1.0, 0.5)))) if ticks > 1 and not orders else (1.0,)
+    scenario = fs.Scenario(
+        name="any",
+        horizon_ticks=ticks,
+        tick_minutes=2.0,
+        products=tuple(
+            fs.Product(
+                title,
+                ladder,
+                draw(st.integers(0, 6)) if orders else draw(st.integers(1, 6)),
+                unit_cost=1.0,
+                salvage_value=0.0 if orders else draw(st.sampled_from((0.0, 0.5))),
+                holding_cost=draw(st.sampled_from((0.0, 3.0))) if orders else 0.0,
+                order_levels=(0, 1, 2, 4) if orders else (0,),
+                storage=12 if orders else 0,
+                reference_price=draw(st.sampled_from((1.0, 2.0))),
+                quality=1.0 if model == "mnl" else 0.0,
+            )
+            for title in titles
+        ),
+        arrivals=fs.Arrivals(draw(st.floats(0.1, 3.0)), burst_share=0.0 if orders or ticks == 1 else 0.3),
+        choice=fs.Choice(model, drift=phases),
+        pricing=fs.Pricing(not orders and draw(st.booleans())),
+        replenishment=fs.Replenishment(2.0 * lead, unlimited=True) if orders else None,
+        observe=("time_left", "on_hand", *(("pipeline",) if lead else ())),
+    )
+    seed = draw(st.integers(0, 2**64 - 1))
+    seeds = np.uint64(seed) ^ np.arange(SALES, dtype=np.uint64)
+    return scenario, fs.Population.homogeneous(titles), seeds, np.random.default_rng(seed)
+
+
+@st.composite
+def glimpses(draw):
+    """A random market of which only some features are shown."""
+    scenario, population, seeds, rng = draw(markets())
+    shown = draw(st.sets(st.sampled_from([name for name in FEATURES if name in scenario.features]), min_size=1))
+    return scenario.replace(observe=tuple(name for name in FEATURES if name in shown)), population, seeds, rng
+
+
+def any_market():
+    """One of all these."""
+    return st.one_of(markets(), textbook_markets(), glimpses())
+
+
+def with_storage(scenario, spare):
+    """The scenario with room for all units there are, and more; None where the storage is what orders fill."""
+    if scenario.replenishment is not None and scenario.replenishment.unlimited:
+        return None
+    room = [units + spare for units in scenario.stock_scale.tolist()]
+    products = [dataclasses.replace(p, storage=s) for p, s in zip(scenario.products, room, strict=True)]
+    return scenario.replace(products=tuple(products))
