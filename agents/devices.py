@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-NAMES = "auto (CUDA where there is one), cpu, cuda or cuda:N"
-
 
 def check_device(name: str, called: str = "device") -> None:
     """Refuse a device that does not exist, here or anywhere.
 
     Args:
-        name: of the device.
+        name: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
         called: what the caller calls it, for the message.
 
     Raises:
-        ValueError: it is none of `NAMES`, or torch does not find it.
+        ValueError: there is no such device, or torch does not find it.
     """
     if name in ("auto", "cpu"):
         return
     kind, colon, number = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind != "cuda" or bool(colon) != (number.isascii() and number.isdecimal()):
-        raise ValueError(f"{called} must be {NAMES}, got {name!r}.")
+        raise ValueError(f"{called} must be auto, cpu or cuda, got {name!r}; cuda:N is one of several.")
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

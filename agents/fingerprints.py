@@ -3,7 +3,9 @@
 Owns    what counts as the game. Everything does but what `_NO_PART_OF_IT` lists, also a field that does not exist yet.
 
 A name or a description changes nothing about what is played. Customers have a hash of their own, by their tastes and
-not by their name. `observe` counts by the features that it shows.
+not by their name. `observe` counts by the features that it shows. A field at its default is left out: an option that is
+new and switched off makes no other game of those that were written before it. What the code makes of a scenario counts
+by its `version`.
 """
 
 import dataclasses
@@ -23,19 +25,15 @@ from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
 _NO_PART_OF_IT = ("name", "description", "population", "observe")
 _NOT_TASTES = ("products", "utterances", "languages", "card")
-# Most differences that a message names.
-_MOST_NAMED = 3
+# Most differences that a message names, and what stands for a field that a table leaves out.
+_MOST_NAMED, _DEFAULT = 3, "its default"
 
 _known: "WeakKeyDictionary[Population, str]" = WeakKeyDictionary()
 
 
 def game(scenario: Scenario) -> dict[str, Any]:
     """What is played, as a table of JSON: numbers as floats, so that 10 and 10.0 are the same price."""
-    table = {
-        field.name: _plain(getattr(scenario, field.name))
-        for field in dataclasses.fields(scenario)
-        if field.name not in _NO_PART_OF_IT
-    }
+    table = {name: value for name, value in _plain(scenario).items() if name not in _NO_PART_OF_IT}
     return {**table, "features": list(scenario.features)}
 
 
@@ -96,7 +94,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 def _differences(where: str, before: Any, after: Any) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in [*before, *(key for key in after if key not in before)]:
-            yield from _differences(f"{where}.{key}" if where else key, before.get(key), after.get(key))
+            parts = (table.get(key, _DEFAULT) for table in (before, after))
+            yield from _differences(f"{where}.{key}" if where else key, *parts)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for i, pair in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{where}[{i}]", *pair)
@@ -106,7 +105,11 @@ def _differences(where: str, before: Any, after: Any) -> Iterator[str]:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) != field.default
+        }
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):

@@ -15,7 +15,7 @@ import argparse
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,16 +27,9 @@ import torch
 
 from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
 from flashsale_env.encoders.corpus import LANGUAGES, Message, generate, language_for, noun_in
-from flashsale_env.encoders.demand import (
-    ChoiceData,
-    DemandModel,
-    Reading,
-    Tastes,
-    elasticity_at_list_price,
-    likelihood_gap,
-    share_closed,
-)
+from flashsale_env.encoders.demand import ChoiceData, DemandModel, Reading, Tastes, elasticity_at_list_price
 from flashsale_env.encoders.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.intervals import likelihood_gap, share_closed
 from flashsale_env.encoders.reference import (
     TASTES,
     WILLINGNESS_MEANS,
@@ -46,15 +39,18 @@ from flashsale_env.encoders.reference import (
     reference_population,
     willingness_class,
 )
+from flashsale_env.encoders.seeding import log_seed
 
 DEMAND_FOLDER = Path(__file__).parent / "data" / "default"
 POPULATION_FOLDER = Path(__file__).parent.parent / "flashsale_env" / "data"
 COMMAND = "python -m flashsale_env.encoders.building"
 
-# Thousands of voices and half a million visits make the interval of the likelihood gap about a tenth of the gap.
 VOICES = 4500
 HELDOUT_VOICES = 2700
 VISITS = 600_000
+# Independent logs that a model is measured on. Sales differ more than voices do, and a log of 600,000 visits is but 51
+# sales: with five logs the interval of the likelihood gap is about a tenth of the gap.
+HELDOUT_LOGS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +81,60 @@ def hear(
     *,
     visits: int = VISITS,
     seed: int = 0,
+    log: int = 0,
     progress: bool = False,
 ) -> Heard:
     """Voices of one split of the corpus, in all languages that the encoder and the corpus share, and a choice log of at
-    least `visits` visits by them."""
-    products = scenario.products
+    least `visits` visits by them.
+
+    Logs of different split, seed or number have no draw in common: other messages, tastes, prices and customers.
+    """
+    products, seed = scenario.products, log_seed(split, seed, log)
     nouns = tuple(product.noun for product in products)
     messages = generate(split, voices, seed, goods=nouns, language=language_for(encoder.card["languages"]))
     encoding = encoder.encode([message.text for message in messages], progress=progress)
     population = reference_population(products, messages, encoding.probabilities, seed)
-    log = randomised_price_experiment(scenario, population, visits, seed)
-    return Heard(messages, encoding, population, ChoiceData.from_log(log))
+    visited = randomised_price_experiment(scenario, population, visits, seed)
+    return Heard(messages, encoding, population, ChoiceData.from_log(visited, products))
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What models predict of the visits of several independent logs, joined; clusters of different logs differ.
+
+    Args:
+        nll: model -> (n,) negative log-likelihood of each visit.
+        voice, sale, log: (n,) cluster of each visit.
+    """
+
+    nll: dict[str, npt.NDArray[np.float64]]
+    voice: npt.NDArray[np.int64]
+    sale: npt.NDArray[np.int64]
+    log: npt.NDArray[np.int64]
+
+    @classmethod
+    def join(cls, logs: Sequence[tuple[Mapping[str, npt.NDArray[np.float64]], ChoiceData]]) -> "Measured":
+        """Of each log the models' likelihoods and its visits."""
+        return cls(
+            {name: np.concatenate([nll[name] for nll, _ in logs]) for name in logs[0][0]},
+            numbered_apart([data.voice for _, data in logs]),
+            numbered_apart([data.sale for _, data in logs]),
+            np.repeat(np.arange(len(logs)), [len(data) for _, data in logs]),
+        )
+
+    def by_log(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(number of logs,) the mean of each."""
+        return np.bincount(self.log, values) / np.bincount(self.log)
+
+
+def numbered_apart(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Numbers of several parts, one after the other, shifted so that no two parts share one.
+
+    >>> numbered_apart([np.array([0, 1]), np.array([0, 2])]).tolist()
+    [0, 1, 2, 4]
+    """
+    offsets = np.cumsum([0, *(int(part.max()) + 1 for part in parts[:-1])])
+    return np.concatenate([part + offset for part, offset in zip(parts, offsets, strict=True)])
 
 
 def product_vectors(encoder: IntentEncoder, products: Sequence[Product]) -> npt.NDArray[np.float32]:
@@ -121,7 +160,10 @@ def learned_population(
     languages: Sequence[str] | None = None,
     card: dict[str, Any] | None = None,
 ) -> Population:
-    """Voices with the tastes that the demand model reads in their text; the class is the encoder's best guess."""
+    """Voices with the tastes that the demand model reads in their text; the class is the encoder's best guess.
+
+    Relevance is net of `Product.quality`, as in every population: the simulator adds that of the sale.
+    """
     return Population(
         products=tuple(product.title for product in products),
         utterances=tuple(utterances),
@@ -190,8 +232,10 @@ def study_reference_world(
     scenario: Scenario,
     *,
     voices: int = VOICES,
-    heldout_voices: int = HELDOUT_VOICES,
+    heldout_voices: int = HELDOUT_LOGS * HELDOUT_VOICES,
     visits: int = VISITS,
+    heldout_visits: int = HELDOUT_LOGS * VISITS,
+    heldout_logs: int = HELDOUT_LOGS,
     seed: int = 0,
     command: str = COMMAND,
     progress: bool = False,
@@ -199,39 +243,69 @@ def study_reference_world(
     """Estimate demand on a logged experiment of the reference world and measure it on voices it never saw.
 
     Three models of one family are fitted on the same log: without text, with the true intent and the product named (all
-    that a text can say), and with the encoder's embedding. Held-out figures are over at least `visits` visits by voices
-    of other templates.
+    that a text can say), and with the encoder's embedding. Held-out figures are over several independent logs, each
+    with voices, sales and prices of its own, and over other templates. Their intervals are over voices and sales, given
+    the three models as they were fitted.
+
+    Args:
+        voices, visits: of the log that demand is estimated on.
+        heldout_voices, heldout_visits: of all held-out logs together, at least.
+        heldout_logs: number of them.
+        seed: of the study.
     """
     products = scenario.products
     titles = [product.title for product in products]
     vectors = product_vectors(encoder, products)
-    fit, heldout = (
-        hear(encoder, scenario, split, count, visits=visits, seed=seed, progress=progress)
-        for split, count in (("demand", voices), ("evaluation", heldout_voices))
-    )
     readings = {
         "encoder": lambda heard: read(heard.encoding, vectors),
         "true_intent": lambda heard: told(heard.messages, products),
         "no_text": lambda heard: nothing(len(heard.messages), len(products)),
     }
-    models, nll = {}, {}
-    for name, reading in readings.items():
-        models[name] = DemandModel.fit(reading(fit), vectors, titles, fit.log, seed=seed, progress=progress)
-        nll[name] = models[name].visit_nll(reading(heldout), vectors, heldout.log)
-
-    demand, bank = models["encoder"], heldout.population
-    truth = Tastes(bank.relevance, bank.price_sensitivity, bank.coupon_affinity)
-    estimate = demand.tastes(read(heldout.encoding, vectors), vectors)
-    recovered, true = (elasticity_at_list_price(t, bank.latent_class, len(INTENTS)) for t in (estimate, truth))
-    text_gap, full_gap = (likelihood_gap(nll["no_text"], nll[k], heldout.log.voice) for k in ("encoder", "true_intent"))
-    closed = share_closed(nll["no_text"], nll["encoder"], nll["true_intent"], heldout.log.voice)
+    fit = hear(encoder, scenario, "demand", voices, visits=visits, seed=seed, progress=progress)
+    models = {
+        name: DemandModel.fit(reading(fit), vectors, titles, fit.log, seed=seed, progress=progress)
+        for name, reading in readings.items()
+    }
+    demand = models["encoder"]
+    logs, truths, estimates, intents = [], [], [], []
+    for log in range(heldout_logs):
+        heldout = hear(
+            encoder,
+            scenario,
+            "evaluation",
+            -(-heldout_voices // heldout_logs),
+            visits=-(-heldout_visits // heldout_logs),
+            seed=seed,
+            log=log,
+            progress=progress,
+        )
+        nll = {
+            name: models[name].visit_nll(reading(heldout), vectors, heldout.log) for name, reading in readings.items()
+        }
+        logs.append((nll, heldout.log))
+        truths.append(heldout.population)
+        estimates.append(demand.tastes(read(heldout.encoding, vectors), vectors))
+        intents.append(heldout.population.latent_class)
+    measured = Measured.join(logs)
+    nll, clusters = measured.nll, (measured.voice, measured.sale)
+    text_gap, full_gap = (likelihood_gap(nll["no_text"], nll[k], *clusters) for k in ("encoder", "true_intent"))
+    closed = share_closed(nll["no_text"], nll["encoder"], nll["true_intent"], *clusters)
+    quality = [product.quality for product in products]
+    recovered, true = (
+        elasticity_at_list_price(_joined(parts), quality, np.concatenate(intents), len(INTENTS))
+        for parts in (estimates, truths)
+    )
     figures = {
         "visits": len(fit.log),
-        "heldout_visits": len(heldout.log),
+        "heldout_logs": heldout_logs,
+        "heldout_voices": sum(map(len, truths)),
+        "heldout_sales": len(np.unique(measured.sale)),
+        "heldout_visits": len(measured.log),
         "heldout_nll": float(nll["encoder"].mean()),
         "no_text_nll": float(nll["no_text"].mean()),
         "true_intent_nll": float(nll["true_intent"].mean()),
         "gap_no_text_minus_encoder": asdict(text_gap),
+        "gap_of_each_log": measured.by_log(nll["no_text"] - nll["encoder"]).tolist(),
         "gap_no_text_minus_true_intent": asdict(full_gap),
         "share_of_gap_closed": asdict(closed),
         "elasticity": {
@@ -324,6 +398,11 @@ def told(messages: Sequence[Message], products: Sequence[Product]) -> Reading:
 def nothing(voices: int, products: int) -> Reading:
     """A reading of texts that were never read."""
     return Reading(np.zeros((voices, 0), np.float32), np.zeros((voices, products), np.float32))
+
+
+def _joined(parts: Sequence[Tastes | Population]) -> Tastes:
+    names = ("relevance", "price_sensitivity", "coupon_affinity")
+    return Tastes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _mix(probabilities: npt.NDArray[np.float32], weight: npt.NDArray[np.float32] | None = None) -> dict[str, float]:

@@ -64,6 +64,8 @@ _CASINGS = {"as written": 0.30, "sentence": 0.28, "lower": 0.38, "upper": 0.04}
 class Message:
     """A customer's message, its intent, the template it came from and the product it names, if any.
 
+    A message of two sentences has two templates, joined by "+"; `templates` has them apart.
+
     `good` is the noun as the caller gave it, whatever the language of the text. `sentiment` says whether the template
     reports that something went wrong, praises, or does neither; None where nobody said.
     """
@@ -74,6 +76,11 @@ class Message:
     good: str | None
     sentiment: str | None = None
     language: str = "en"
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Of each sentence; the first one gave the message its sentiment too."""
+        return tuple(self.template.split("+"))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """The demand model: from what a customer wrote to what the customer likes, by maximum likelihood on choice logs.
 
 Owns    the taste network, its estimation, its held-out likelihood and its elasticities.
-Leaves  the text to `intent` and the logs to the simulator.
+Leaves  the text to `intent`, the logs to the simulator, intervals to `intervals`.
 Axes    V voices, M products, n visits, d columns of what is known of a voice, e width of a product's embedding.
 
 Utility of product j for voice i at the net price p, as the simulator has it (column M is "buys nothing", utility 0):
 
-    u_ij = relevance_ij - sensitivity_i · p_j / reference_j
-    relevance_ij = quality_j + appetite_i + taste_i · product_j + mention · g(similarity_ij) + sensitivity_i
+    u_ij = relevance_ij + quality_j - sensitivity_i · p_j / reference_j
+    relevance_ij = effect_j + appetite_i + taste_i · product_j + mention · g(similarity_ij) + sensitivity_i
+
+`quality_j` is `Product.quality`, which the simulator adds to every voice's relevance. It belongs to the sale in which
+the log was recorded, as the prices do. What is estimated is the rest, so quality counts once in whatever sale the
+voices come to; `effect_j` is how much all of them like product j beyond its quality.
 
 The network gives sensitivity, appetite, taste vector and coupon affinity of a voice from the encoder's probabilities.
 `product_j` is a linear map of the product's own text embedding; `similarity_ij` is the cosine of the message's and the
@@ -22,7 +26,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+from flashsale_env import Population, Product
 from flashsale_env.files import write_atomically
 
 Floats = npt.NDArray[np.float32]
@@ -43,7 +48,6 @@ Floats = npt.NDArray[np.float32]
 FORMAT = 1
 TASTE_RANK = 8
 HIDDEN = 32
-_Z_95 = 1.959963984540054
 RIDGE = 2e-5  # on the sum of squared weights, against the mean log-likelihood of a visit; intercepts are free
 LEARNING_RATE = 3e-2
 STEPS = 200
@@ -63,6 +67,8 @@ class ChoiceData:
         available: (n, M) whether the product was on hand at that moment.
         coupon_offered: (n,) whether a coupon was on offer.
         clipped: (n,) whether the customer clipped it.
+        sale: (n,) number of the sale visited.
+        quality: (M,) of the products in these sales, logits.
     """
 
     voice: npt.NDArray[np.int64]
@@ -71,10 +77,12 @@ class ChoiceData:
     available: npt.NDArray[np.bool_]
     coupon_offered: npt.NDArray[np.bool_]
     clipped: npt.NDArray[np.bool_]
+    sale: npt.NDArray[np.int64]
+    quality: Floats
 
     @classmethod
-    def from_log(cls, log: npt.NDArray[np.void]) -> "ChoiceData":
-        """From the records of `Simulator.choice_log`."""
+    def from_log(cls, log: npt.NDArray[np.void], products: Sequence[Product]) -> "ChoiceData":
+        """From the records of one `Simulator.choice_log` and the products of its scenario."""
         clipped = log["clips"].astype(bool)
         return cls(
             voice=log["voice"].astype(np.int64),
@@ -83,7 +91,14 @@ class ChoiceData:
             available=log["available"].astype(bool),
             coupon_offered=(log["coupon_price_share"] < log["price_share"]).any(axis=1),
             clipped=clipped,
+            sale=log["row"].astype(np.int64),
+            quality=np.array([product.quality for product in products], np.float32),
         )
+
+    def first(self, visits: int) -> "ChoiceData":
+        """The first visits alone."""
+        of_visits = {name: values[:visits] for name, values in vars(self).items() if name != "quality"}
+        return replace(self, **of_visits)
 
     def __len__(self) -> int:
         return len(self.voice)
@@ -91,7 +106,7 @@ class ChoiceData:
 
 @dataclass(frozen=True, eq=False)
 class Tastes:
-    """What the simulator needs to know of V voices."""
+    """What the simulator needs to know of V voices; relevance is net of the products' quality."""
 
     relevance: Floats  # (V, M)
     price_sensitivity: Floats  # (V,)
@@ -120,7 +135,7 @@ class TasteNetwork(nn.Module):
         self.heads = nn.Linear(HIDDEN, 3 + TASTE_RANK, bias=False) if width else None
         self.products = nn.Linear(product_width, TASTE_RANK, bias=False)
         self.intercepts = nn.Parameter(torch.tensor([math.log(2.5), -5.0, -1.0]))
-        self.quality = nn.Parameter(torch.zeros(products))
+        self.effect = nn.Parameter(torch.zeros(products))
         # Gain, midpoint and steepness of the logistic curve of the similarity.
         self.mention = nn.Parameter(torch.tensor([0.1, 0.5, 10.0]))
 
@@ -136,7 +151,7 @@ class TasteNetwork(nn.Module):
         appetite = self.intercepts[1] + out[:, 1]
         taste = out[:, 3:] @ self.products(products).T
         mention = self.mention[0] * torch.sigmoid(self.mention[2] * (similarity - self.mention[1]))
-        relevance = self.quality + appetite[:, None] + taste + mention + sensitivity[:, None]
+        relevance = self.effect + appetite[:, None] + taste + mention + sensitivity[:, None]
         return relevance, sensitivity, self.intercepts[2] + out[:, 2]
 
     def ridge(self) -> torch.Tensor:
@@ -145,12 +160,12 @@ class TasteNetwork(nn.Module):
 
 
 def log_likelihood(
-    tastes: tuple[torch.Tensor, torch.Tensor, torch.Tensor], data: Mapping[str, torch.Tensor]
+    tastes: tuple[torch.Tensor, torch.Tensor, torch.Tensor], quality: torch.Tensor, data: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """(n,) log-likelihood of each visit."""
+    """(n,) log-likelihood of each visit, given the tastes of the voices and the quality (M,) of the products."""
     relevance, sensitivity, affinity = tastes
     voice = data["voice"]
-    utility = relevance[voice] - sensitivity[voice][:, None] * data["price"]
+    utility = (relevance + quality)[voice] - sensitivity[voice][:, None] * data["price"]
     utility = utility.masked_fill(~data["available"], -torch.inf)
     utility = torch.cat([utility, utility.new_zeros(len(utility), 1)], dim=1)
     choice = torch.log_softmax(utility, 1).gather(1, data["bought"][:, None])[:, 0]
@@ -165,7 +180,7 @@ class DemandModel:
 
     Args:
         network: maps what is known of a voice to tastes.
-        products: titles of the products whose quality was estimated.
+        products: titles of the products that it was fitted on.
         card: how it was fitted and what it measured.
     """
 
@@ -206,9 +221,10 @@ class DemandModel:
             network = TasteNetwork(reading.about.shape[1], product_vectors.shape[1], len(products))
         with torch.no_grad():
             bought = np.bincount(data.bought, minlength=len(products) + 1)[:-1]
-            network.quality += torch.from_numpy(np.log(bought / bought.mean()).astype(np.float32))
+            unexplained = np.log(bought / bought.mean()) - (data.quality - data.quality.mean())
+            network.effect += torch.from_numpy(unexplained.astype(np.float32))
         inputs = _inputs(reading, product_vectors)
-        tensors = _tensors(data)
+        tensors, quality = _tensors(data), torch.from_numpy(data.quality)
         optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
         draws = torch.Generator().manual_seed(seed)
@@ -217,7 +233,7 @@ class DemandModel:
             for _ in range(steps):
                 rows = torch.randint(len(data), (min(BATCH_VISITS, len(data)),), generator=draws)
                 batch = {key: value.index_select(0, rows) for key, value in tensors.items()}
-                loss = RIDGE * network.ridge() - log_likelihood(network(*inputs), batch).mean()
+                loss = RIDGE * network.ridge() - log_likelihood(network(*inputs), quality, batch).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -236,9 +252,9 @@ class DemandModel:
     def visit_nll(self, reading: Reading, product_vectors: Floats, data: ChoiceData) -> npt.NDArray[np.float64]:
         """(n,) negative log-likelihood of each visit, nats."""
         tastes = self.network(*_inputs(reading, product_vectors))
-        tensors = _tensors(data)
+        tensors, quality = _tensors(data), torch.from_numpy(data.quality)
         parts = [
-            -log_likelihood(tastes, {key: value[a : a + BATCH_VISITS] for key, value in tensors.items()})
+            -log_likelihood(tastes, quality, {key: value[a : a + BATCH_VISITS] for key, value in tensors.items()})
             for a in range(0, len(data), BATCH_VISITS)
         ]
         return torch.cat(parts).double().numpy()
@@ -280,61 +296,32 @@ class DemandModel:
         return cls(network.eval(), tuple(card.pop("products")), card)
 
 
-@dataclass(frozen=True)
-class Gap:
-    """A comparison of models by their negative log-likelihood a visit, with a 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def likelihood_gap(
-    worse: npt.NDArray[np.float64], better: npt.NDArray[np.float64], voice: npt.NDArray[np.int64]
-) -> Gap:
-    """Interval of mean(worse - better) that allows for visits of one voice being alike."""
-    difference = worse - better
-    return _ratio(difference, np.ones_like(difference), voice)
-
-
-def share_closed(
-    none: npt.NDArray[np.float64],
-    some: npt.NDArray[np.float64],
-    full: npt.NDArray[np.float64],
-    cluster: npt.NDArray[np.int64],
-) -> Gap:
-    """mean(none - some) / mean(none - full) with a 95 % interval.
-
-    Args:
-        none: (n,) negative log-likelihood of each visit without information.
-        some: (n,) with the information to be valued.
-        full: (n,) with all of it.
-        cluster: (n,) visits of equal number may be alike.
-    """
-    return _ratio(none - some, none - full, cluster)
-
-
-def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]) -> Gap:
-    """Sum over sum, with the standard error of a ratio estimator clustered by visits that may be alike (Liang & Zeger
-    1986, doi 10.1093/biomet/73.1.13)."""
-    ratio = float(top.sum() / bottom.sum())
-    clusters, inverse = np.unique(cluster, return_inverse=True)
-    residual = np.bincount(inverse, top - ratio * bottom)
-    error = math.sqrt(len(clusters) / (len(clusters) - 1) * float((residual**2).sum())) / abs(float(bottom.sum()))
-    return Gap(ratio, ratio - _Z_95 * error, ratio + _Z_95 * error)
-
-
-def elasticity_at_list_price(tastes: Tastes, groups: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
+def elasticity_at_list_price(
+    tastes: Tastes | Population,
+    quality: npt.ArrayLike,
+    groups: npt.NDArray[np.int64],
+    count: int,
+    *,
+    weight: npt.NDArray[np.floating] | None = None,
+) -> npt.NDArray[np.float64]:
     """(count,) mean own-price elasticity of each group of voices at list prices, everything on hand.
 
     Of voice i for product j it is -sensitivity_i·(1 - P_ij) with P the multinomial choice probability; the mean weighs
     by P, so it is the elasticity of the group's demand.
+
+    Args:
+        tastes: of V voices.
+        quality: (M,) of the products, logits.
+        groups: (V,) number of each voice's group.
+        count: of the groups.
+        weight: (V,) of each voice; None weighs all alike.
     """
-    utility = tastes.relevance.astype(np.float64) - tastes.price_sensitivity[:, None]
-    odds = np.exp(utility)
+    sensitivity = tastes.price_sensitivity.astype(np.float64)
+    odds = np.exp(tastes.relevance.astype(np.float64) + np.asarray(quality) - sensitivity[:, None])
     probability = odds / (1 + odds.sum(axis=1, keepdims=True))
-    slope = (probability * -tastes.price_sensitivity[:, None] * (1 - probability)).sum(axis=1)
-    return np.bincount(groups, slope, count) / np.bincount(groups, probability.sum(axis=1), count)
+    demand = probability if weight is None else weight[:, None] * probability
+    slope = -(demand * sensitivity[:, None] * (1 - probability)).sum(axis=1)
+    return np.bincount(groups, slope, count) / np.bincount(groups, demand.sum(axis=1), count)
 
 
 def _tensors(data: ChoiceData) -> dict[str, torch.Tensor]:
@@ -348,10 +335,11 @@ def _inputs(reading: Reading, product_vectors: Floats) -> tuple[torch.Tensor, ..
 
 def _check_identified(reading: Reading, product_vectors: Floats, products: Sequence[str], data: ChoiceData) -> None:
     m = len(products)
-    widths = (len(product_vectors), data.price.shape[1], reading.similarity.shape[1])
+    widths = (len(product_vectors), data.price.shape[1], reading.similarity.shape[1], len(data.quality))
     if set(widths) != {m}:
         raise ValueError(
-            f"{m} products, but {widths[0]} product vectors, prices of {widths[1]} and similarities to {widths[2]}."
+            f"{m} products, but {widths[0]} product vectors, prices of {widths[1]}, similarities to {widths[2]} and "
+            f"the quality of {widths[3]}."
         )
     voices = len(reading.about)
     if len(data) == 0 or data.voice.max() >= voices:
@@ -362,7 +350,7 @@ def _check_identified(reading: Reading, product_vectors: Floats, products: Seque
         for seen, complaint in ((data.available[:, j], "on hand"), (data.bought == j, "bought")):
             if not seen.any():
                 raise ValueError(
-                    f"quality of {title!r} is not identified: it was never {complaint} in {len(data)} visits."
+                    f"demand for {title!r} is not identified: it was never {complaint} in {len(data)} visits."
                 )
     if float(np.ptp(data.price, axis=0).max()) == 0.0:
         raise ValueError("price sensitivity is not identified: no price varies in the log. Log some randomised prices.")

@@ -8,6 +8,7 @@ Axes    n texts, k of them known, w numbers a vector.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,10 +43,14 @@ class EmbeddingCache:
 
         Raises:
             ValueError: max_bytes is not positive.
+            OSError: the folder cannot be made, or not be written: said here, before hours of reading are lost.
         """
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be positive, got {max_bytes}.")
         self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder):
+            pass
         self.max_bytes = max_bytes
         self.hits = self.misses = 0
         self._shards: dict[Path, tuple[dict[bytes, int], npt.NDArray[np.float32]]] = {}

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ from flashsale_env.encoders.training import frozen_head, targets
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 
-__all__ = ["GENERATED", "GENERATED_WEIGHT", "cross_validate", "fine_tune_on", "near_duplicates"]
+__all__ = ["GENERATED", "GENERATED_WEIGHT", "check_rows", "cross_validate", "fine_tune_on", "near_duplicates"]
 
 GENERATED = 2700  # messages of the corpus beside the rows, 300 an intent
 GENERATED_WEIGHT = 0.1  # of one of them against one real row
@@ -72,7 +73,7 @@ def fine_tune_on(
         progress: show a bar on standard error.
 
     Raises:
-        ValueError: not one label a text, a label that is no intent, a text that is empty, fewer rows than folds.
+        ValueError: a text that is empty, or what `check_rows` refuses.
     """
     rows = _Rows(texts, labels, start, generated, folds, seed, progress)
     logits, familiarity = rows.held_out()
@@ -135,13 +136,7 @@ class _Rows:
         seed: int,
         progress: bool,
     ) -> None:
-        if len(texts) != len(labels):
-            raise ValueError(f"each text needs one label, got {len(texts)} texts and {len(labels)} labels.")
-        for row, label in enumerate(labels):
-            if label not in INTENTS:
-                raise ValueError(f"row {row}: {unknown_name('intent', label, INTENTS)}")
-        if folds < 2 or len(texts) < folds:
-            raise ValueError(f"cross-validation needs at least 2 folds and a row a fold, got {folds} for {len(texts)}.")
+        self.group = check_rows(texts, labels, folds)
         self.start = IntentEncoder.default() if start is None else start
         self.generated = generate("train", GENERATED, seed) if generated is None else list(generated)
         self.target = np.array([INTENTS.index(label) for label in labels])
@@ -154,12 +149,6 @@ class _Rows:
         self.embeddings_generated = self.start.encode(texts_generated, progress=progress).embeddings
         texts_outside = outliers("train", OUTLIERS["train"], seed, languages=self.start.card["languages"])
         self.embeddings_outside = self.start.encode(texts_outside, progress=progress).embeddings
-        self.group = near_duplicates(texts)
-        if (different := len(set(self.group))) < folds:
-            raise ValueError(
-                f"cross-validation with {folds} folds needs as many messages that differ by more than a letter or a "
-                f"number, got {different} among {len(texts)} rows: give more rows, or fewer folds."
-            )
         with warnings.catch_warnings():
             # Of an intent with fewer rows than folds, some folds test none; the generated messages still train it.
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
@@ -206,6 +195,36 @@ class _Rows:
             "confusion": confusion_matrix(truth, guess, labels=INTENTS).tolist(),
             "near_duplicates": len(self.group) - len(set(self.group)),
         }
+
+
+def check_rows(texts: Sequence[str], labels: Sequence[str], folds: int = FOLDS) -> np.ndarray:
+    """What `fine_tune_on` would refuse, before anything is read; the groups of `near_duplicates` of the texts.
+
+    Raises:
+        ValueError: not one label a text, a label that is no intent, or too few rows to leave some out in each fold.
+    """
+    if len(texts) != len(labels):
+        raise ValueError(f"each text needs one label, got {len(texts)} texts and {len(labels)} labels.")
+    for row, label in enumerate(labels):
+        if label not in INTENTS:
+            raise ValueError(f"row {row}: {unknown_name('intent', label, INTENTS)}")
+    if folds < 2 or len(texts) < folds:
+        raise ValueError(f"cross-validation needs at least 2 folds and a row a fold, got {folds} for {len(texts)}.")
+    counts = Counter(labels)
+    if max(counts.values()) < folds:
+        given = ", ".join(f"{label} {count}" for label, count in counts.most_common())
+        raise ValueError(
+            f"cross-validation with {folds} folds needs {folds} labelled messages or more of an intent, so that every "
+            f"fold can be tested on it; of no intent there are so many: {given}. Label more messages, of the most "
+            f"frequent intents first."
+        )
+    group = near_duplicates(texts)
+    if (different := len(set(group))) < folds:
+        raise ValueError(
+            f"cross-validation with {folds} folds needs as many messages that differ by more than a letter or a "
+            f"number, got {different} among {len(texts)} rows: give more rows, or fewer folds."
+        )
+    return group
 
 
 def near_duplicates(texts: Sequence[str]) -> np.ndarray:

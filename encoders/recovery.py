@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from flashsale_env import INTENTS, Population, Product, Scenario, Shocks, load_scenario
+from flashsale_env.encoders.demand import elasticity_at_list_price
 from flashsale_env.encoders.logit import ChoiceTable, Estimate, LogitFit, fit
 from flashsale_env.encoders.reference import TASTES, randomised_price_experiment
 from flashsale_env.files import write_atomically
@@ -61,15 +62,11 @@ def varied_population(products: Sequence[Product]) -> Population:
     return Population(**{**vars(bank), "weight": bank.weight / per_intent[bank.latent_class]})
 
 
-def true_elasticity(population: Population) -> npt.NDArray[np.float64]:
-    """(9,) mean own-price elasticity of each intent at list prices: -sensitivity·(1 - P), weighed by demand."""
-    sensitivity = population.price_sensitivity.astype(float)
-    odds = np.exp(population.relevance.astype(float) - sensitivity[:, None])
-    probability = odds / (1 + odds.sum(axis=1, keepdims=True))
-    demand = population.weight[:, None] * probability
-    slope = -(demand * sensitivity[:, None] * (1 - probability)).sum(axis=1)
-    groups, count = population.latent_class, len(INTENTS)
-    return np.bincount(groups, slope, count) / np.bincount(groups, demand.sum(axis=1), count)
+def true_elasticity(population: Population, products: Sequence[Product]) -> npt.NDArray[np.float64]:
+    """(9,) mean own-price elasticity of each intent at list prices, weighed by demand."""
+    quality = [product.quality for product in products]
+    intents, weight = population.latent_class, population.weight
+    return elasticity_at_list_price(population, quality, intents, len(INTENTS), weight=weight)
 
 
 def choice_table(
@@ -117,7 +114,7 @@ def recovery_study(
     scenario = scenario.replace(shocks=Shocks(), memory_minutes=Scenario.memory_minutes)
     bank = (alike_population if world == "alike" else varied_population)(scenario.products)
     titles = [product.title for product in scenario.products]
-    truth, where = true_elasticity(bank), at_list_prices(titles)
+    truth, where = true_elasticity(bank, scenario.products), at_list_prices(titles)
     found: list[list[tuple[Estimate, Estimate, float]]] = []
     for seed in range(seeds):
         log = randomised_price_experiment(scenario, bank, visits, seed)

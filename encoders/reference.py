@@ -25,7 +25,7 @@ class Taste:
 
     Args:
         price_sensitivity: geometric mean over the customers of the intent.
-        appetite: utility of an average product at list price, logits.
+        appetite: utility of an average product of quality 0 at list price, logits.
         coupon_affinity: mean probability to clip a coupon.
         share: of the intent among all customers.
         likes: logits on top of the appetite for the products named by these nouns.
@@ -95,7 +95,8 @@ def reference_population(
         languages=tuple(message.language for message in messages),
         intent_probabilities=intent_probabilities,
         latent_class=latent,
-        # Relevance is utility at price 0, and a price of one list price costs the sensitivity.
+        # Relevance is utility at price 0 but for the products' quality, which the simulator adds; a price of one list
+        # price costs the sensitivity.
         relevance=(at_list_price + sensitivity[:, None]).astype(np.float32),
         price_sensitivity=sensitivity.astype(np.float32),
         coupon_affinity=rng.beta(AFFINITY_CONCENTRATION * affinity, AFFINITY_CONCENTRATION * (1 - affinity)).astype(
@@ -128,7 +129,7 @@ def randomised_price_experiment(
     products sell out and are ordered as they do in any sale, so availability varies.
 
     Returns:
-        (n,) records of `flashsale_env.state.log_dtype`.
+        (n,) records of `Simulator.choice_log`.
     """
     shocks = Shocks(mix_sd=scenario.shocks.mix_sd)
     quiet = scenario.replace(shocks=shocks, memory_minutes=Scenario.memory_minutes)  # nobody looks at the shop

@@ -607,7 +607,7 @@ def tune(
 ) -> None:
     """Find the best parameters of rules on validation sales, keep them beside the scenario, and say what they gain."""
     from flashsale_env import load_population, load_scenario
-    from flashsale_env.agents.tuned_values import home
+    from flashsale_env.agents.tuned_values import home, read
     from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
 
     sale = load_scenario(scenario)
@@ -618,7 +618,10 @@ def tune(
     path = home(scenario) if out is None else out
     assert path is not None
     found = {}
-    for name in rules or tunable(sale):
+    named = rules or [name for name in tunable(sale) if trials or name in read(path)]
+    if not named:
+        raise ValueError(f"{path} holds no values to measure anew: give --trials.")
+    for name in named:
         with progress_bar(f"tuning {name}") as advance:
             found[name] = tune_and_keep(
                 name,
@@ -820,7 +823,10 @@ def sim2real(
         list[int] | None,
         typer.Option("--log-size", min=1, max=MOST_VISITS, help="Visits logged; give it several times, rising."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, max=MOST_OF_IT, help="Training runs of every policy.")] = 2,
+    runs: Annotated[
+        int,
+        typer.Option(min=1, max=MOST_OF_IT, help="Runs: a log, its demand models and all trainings anew."),
+    ] = 5,
     sales: TrainingSales = None,
     episodes: Annotated[int, typer.Option(min=2, max=MOST_SALES, help="Test sales in the reference world.")] = 10_000,
     device: Device = "auto",
@@ -839,7 +845,7 @@ def sim2real(
         out,
         context.obj,
         options={"scenario": scenario, **dataclasses.asdict(study), "device": device},
-        seeds={"training runs": list(study.seeds), "log": 1, "test split": 0},
+        seeds={"logs and training runs": list(study.seeds), "test split": 0},
         inputs=[Path(scenario)] if Path(scenario).exists() else [],
     )
     with run.claimed(overwrite=overwrite):
@@ -852,7 +858,7 @@ def sim2real(
         return
     scale = result["rows"][0]["mean_profit"]
     show_table(
-        f"mean profit in the reference world, {episodes:,} common test sales, {runs} training runs each",
+        f"mean profit in the reference world, {episodes:,} common test sales, {runs} runs",
         ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
         [
             (

@@ -138,6 +138,7 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
         voices=settings.voices,
         heldout_voices=settings.heldout_voices,
         visits=settings.visits,
+        heldout_visits=settings.visits,
         seed=settings.seed,
         command=run.command,
         progress=sys.stderr.isatty(),

@@ -15,7 +15,7 @@ from flashsale_env.encoders.building import DEMAND_FOLDER, population_from_texts
 from flashsale_env.encoders.demand import DemandModel
 from flashsale_env.encoders.embedding_cache import EmbeddingCache
 from flashsale_env.encoders.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.labelled import fine_tune_on
+from flashsale_env.encoders.labelled import check_rows, fine_tune_on
 
 EXAMPLES = 5
 
@@ -88,12 +88,15 @@ def tune(
         texts: all messages.
         labels: their intents, "" for the rows that have none and teach nothing.
         encoder, cache: where both start from, as for `read_customers`.
+
+    Raises:
+        ValueError, FileNotFoundError: too few labelled rows, before anything is loaded; the folder does not hold both.
     """
     rows = [row for row, label in enumerate(labels) if label]
+    learned = [texts[row] for row in rows], [labels[row] for row in rows]
+    check_rows(*learned)
     start = open_encoder(encoder, cache)
-    tuned = fine_tune_on(
-        [texts[row] for row in rows], [labels[row] for row in rows], start=start, command=command, progress=progress
-    )
+    tuned = fine_tune_on(*learned, start=start, command=command, progress=progress)
     return tuned, DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
 
 

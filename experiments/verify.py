@@ -162,7 +162,7 @@ def _checked(anchor: Anchor, given: Mapping[str, Any]) -> dict[str, Any]:
             wanted += " of at least 0" if name in MAY_BE_ZERO else " above 0"
             least = min(value if isinstance(value, list) else [value]) if fits else 0
             fits = fits and (least > 0 or (least == 0 and name in MAY_BE_ZERO))
-        if isinstance(default, int):
+        if isinstance(default, int) and _is_number(value) and value > MOST:
             wanted += f" and at most {MOST:,}"
         if not fits:
             raise ValueError(f"{anchor.name}: {name} must be {wanted}, got {value!r}; e.g. {name}={_toml(default)}.")

@@ -196,5 +196,11 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
         return np.asarray(self._masks(self.simulator.observe())[0])
 
     def render(self) -> Any:
-        """The state of the sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array")."""
+        """The state of the sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array").
+
+        Raises:
+            gymnasium.error.ResetNeeded: no sale was ever opened.
+        """
+        if self.render_mode is not None and self._episode < 0:
+            raise gym.error.ResetNeeded("the sale was never opened: call reset() first.")
         return frame(self.scenario, self.simulator.sales[0], self.render_mode)

@@ -43,7 +43,7 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 # What `call` and `get_attr` know of a single sale: its name there -> its name here. The sales share these ...
-_SHARED = {name: name for name in ("scenario", "layout", "codec", "spec", "metadata", "render_mode", "reward_scale")}
+_SHARED = {name: name for name in ("scenario", "layout", "codec", "spec", "render_mode", "reward_scale")}
 _SHARED |= {"action_space": "single_action_space", "observation_space": "single_observation_space"}
 # ... and each has its own of what these methods return,
 _PER_SALE = ("action_masks", "render")
@@ -188,9 +188,15 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return self._masks(self.simulator.observe())
 
     def render(self) -> tuple[Any, ...] | None:
-        """N texts ("ansi") or N pictures ("rgb_array"); None without a mode."""
+        """N texts ("ansi") or N pictures ("rgb_array"); None without a mode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: a sale was never opened.
+        """
         if self.render_mode is None:
             return None
+        if (self._episodes < 0).any():
+            raise gym.error.ResetNeeded("a sale was never opened: call reset() first.")
         return tuple(frame(self.scenario, sale, self.render_mode) for sale in self.simulator.sales)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ Customers = str | Path | Population | None
 _TEXTBOOK = {
     "name": ANY,
     "description": ANY,
+    "version": ANY,
     "horizon_ticks": ANY,
     "tick_minutes": ANY,
     "memory_minutes": ANY,

@@ -145,6 +145,14 @@ def test_every_field_that_changes_the_game_changes_the_fingerprint(standard):
     assert {name for name in PARTS if dataclasses.is_dataclass(getattr(standard, name))} >= {"arrivals", "coupon"}
 
 
+def test_a_field_at_its_default_is_no_part_of_the_game_so_a_new_option_that_is_off_changes_nothing():
+    sale = load_scenario("gvr-periodic")
+    assert "coupon" not in game(sale)
+    assert "holding_cost" not in game(sale)["products"][0]
+    any_price = sale.replace(pricing=dataclasses.replace(sale.pricing, continuous=True))
+    assert differences(game(sale), game(any_price)) == "pricing its default -> {'continuous': True}"
+
+
 def test_hidden_features_are_another_game_and_naming_all_of_them_is_the_same(standard):
     before = scenario_fingerprint(standard)
     assert scenario_fingerprint(standard.replace(observe=standard.features)) == before
@@ -201,9 +209,9 @@ def test_a_changed_copy_plays_untuned_defaults_and_says_so(standard):
     assert agents.labelled("sell_through", agent) == "sell_through (untuned here)"
 
 
-def test_a_copy_by_another_name_is_the_same_game(standard):
-    renamed = standard.replace(name="mine", description="another text")
-    assert agents.tuned("sell_through", renamed) == agents.tuned("sell_through", "standard") != {}
+def test_a_copy_by_another_name_is_the_same_game():
+    renamed = load_scenario("gvr-periodic").replace(name="mine", description="another text")
+    assert agents.tuned("sell_through", renamed) == agents.tuned("sell_through", "gvr-periodic") != {}
     assert agents.make("sell_through", renamed).mark == ""
 
 
@@ -216,11 +224,12 @@ def test_values_of_other_ranges_are_not_used(tmp_path, monkeypatch):
     assert agents.tuned("sell_through", "gvr-periodic") == {}
 
 
-def test_a_rule_is_marked_among_customers_that_it_was_not_tuned_among(standard):
-    agent = agents.make("sell_through", "standard", population="reference")
-    assert agent.params == agents.tuned("sell_through", "standard")
+def test_a_rule_is_marked_among_customers_that_it_was_not_tuned_among():
+    others = dataclasses.replace(Population.homogeneous(["ticket"]), price_sensitivity=np.full(1, 2.0, np.float32))
+    agent = agents.make("sell_through", "gvr-periodic", population=others)
+    assert agent.params == agents.tuned("sell_through", "gvr-periodic")
     assert agent.mark == OTHER_CUSTOMERS
-    assert agents.make("sell_through", "standard", population="learned").mark == ""
+    assert agents.make("sell_through", "gvr-periodic", population="homogeneous").mark == ""
 
 
 def test_a_rule_without_parameters_or_with_solved_or_given_ones_has_no_mark():

@@ -24,12 +24,19 @@ def test_the_info_of_a_sale_holds_numpy_numbers_by_flat_names():
 
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_the_infos_of_a_batch_equal_gymnasiums_own_over_single_sales(mode):
-    """Key by key, array by array, type by type, masks and the info of closed sales included."""
+    """Key by key, array by array, type by type, masks and the info of closed sales included.
+
+    Where a closed sale is opened in the same step, our reward terms are still those of the reward beside them.
+    """
     native = gym.make_vec(PERIODIC, num_envs=3, autoreset_mode=mode)
     loop = gym.vector.SyncVectorEnv([lambda: gym.make(PERIODIC)] * 3, autoreset_mode=mode)
     assert_same(native.reset(seed=4)[1], loop.reset(seed=4)[1])
     for actions in np.random.default_rng(0).uniform(-1, 1, (2 * TICKS + 1, 3, 1)).astype(np.float32):
         ours, theirs = native.step(actions), loop.step(actions)
+        if mode is AutoresetMode.SAME_STEP and ours[2].any():
+            assert sum(ours[4][f"reward_terms/{name}"] for name in fs.REWARD_TERMS) == pytest.approx(ours[1])
+            terms = {key: ours[4][key] for key in ours[4] if key.startswith("reward_terms/")}
+            theirs = (*theirs[:4], theirs[4] | terms)
         assert_same(ours[4], theirs[4])
         if mode is AutoresetMode.DISABLED and ours[2].any():
             for mask in ([True, False, True], [False, True, False]):

@@ -1,5 +1,7 @@
 """Masks of grid actions: they take away what is no use, and nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,42 @@ def test_no_allowed_order_asks_for_more_than_one_level_below_would_bring():
                 np.testing.assert_array_equal(np.arange(len(useful[0])) <= highest[:, column : column + 1], useful)
                 cut += (~useful).sum()
     assert cut > 100
+
+
+def stored(room):
+    """The standard sale with storage for so many units more than it opens with."""
+    scenario = load_scenario("standard")
+    products = [dataclasses.replace(p, storage=p.initial_stock + room) for p in scenario.products]
+    return scenario.replace(products=tuple(products))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_storage_that_never_binds_masks_what_no_storage_masks(encoding):
+    """Units were read as shares of a storage beside a reserve."""
+    roomy, plain = stored(2000), load_scenario("standard")
+    for simulator, observations, _ in states(roomy, encoding, sales=4):
+        masks = ActionMasks(roomy, encoding)(observations)
+        other = Simulator(plain, sales=4, actions=encoding, threads=1)
+        other.open(split_seeds("validation", 0, 4), np.zeros(4, np.int64))
+        other.sales[:] = simulator.sales
+        np.testing.assert_array_equal(masks, ActionMasks(plain, encoding)(other.observe()))
+    assert not masks.all()
+
+
+def test_a_storage_that_binds_allows_no_order_beyond_the_room_in_it():
+    scenario = stored(10)
+    storage = np.array([product.storage for product in scenario.products])
+    bound = 0
+    for simulator, observations, _ in states(scenario, "multidiscrete", sales=16):
+        codec, sales = simulator.codec, simulator.sales
+        highest = ActionMasks(scenario, "multidiscrete").highest_levels(observations)
+        room = storage - sales["on_hand"] - sales["inbound"].sum(axis=1)
+        for column, j in zip(codec.order_columns, codec.products_of(codec.order_columns), strict=True):
+            there = np.minimum(room[:, j], sales["reserve"][:, j])
+            enough = [next(k for k, n in enumerate((*codec.levels[column][:-1], np.inf)) if n >= u) for u in there]
+            np.testing.assert_array_equal(highest[:, column], enough)
+            bound += (room[:, j] < sales["reserve"][:, j]).sum()
+    assert bound > 100
 
 
 def test_no_coupon_is_allowed_that_the_budget_cannot_honour():

@@ -134,7 +134,7 @@ def test_a_misspelt_reset_option_is_refused_with_the_nearest_one():
     venv = batch()
     venv.reset(seed=0)
     before = sales_of(venv)
-    with pytest.raises(ValueError, match=r"unknown reset option 'reset_maks'. Did you mean 'reset_mask'"):
+    with pytest.raises(ValueError, match=r"unknown reset option 'reset_maks'\. Did you mean 'reset_mask'"):
         venv.reset(options={"reset_maks": np.array([True, False, False])})
     assert sales_of(venv) == before
 

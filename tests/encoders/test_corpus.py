@@ -53,11 +53,19 @@ def test_the_same_seed_writes_the_same_messages_and_another_seed_others(language
 @every_language
 def test_no_template_serves_two_splits(language):
     messages = {split: generate(split, 900, 0, language=language) for split in SPLITS}
-    used = {split: {t for m in messages[split] for t in m.template.split("+")} for split in SPLITS}
+    used = {split: {t for m in messages[split] for t in m.templates} for split in SPLITS}
     for a in SPLITS:
         for b in SPLITS:
             assert a == b or not used[a] & used[b], (a, b)
         assert used[a] <= {t.name for t in templates(language) if t.split == a}
+
+
+def test_a_joined_message_has_the_templates_of_both_its_sentences():
+    """2,700 messages of the split "evaluation" come from 60 templates. Each pair was counted as another one: 173."""
+    messages = generate("evaluation", 2700, 0)
+    assert len({m.template for m in messages}) > 150
+    assert len({t for m in messages for t in m.templates}) == len({m.templates[0] for m in messages}) == 60
+    assert {len(m.templates) for m in messages} == {1, 2}
 
 
 @every_language
@@ -145,7 +153,7 @@ def test_a_mixed_corpus_holds_every_language_in_equal_shares_each_balanced_over_
 def test_a_message_carries_the_sentiment_of_its_template(language):
     mood = {t.name: t.sentiment for t in templates(language)}
     messages = generate("train", 1800, 0, language=language)
-    assert all(m.sentiment == mood[m.template.split("+")[0]] for m in messages)
+    assert all(m.sentiment == mood[m.templates[0]] for m in messages)
     assert {m.sentiment for m in messages} == set(SENTIMENTS)
     by_intent = Counter((m.intent, m.sentiment) for m in messages)
     assert by_intent["complaint_return", "positive"] == 0

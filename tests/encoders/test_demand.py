@@ -14,26 +14,27 @@ from flashsale_env.encoders.demand import (
     Reading,
     Tastes,
     elasticity_at_list_price,
-    likelihood_gap,
     log_likelihood,
 )
+from flashsale_env.encoders.intervals import likelihood_gap
 
 TITLES = ("a", "b")
 VECTORS = np.eye(2, 4, dtype=np.float32)
 
 
-def visits(n=40_000, seed=0, sensitivity=(1.5, 3.5), relevance=((0.0, 1.0), (1.0, 0.0))):
+def visits(n=40_000, seed=0, sensitivity=(1.5, 3.5), relevance=((0.0, 1.0), (1.0, 0.0)), quality=(0.0, 0.0)):
     """Choices of two known types of voices at random prices, drawn here by Gumbel-max, independent of the simulator."""
     rng = np.random.default_rng(seed)
     voice = rng.integers(0, 2, n)
     price = rng.uniform(0.5, 1.0, (n, 2)).astype(np.float32)
     available = rng.random((n, 2)) < 0.9
-    utility = np.asarray(relevance)[voice] - np.asarray(sensitivity)[voice][:, None] * price
+    utility = np.asarray(relevance)[voice] + quality - np.asarray(sensitivity)[voice][:, None] * price
     utility = np.column_stack([np.where(available, utility, -np.inf), np.zeros(n)])
     bought = (utility + rng.gumbel(size=(n, 3))).argmax(axis=1)
     offered = rng.random(n) < 0.5
     clipped = offered & (rng.random(n) < np.where(voice == 0, 0.2, 0.7))
-    return ChoiceData(voice, bought, price, available, offered, clipped)
+    sale = np.arange(n) // 1000
+    return ChoiceData(voice, bought, price, available, offered, clipped, sale, np.array(quality, np.float32))
 
 
 def told():
@@ -43,7 +44,8 @@ def told():
 
 def test_the_likelihood_of_a_visit_is_the_textbook_one():
     """One visit by hand: product b is out, a coupon was on offer and clipped."""
-    tastes = (torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([0.4]))
+    tastes = (torch.tensor([[0.8, 2.0]]), torch.tensor([3.0]), torch.tensor([0.4]))
+    quality = torch.tensor([0.2, 5.0])
     data = {
         "voice": torch.tensor([0]),
         "bought": torch.tensor([0]),
@@ -54,21 +56,21 @@ def test_the_likelihood_of_a_visit_is_the_textbook_one():
     }
     odds = math.exp(1.0 - 3.0 * 0.5)
     expected = math.log(odds / (1 + odds)) + math.log(1 / (1 + math.exp(-0.4)))
-    assert log_likelihood(tastes, data).item() == pytest.approx(expected, rel=1e-6)
+    assert log_likelihood(tastes, quality, data).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_gradients_equal_finite_differences():
     """Of the log-likelihood in every taste, in double precision."""
     data = visits(50)
     tensors = {name: torch.from_numpy(np.asarray(getattr(data, name))) for name in vars(data)}
-    tensors["price"] = tensors["price"].double()
+    tensors |= {name: tensors[name].double() for name in ("price", "quality")}
     tastes = (
         torch.randn(2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=False),
         torch.tensor([1.5, 3.0], dtype=torch.float64),
         torch.tensor([0.1, -0.3], dtype=torch.float64),
     )
     tastes = tuple(t.requires_grad_() for t in tastes)
-    assert torch.autograd.gradcheck(lambda *t: log_likelihood(t, tensors).sum(), tastes)
+    assert torch.autograd.gradcheck(lambda *t: log_likelihood(t, tensors["quality"], tensors).sum(), tastes)
 
 
 def test_parameters_of_known_choices_are_recovered():
@@ -79,6 +81,13 @@ def test_parameters_of_known_choices_are_recovered():
     assert found.price_sensitivity == pytest.approx(sensitivity, abs=0.14)
     assert found.relevance == pytest.approx(np.array(relevance), abs=0.14)
     assert found.coupon_affinity == pytest.approx([0.2, 0.7], abs=0.02)
+
+
+def test_relevance_is_what_is_left_beside_the_quality_that_is_known():
+    """Products of quality 1 and -1 in the log: the tastes are those of the voices, within 0.25 logits."""
+    relevance = ((0.0, 1.0), (1.0, 0.0))
+    model = DemandModel.fit(told(), VECTORS, TITLES, visits(15_000, quality=(1.0, -1.0)), steps=150)
+    assert model.tastes(told(), VECTORS).relevance == pytest.approx(np.array(relevance), abs=0.25)
 
 
 def test_knowing_the_voice_predicts_better_than_not_knowing_it():
@@ -94,42 +103,36 @@ def test_knowing_the_voice_predicts_better_than_not_knowing_it():
     assert likelihood_gap(nll["told"], nll["told"], np.arange(len(heldout))).mean == 0.0
 
 
-def test_the_interval_of_a_gap_allows_for_alike_visits_of_one_voice():
-    """1,000 copies of each of 50 draws carry the information of 50 draws."""
-    draws = np.random.default_rng(0).normal(1.0, 1.0, 50)
-    copies = np.repeat(draws, 1000)
-    gap = likelihood_gap(copies, np.zeros_like(copies), np.repeat(np.arange(50), 1000))
-    assert gap.mean == pytest.approx(draws.mean())
-    assert (gap.high - gap.low) / 2 == pytest.approx(1.96 * draws.std(ddof=1) / math.sqrt(50), rel=1e-3)
-
-
 def test_elasticity_is_the_slope_of_demand():
     """Against a finite difference of the choice probabilities of each group, one price at a time."""
     rng = np.random.default_rng(0)
     relevance = rng.normal(0, 1, (40, 3)).astype(np.float32)
     tastes = Tastes(relevance, rng.uniform(1, 4, 40).astype(np.float32), np.full(40, 0.5, np.float32))
-    groups = np.arange(40) % 2
+    groups, quality = np.arange(40) % 2, np.array([0.5, 0.0, -1.0])
+    weight = rng.uniform(0.5, 2.0, 40)
 
     def demand(price):
-        odds = np.exp(relevance.astype(np.float64) - tastes.price_sensitivity[:, None] * price)
-        probability = odds / (1 + odds.sum(axis=1, keepdims=True))
+        odds = np.exp(relevance.astype(np.float64) + quality - tastes.price_sensitivity[:, None] * price)
+        probability = weight[:, None] * odds / (1 + odds.sum(axis=1, keepdims=True))
         return np.array([probability[groups == g].sum(axis=0) for g in (0, 1)])
 
     step, base = 1e-5, demand(np.ones(3))
     slopes = [(demand(np.ones(3) + step * np.eye(3)[j]) - base)[:, j] / step for j in range(3)]
     expected = np.sum(slopes, axis=0) / base.sum(axis=1)
-    assert elasticity_at_list_price(tastes, groups, 2) == pytest.approx(expected, rel=1e-4)
+    found = elasticity_at_list_price(tastes, quality, groups, 2, weight=weight)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"price": np.full((40_000, 2), 0.7, np.float32)}, "price sensitivity is not identified"),
-        ({"available": np.tile([True, False], (40_000, 1))}, "quality of 'b' is not identified: it was never on hand"),
-        ({"bought": np.full(40_000, 2)}, "quality of 'a' is not identified: it was never bought"),
+        ({"available": np.tile([True, False], (40_000, 1))}, "demand for 'b' is not identified: it was never on hand"),
+        ({"bought": np.full(40_000, 2)}, "demand for 'a' is not identified: it was never bought"),
         ({"bought": np.full(40_000, 3)}, "a purchase of product 3"),
         ({"voice": np.full(40_000, 2)}, "must be by one of 2 voices"),
         ({"price": np.ones((40_000, 3), np.float32)}, "2 products, but 2 product vectors, prices of 3"),
+        ({"quality": np.zeros(1, np.float32)}, "similarities to 2 and the quality of 1"),
     ],
 )
 def test_what_cannot_be_estimated_is_named(change, message):

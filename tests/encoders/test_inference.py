@@ -221,6 +221,12 @@ for k in range(12):
 """
 
 
+def test_a_cache_that_cannot_be_written_is_refused_when_it_is_opened(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        EmbeddingCache(tmp_path / "file" / "cache")
+
+
 def test_two_processes_share_a_cache_and_never_read_a_wrong_vector(tmp_path):
     """Both write and merge at once. A vector may be lost to a merge of the other one, never be another text's."""
     writers = [

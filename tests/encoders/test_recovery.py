@@ -50,7 +50,7 @@ def test_true_elasticities_are_the_documented_ones(scenario):
     """At small purchase probabilities elasticity is price sensitivity, and individual variation hardly moves it."""
     sensitivity = np.array([TASTES[intent].price_sensitivity for intent in INTENTS])
     for bank in (alike_population(scenario.products), varied_population(scenario.products)):
-        assert -true_elasticity(bank) == pytest.approx(sensitivity, rel=0.06)
+        assert -true_elasticity(bank, scenario.products) == pytest.approx(sensitivity, rel=0.06)
         share = np.bincount(bank.latent_class, bank.weight)
         assert share / share.sum() == pytest.approx(np.full(9, 1 / 9), rel=1e-4)
 
@@ -75,7 +75,7 @@ def sold_out_log(scenario: Scenario, seed: int, intent: str = "urgent_purchase",
     for _ in range(2):
         simulator.advance(action)
     log = simulator.choice_log()
-    return log[bank.latent_class[log["voice"]] == row], true_elasticity(bank)[row]
+    return log[bank.latent_class[log["voice"]] == row], true_elasticity(bank, scenario.products)[row]
 
 
 def test_sales_cut_off_by_the_stock_bias_an_estimate_that_ignores_availability(scenario):

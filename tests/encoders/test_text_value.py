@@ -9,10 +9,10 @@ import pytest
 
 from flashsale_env import INTENTS, load_scenario
 from flashsale_env.encoders import text_value as module
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.demand import share_closed
+from flashsale_env.encoders.corpus import generate, templates
 from flashsale_env.encoders.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.reference import willingness_class
+from flashsale_env.encoders.seeding import log_seed
 from flashsale_env.encoders.text_value import main, pricing_value, text_value
 
 ONE_PRICE, PERFECT = 23.082777, 26.487320  # revenue per customer, computed independently of this code
@@ -24,28 +24,13 @@ def test_the_most_price_sensitive_intents_are_the_poorest_class():
 
 def test_a_perfect_reading_earns_the_ceiling_and_a_blind_one_that_of_one_price():
     true = np.repeat(np.arange(9), 20)
-    perfect = pricing_value((true, true), (true, true), true * 2 + np.arange(180) % 2)
+    told, blind = np.stack([true, true]), np.stack([true, np.zeros_like(true)])
+    perfect = pricing_value(told, told, true * 2 + np.arange(180) % 2)
     assert perfect["revenue"]["mean"] == pytest.approx(PERFECT, abs=1e-6)
     assert perfect["share_of_ceiling"] == pytest.approx(1.0)
-    blind = pricing_value((true, np.zeros_like(true)), (true, np.zeros_like(true)), true)
-    assert blind["revenue"]["mean"] == pytest.approx(ONE_PRICE, abs=1e-6)
-    assert blind["revenue"]["low"] == pytest.approx(ONE_PRICE, abs=1e-6)
-
-
-def test_the_interval_of_a_share_is_that_of_a_ratio_of_sums_of_clusters():
-    """Against a bootstrap of whole clusters, and 1 exactly for the full information itself."""
-    rng = np.random.default_rng(0)
-    cluster = np.repeat(np.arange(400), 10)
-    none = 1 + rng.normal(0, 0.2, 400)[cluster] + rng.normal(0, 0.1, 4000)
-    full = none - 0.3 + rng.normal(0, 0.2, 400)[cluster]
-    some = none - 0.2 + rng.normal(0, 0.3, 400)[cluster]
-    found = share_closed(none, some, full, cluster)
-    a, b = ((none - x).reshape(400, 10).sum(axis=1) for x in (some, full))
-    rows = rng.integers(0, 400, (4000, 400))
-    low, high = np.quantile(a[rows].sum(axis=1) / b[rows].sum(axis=1), [0.025, 0.975])
-    assert found.mean == pytest.approx(a.sum() / b.sum())
-    assert (found.high - found.low) == pytest.approx(high - low, rel=0.1)
-    assert share_closed(none, full, full, cluster).low == pytest.approx(1.0)
+    unread = pricing_value(blind, blind, true)
+    assert unread["revenue"]["mean"] == pytest.approx(ONE_PRICE, abs=1e-6)
+    assert unread["revenue"]["low"] == pytest.approx(ONE_PRICE, abs=1e-6)
 
 
 class Oracle:
@@ -53,13 +38,14 @@ class Oracle:
 
     card: ClassVar = {"languages": ["en"]}
 
-    def __init__(self, scenario, voices):
+    def __init__(self, scenario, voices, repetitions=2):
         nouns = tuple(product.noun for product in scenario.products)
         self.intent, self.good = {}, {noun: noun for noun in nouns}
         for split, count in voices.items():
-            for message in generate(split, count, 0, goods=nouns):
-                self.intent[message.text] = message.intent
-                self.good[message.text] = message.good
+            for log in range(repetitions):
+                for message in generate(split, count, log_seed(split, 0, log), goods=nouns):
+                    self.intent[message.text] = message.intent
+                    self.good[message.text] = message.good
         self.nouns = nouns
 
     def encode(self, texts, progress=False):
@@ -72,21 +58,30 @@ def test_knowing_all_closes_the_gap_and_shuffled_texts_close_none(monkeypatch):
     """TF-IDF, fitted on a tenth of the usual messages, lies between."""
     monkeypatch.setattr(module, "DEFAULT_TRAIN", 450)
     scenario = load_scenario("standard")
-    scenario = scenario.replace(arrivals=replace(scenario.arrivals, customers_per_minute=100.0))
-    oracle = Oracle(scenario, {"demand": 450, "evaluation": 270})
-    found = text_value(oracle, scenario, voices=450, heldout_voices=270, visits=6_000)
+    scenario = scenario.replace(arrivals=replace(scenario.arrivals, customers_per_minute=30.0))
+    oracle = Oracle(scenario, {"demand": 270, "evaluation": 180})
+    found = text_value(oracle, scenario, voices=270, heldout_voices=180, visits=3_000, repetitions=2)
     readings = found["readings"]
     assert list(readings) == ["no_text", "tfidf", "encoder", "intent_only", "true_intent", "shuffled"]
-    assert readings["encoder"]["share_closed_by_voice"]["mean"] > 0.9
-    assert readings["true_intent"]["share_closed_by_voice"]["mean"] == 1.0
-    assert readings["true_intent"]["gap_to_no_text"]["low"] > 0.02
-    assert readings["shuffled"]["share_closed_by_voice"]["low"] < 0.05
-    assert readings["shuffled"]["share_closed_by_voice"]["mean"] < 0.1
+    assert readings["encoder"]["share_closed_by_voice_and_sale"]["mean"] > 0.9
+    assert readings["true_intent"]["share_closed_by_template_and_sale"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert readings["true_intent"]["gap_to_no_text"]["mean"] > 0.02
+    assert readings["shuffled"]["share_closed_by_voice_and_sale"]["low"] < 0.05
+    assert readings["shuffled"]["share_closed_by_voice_and_sale"]["mean"] < 0.1
     assert readings["tfidf"]["nll"] > readings["encoder"]["nll"]
     revenue = {name: row["revenue"]["mean"] for name, row in found["pricing"]["readings"].items()}
     assert revenue["encoder"] == pytest.approx(PERFECT, abs=1e-6)
     assert revenue["shuffled"] < ONE_PRICE + 0.1 < revenue["tfidf"] < PERFECT
-    assert found["heldout_visits"] >= 6_000
+    assert found["heldout_visits"] >= 2 * 3_000
+    assert found["heldout_sales"] == 2 * 3
+    # Every repetition has visits of its own, and its own gap.
+    assert len(set(readings["encoder"]["gap_of_each_repetition"])) == found["repetitions"] == 2
+    assert found["heldout_templates"] <= sum(template.split == "evaluation" for template in templates())
+
+
+def test_one_repetition_has_no_interval():
+    with pytest.raises(ValueError, match="at least 2 of them, got 1"):
+        text_value(None, load_scenario("standard"), repetitions=1)
 
 
 @pytest.mark.slow
@@ -95,11 +90,13 @@ def test_the_shipped_encoder_closes_four_fifths_of_the_gap(tmp_path, capsys):
     main(["--out", str(tmp_path / "value.json")])
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((tmp_path / "value.json").read_text())
-    assert found["heldout_visits"] >= 500_000
+    assert found["heldout_visits"] >= 5 * 500_000
+    assert found["heldout_templates"] == 60
     readings = found["readings"]
-    assert readings["encoder"]["share_closed_by_voice"]["mean"] >= 0.8
-    assert readings["encoder"]["share_closed_by_voice"]["low"] > readings["tfidf"]["share_closed_by_voice"]["high"]
-    assert readings["shuffled"]["share_closed_by_voice"]["low"] <= 0
+    shares = {name: readings[name]["share_closed_by_repetition"] for name in ("encoder", "tfidf", "shuffled")}
+    assert shares["encoder"]["mean"] >= 0.75
+    assert shares["encoder"]["low"] > shares["tfidf"]["high"]
+    assert shares["shuffled"]["low"] <= 0
     pricing = found["pricing"]
     assert pricing["one_price"] < pricing["readings"]["encoder"]["revenue"]["low"]
     assert pricing["readings"]["encoder"]["revenue"]["high"] < pricing["perfect_intent"]

@@ -16,7 +16,7 @@ from flashsale_env.encoders import labelled, training
 from flashsale_env.encoders.backbone import _TINY_WORDS, load_backbone
 from flashsale_env.encoders.corpus import generate
 from flashsale_env.encoders.intent import IntentEncoder
-from flashsale_env.encoders.labelled import cross_validate, fine_tune_on, near_duplicates
+from flashsale_env.encoders.labelled import check_rows, cross_validate, fine_tune_on, near_duplicates
 from flashsale_env.encoders.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
 from flashsale_env.intents import INTENTS
 
@@ -409,6 +409,17 @@ def test_rows_without_an_intent_need_generated_messages_with_it(encoder, shop):
     with pytest.raises(ValueError, match="each intent needs some"):
         fine_tune_on(*shop, start=encoder, generated=[])
     assert set(INTENTS) - set(shop[1])
+
+
+def test_too_few_rows_of_every_intent_are_refused_with_how_many_a_fold_needs():
+    """Two rows of each of eight intents cannot be tested on in five folds; five of one intent can."""
+    texts = [f"{word} {intent}" for intent in INTENTS[:8] for word in ("alpha beta", "gamma delta")]
+    labels = [intent for intent in INTENTS[:8] for _ in range(2)]
+    with pytest.raises(
+        ValueError, match=r"needs 5 labelled messages or more of an intent.*bargain_hunting 2, urgent_p"
+    ):
+        check_rows(texts, labels)
+    assert len(check_rows([*texts, "one more", "and another", "a third"], [*labels, *[INTENTS[0]] * 3])) == 19
 
 
 def test_near_duplicates_are_the_same_text_but_for_case_signs_and_a_few_letters():

@@ -179,3 +179,11 @@ def test_a_label_that_is_no_intent_is_refused(flashsale, messages, encoder, tmp_
     words = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
     assert "Did you mean 'gift'" in flashsale(*words, "--out", tmp_path / "out").complaint
     assert not (tmp_path / "out").exists()
+
+
+def test_two_labelled_rows_an_intent_are_refused_before_an_encoder_is_loaded(flashsale, messages, tmp_path):
+    rows = [f"{word} {i},{i}" for i in fs.INTENTS[:8] for word in ("alpha beta", "gamma delta")]
+    path = messages("text,intent\n" + "\n".join(rows) + "\n")
+    words = ("encode", path, "--text-column", "text", "--labels", "intent", "--out", tmp_path / "out")
+    assert "needs 5 labelled messages or more of an intent" in flashsale(*words).complaint
+    assert not (tmp_path / "out").exists()

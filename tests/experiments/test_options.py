@@ -113,9 +113,9 @@ SIM2REAL = ["sim2real", "--out", "{out}"]
         ([*TRAIN, "--sales", 10**30], "--sales"),
         (
             [*TRAIN, "--device", "gpu"],
-            "--device must be auto (CUDA where there is one), cpu, cuda or cuda:N, got 'gpu'",
+            "--device must be auto, cpu or cuda, got 'gpu'; cuda:N is one of several",
         ),
-        ([*TRAIN, "--device", "cuda:x"], "--device must be auto (CUDA where there is one), cpu, cuda or cuda:N"),
+        ([*TRAIN, "--device", "cuda:x"], "--device must be auto, cpu or cuda, got 'cuda:x'; cuda:N is one"),
         ([*TRAIN, "--device", "cuda:99"], "--device cuda:99: torch finds"),
         ([*TRAIN, "--tensorboard", "{file}"], "{file} is a file: --tensorboard wants a folder"),
         (["train", "{broken}", "--out", "{out}"], "{broken}"),

@@ -2,20 +2,27 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from flashsale_env.experiments.pictures import transfer_gap
 from flashsale_env.experiments.sim2real import Study, _row
 
 
-def test_the_gap_is_paired_and_averaged_over_training_runs():
-    """Two runs that lose exactly 3 and 5 in every sale lose 4, with no width, however wild the sales are."""
-    home = [np.random.default_rng(k).normal(1e4, 1e4, 50) for k in (0, 1)]
-    row = _row(("learned", 2000), [home[0] - 3.0, home[1] - 5.0], home)
-    assert row["gap"]["mean"] == pytest.approx(4.0)
-    assert row["gap"]["ci_high"] - row["gap"]["ci_low"] == pytest.approx(0.0, abs=1e-6)
-    assert row["gap"]["share"] == pytest.approx(4.0 / np.mean(home))
-    assert row["by_seed"] == pytest.approx([home[0].mean() - 3.0, home[1].mean() - 5.0])
+def test_the_gap_is_paired_and_its_interval_is_over_the_runs():
+    """Five runs that lose exactly 1 to 5 in every sale: Student's interval of these, however wild the sales."""
+    home = [np.random.default_rng(k).normal(1e4, 1e4, 50) for k in range(5)]
+    lost = np.arange(1.0, 6.0)
+    row = _row(("learned", 2000), [best - less for best, less in zip(home, lost, strict=True)], home)
+    expected = stats.ttest_1samp(lost, 0.0).confidence_interval(0.95)
+    found = row["gap"]
+    assert (found["mean"], found["ci_low"], found["ci_high"]) == pytest.approx((3.0, *expected))
+    assert found["share"] == pytest.approx(3.0 / np.mean(home))
+    assert row["by_seed"] == pytest.approx([best.mean() - less for best, less in zip(home, lost, strict=True)])
     assert "gap" not in _row(("reference", None), home, home)
+
+
+def test_five_runs_are_made_unless_fewer_are_asked_for():
+    assert len(Study().seeds) == 5
 
 
 def test_the_picture_is_drawn(tmp_path):
