@@ -32,7 +32,6 @@ Customers = str | Path | Population | None
 # One kind of customer, whose chance to buy is a formula of the tick and the prices. What they write tells nothing then.
 _TEXTBOOK = {
     "name": ANY,
-    "version": ANY,
     "description": ANY,
     "version": ANY,
     "horizon_ticks": ANY,
