@@ -4,12 +4,13 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help setup demo test test-slow interop lint clean
 
 help:
 	@echo "make demo       set up, then run the whole chain: texts -> BERT -> customers -> PPO -> comparison (runs/demo)"
 	@echo "make test       set up, then lint, type-check and test (under 12 minutes on 2 cores)"
 	@echo "make test-slow  the checks that take minutes each"
+	@echo "make interop    other people's tools (CleanRL, TorchRL, d3rlpy, RLlib, ...), each in an environment of its own"
 	@echo "make setup      only set up .venv"
 	@echo "make clean      remove .venv, caches and build products; runs/ stays"
 
@@ -30,10 +31,13 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not interop" -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+interop: setup
+	$(BIN)/python -m pytest -m interop
 
 lint: setup
 	$(BIN)/ruff format .

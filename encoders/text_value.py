@@ -58,7 +58,7 @@ Floats = npt.NDArray[np.float64]
 
 PRICED = ("tfidf", "encoder", "shuffled")  # readings that prices are set by
 REPETITIONS = 5
-RESAMPLES = 500
+RESAMPLES = 1000
 
 
 # -- prices ------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ _VOICES = (
 DUAL_SCOPE = Scope(
     "the Lagrangian dual",
     {
-        **dict.fromkeys(("name", "description", "horizon_ticks", "tick_minutes", "memory_minutes", "observe"), ANY),
+        **dict.fromkeys(("name", "version", "description", "horizon_ticks", "tick_minutes"), ANY),
+        **dict.fromkeys(("memory_minutes", "observe"), ANY),
         **every("arrivals", "customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale"),
         "arrivals.law": ("poisson", "bernoulli"),
         "choice.model": ("mnl", "exponential", "nested"),

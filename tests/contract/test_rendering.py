@@ -376,3 +376,20 @@ def test_scaled_text_is_each_dot_as_a_square(scale: int) -> None:
     assert mask.shape == (GLYPH_HEIGHT * scale, text_width(text, scale))
     np.testing.assert_array_equal(mask, np.kron(text_mask(text), np.ones((scale, scale), bool)))
     assert text_mask("", scale).shape == (GLYPH_HEIGHT * scale, 0) == (GLYPH_HEIGHT * scale, text_width(""))
+
+
+def test_a_shelf_without_any_unit_yet_is_an_empty_bar():
+    """Unlimited supply and no opening stock: nothing on hand, in transit, in reserve or sold before the first order."""
+    product = Product("a", (5.0, 4.0), 0, order_levels=(0, 5), storage=20)
+    supply = Replenishment(unlimited=True)
+    scenario = Scenario("empty", 4, 1.0, (product,), Arrivals(1.0), replenishment=supply)
+    sale = np.zeros(1, sale_dtype(1, 1))[0]
+    sale["price"] = 5.0
+    text = render_text(scenario, sale).splitlines()
+    assert f"[{' ' * 24}]" in text[2]
+    assert len(text[2]) == len(text[1])
+    picture = render_rgb(scenario, sale)
+    row = picture[:, 146 + 14 : 146 + 14 + 222][np.r_[110:160]]
+    assert (row == rendering.TRACK).all(axis=2).any(axis=0).all(), "the bar's place is marked from end to end"
+    for colour in (rendering.ON_HAND, rendering.IN_TRANSIT, rendering.RESERVE, rendering.SOLD):
+        assert not (row == colour).all(axis=2).any()

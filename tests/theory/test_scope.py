@@ -73,10 +73,11 @@ ELSEWHERE = "a folder of other customers"
 # Every field of a scenario and its parts: a valid value that is not the default, with what it needs beside it.
 EXAMPLES = {
     "name": {"name": "another"},
+    "version": {"version": 3},
     "description": {"description": "the same sale"},
     "horizon_ticks": {"horizon_ticks": 6},
     "tick_minutes": {"tick_minutes": 1.5},
-    "memory_minutes": {"memory_minutes": 3.0},
+    "memory_minutes": {"memory_minutes": 3.0, "messages.share": 0.5},
     "observe": {"observe": ("stock_pressure", "on_hand", "time_left")},
     "population": {"population": ELSEWHERE},
     "arrivals.customers_per_minute": {"arrivals.customers_per_minute": 3.0},
@@ -289,14 +290,14 @@ def test_a_part_that_does_not_exist_yet_is_refused_by_every_claim(base):
 
 
 def test_customers_of_a_kind_that_does_not_exist_yet_are_refused_by_every_claim():
-    new = make_dataclass("NewPopulation", [("patience", object, field(default=0.0))], bases=(Population,), frozen=True)
+    new = make_dataclass("NewPopulation", [("patience", float, field(default=0.0))], bases=(Population,), frozen=True)
     for base in BASES:
         alike = Population.homogeneous([p.title for p in base.products])
         own = {f.name: getattr(alike, f.name) for f in dataclasses.fields(alike)}
         before = {name for name, reason in claims(base, alike).items() if reason is None}
         assert before
         assert {name for name, reason in claims(base, new(**own)).items() if reason is None} == before
-        for name, reason in claims(base, new(**own, patience=np.ones(1))).items():
+        for name, reason in claims(base, new(**own, patience=1.0)).items():
             takes_none = (
                 name in exact_functions() and "population" not in inspect.signature(getattr(exact, name)).parameters
             )
