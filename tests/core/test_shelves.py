@@ -11,7 +11,7 @@ from flashsale_env.core.promotions import NOT_OFFERED
 from tests.core.strategies import SALES, markets
 from tests.core.test_properties import any_market
 
-# The least price sensitivity that a population may hold: its customers hardly see a price.
+# About the least price sensitivity that a population may hold: its customers hardly see a price.
 INSENSITIVE = 2e-6
 LIFT = 0.5
 
@@ -68,7 +68,8 @@ def test_a_product_that_is_not_offered_is_neither_wanted_nor_bought(market):
 @pytest.mark.parametrize("model", sorted(fs.CHOICE_MODELS))
 def test_customers_who_hardly_see_a_price_do_not_buy_what_is_not_offered(model):
     tastes = 0.0 if model == "exponential" else 60.0
-    scenario = everybody_wants(1000, quality=tastes).replace(choice=fs.Choice(model))
+    own = {"sensitivity_sd": 5.0} if model == "mixed" else {}  # some customers see a 1e-20th of what others see
+    scenario = everybody_wants(1000, quality=tastes).replace(choice=fs.Choice(model, drift=(1000.0,), **own))
     population = fs.Population.homogeneous(["lamp"])
     population = dataclasses.replace(population, price_sensitivity=np.full(1, INSENSITIVE, np.float32))
     simulator = opened(scenario, population)
