@@ -85,7 +85,7 @@ def test_a_plain_model_of_stable_baselines3_plays_and_so_does_its_zip(models, na
     closed = False
     while not closed:
         observation, _, closed, _, info = env.step(model.predict(observation, deterministic=True)[0])
-    assert earned["profit"][0] == info["metrics"]["profit"]
+    assert earned["profit"][0] == info["profit"]
     assert len(trace(model, SCENARIO, seed=3)["price"]) == 10
     loaded = load_zip(path, "cpu")
     assert type(loaded) is type(model)

@@ -209,13 +209,13 @@ def test_an_encoding_that_an_algorithm_does_not_have_is_an_error(name):
         ("sac", {"n_epochs": 2}, "unknown setting of 'sac' 'n_epochs'"),
         ("ppo", {"rollout_ticks": 3}, "must divide the horizon of 10 ticks, got 3"),
         ("ppo", {"policy": "merchand"}, "Did you mean 'merchant'"),
-        ("dqn", {"exploration": 2.0}, r"exploration must lie in 0\.\.1"),
+        ("dqn", {"exploration": 2.0}, r"exploration must lie in 0\.0\.\.1\.0"),
         ("tqc", {"dropped_quantiles": -1}, "dropped_quantiles must be at least 0"),
         ("td3", {"gamma": 0.0}, "gamma must lie above 0"),
         ("sac", {"potential": "fixed_prise"}, "unknown potential 'fixed_prise'. Did you mean 'fixed_price'"),
         ("sac", {"potential": "ppo"}, "unknown potential 'ppo'"),
         ("ppo", {"adviser": "a2c"}, "unknown adviser 'a2c'"),
-        ("sac", {"correction": 2}, r"correction must lie in 0\.\.1"),
+        ("sac", {"correction": 2}, r"correction must lie in 0\.0\.\.1\.0"),
     ],
 )
 def test_a_wrong_setting_is_an_error(name, settings, message):

@@ -158,11 +158,11 @@ def test_a_broken_or_foreign_table_is_an_error(tmp_path):
     learner().save(tmp_path)
     with pytest.raises(ValueError, match="its cells are"):
         agents.load(tmp_path, "gallego-van-ryzin")
-    with pytest.raises(ValueError, match="does not fit 'standard': it decides on orders"):
+    with pytest.raises(ValueError, match="does not fit 'standard': the scenario decides on orders"):
         agents.load(tmp_path, "standard")
     content = (tmp_path / "table.safetensors").read_bytes()
     (tmp_path / "table.safetensors").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="truncated or no safetensors"):
+    with pytest.raises(ValueError, match="truncated, edited or another agent's"):
         agents.load(tmp_path, "gvr-periodic")
     (tmp_path / "table.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="was not saved to its end"):

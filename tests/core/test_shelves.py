@@ -52,16 +52,17 @@ def test_a_product_that_is_not_offered_is_neither_wanted_nor_bought(market):
     sensitivity[::2] = INSENSITIVE
     population = dataclasses.replace(population, price_sensitivity=sensitivity)
     simulator = opened(scenario, population, seeds=seeds, log_rows=2_000)
-    sales = simulator.sales
+    sales, withheld_in = simulator.sales, []
     for _ in range(scenario.horizon_ticks):
-        demand, sold, visits = sales["demand"].copy(), sales["sold"].copy(), sales["customers"].copy()
+        demand, sold = sales["demand"].copy(), sales["sold"].copy()
         simulator.advance(random_levels(simulator, rng))
         withheld = (sales["price"] == 0) & (sales["on_hand"] > 0)
         assert (sales["demand"] == demand)[withheld].all()
         assert (sales["sold"] == sold)[withheld].all()
         assert (sales["price_share"][withheld] == NOT_OFFERED).all()
-        for i, (begin, end) in enumerate(zip(visits, sales["customers"], strict=True)):
-            assert not simulator.logs["available"][i, begin:end][:, withheld[i]].any()
+        withheld_in.append(withheld)
+    log = simulator.choice_log()
+    assert not log["available"][np.stack(withheld_in)[log["tick"], log["row"]]].any()
 
 
 @pytest.mark.parametrize("model", sorted(fs.CHOICE_MODELS))

@@ -194,7 +194,7 @@ def test_a_full_disk_costs_one_line_and_the_rest_is_done_later(rules, tmp_path, 
         write(path, content)
 
     monkeypatch.setattr(benchmark, "write_json", full)
-    assert "No space left on device" in ask("benchmark", rules, "--out", out).complaint
+    assert "no space left on device" in ask("benchmark", rules, "--out", out).complaint
     monkeypatch.undo()
     assert len(list(out.rglob(FIGURES))) == 2
     assert ask("benchmark", rules, "--out", out).code == 0

@@ -64,7 +64,7 @@ def test_a_message_in_a_language_the_encoder_does_not_know_is_said_once(flashsal
         (["  "], "MESSAGE is empty"),
         (["hello", "--intent", "gfit"], "Did you mean 'gift'"),
         (["hello", "--scenario", "gvr-periodic"], "ticket"),
-        (["hello", "--encoder", "nowhere"], "nowhere holds no intent encoder"),
+        (["hello", "--encoder", "nowhere"], "no demand model in nowhere"),
     ],
 )
 def test_bad_input_costs_one_line(flashsale, words, message):

@@ -515,5 +515,5 @@ def test_a_rule_that_orders_beyond_the_storage_is_refused():
 
 
 def test_too_long_a_lead_time_says_how_large_the_table_is():
-    with pytest.raises(ValueError, match="lead time 8 with 16 order levels"):
+    with pytest.raises(ValueError, match="lead time of 8 ticks with 16 order levels"):
         exact.solve_lost_sales(zipkin(8, 9.0))
