@@ -229,7 +229,8 @@ class SB3Agent(Agent):
         )
         customers = played.simulator.population
         self._trained = customers_of(self.scenario, population, customers)
-        identity = {**self.identity(), **fingerprints(self.scenario, customers)}
+        # What is played comes first: another game is what explains other parameters of the adviser.
+        identity = {**fingerprints(self.scenario, customers), **self.identity()}
         venv = self._advised(played)
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
             state = None if folder is None else read_training(folder, identity)

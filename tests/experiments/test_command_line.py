@@ -1,5 +1,6 @@
 """The console script: exit codes, pure JSON, one-line errors, Ctrl-C and a bare install."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ def python(code: str) -> subprocess.CompletedProcess:
 def test_list_names_every_scenario_and_agent_and_imports_no_torch():
     """In a process of its own, because this one has torch already."""
     done = python(
-        "import sys; from experiments.cli import main; code = main(['list', '--json']);"
+        "import sys; from flashsale_env.experiments.cli import main; code = main(['list', '--json']);"
         "print('torch' in sys.modules or 'transformers' in sys.modules, file=sys.stderr); sys.exit(code)"
     )
     assert done.returncode == 0
@@ -231,18 +232,16 @@ def test_evaluate_shows_a_table_to_people(flashsale):
     assert "fixed_price - random" in answer.out
 
 
-def test_evaluating_among_other_customers_than_in_training_is_said(flashsale, small_policy):
+def test_evaluating_among_other_customers_than_in_training_is_said(flashsale, small_policy, tmp_path):
+    """Known by the hash of the customers, whatever they are called."""
     play = ("evaluate", small_policy, "--scenario", "gvr-periodic", "--episodes", 4)
     assert "was trained among" not in flashsale(*play).err
-    config = small_policy / "config.json"
-    before = config.read_text()
-    config.write_text(before.replace('"population": "homogeneous"', '"population": "mine"'))
-    try:
-        answer = flashsale(*play)
-    finally:
-        config.write_text(before)
-    assert "was trained among the customers of mine and now meets those of homogeneous" in answer.err
-    assert "customers homogeneous" in answer.out
+    alike = fs.Population.homogeneous(["ticket"])
+    dataclasses.replace(alike, price_sensitivity=2 * alike.price_sensitivity).save(tmp_path / "mine")
+    alike.save(tmp_path / "the same")
+    answer = flashsale(*play, "--population", tmp_path / "mine")
+    assert f"was trained among the customers of homogeneous and now meets those of {tmp_path / 'mine'}" in answer.err
+    assert "was trained among" not in flashsale(*play, "--population", tmp_path / "the same").err
 
 
 def test_a_trained_policy_is_evaluated_from_its_folder(flashsale, small_policy):
