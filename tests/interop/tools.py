@@ -37,10 +37,13 @@ TOOLS = {
     # Its metadata asks for Python below 3.11; the scripts run on this one as they are.
     "cleanrl": Tool(("gymnasium==0.29.1", "numpy==1.26.4"), alone=True, sources="cleanrl==1.2.0"),
     "torchrl": Tool(("torchrl==0.14.1",)),
-    "d3rlpy": Tool(("d3rlpy==2.8.1",)),
+    # JAX is what Minari records with.
+    "d3rlpy": Tool(("d3rlpy==2.8.1", "jax<0.12")),
     "rllib": Tool(("ray[rllib]==2.60.0",)),
     # Its high-level interface asks for more; the trainers do not.
-    "tianshou": Tool(("tianshou==2.0.1", "sensai-utils", "deepdiff<8", "ordered-set", "overrides<8"), alone=True),
+    "tianshou": Tool(
+        ("tianshou==2.0.1", "sensai-utils", "deepdiff<8", "ordered-set", "overrides<8", "pettingzoo"), alone=True
+    ),
     "sbx": Tool(("sbx-rl==0.28.0",)),
     "skrl": Tool(("skrl==2.1.1",)),
     "cma": Tool(("cma==4.5.0",)),

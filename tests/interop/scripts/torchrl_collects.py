@@ -1,5 +1,7 @@
 """TorchRL: a single sale, a vector of processes, and profit and metrics read from infos."""
 
+import torch
+from torchrl.data import Unbounded
 from torchrl.envs import GymEnv, ParallelEnv, check_env_specs, set_gym_backend
 from torchrl.envs.libs.gym import default_info_dict_reader
 
@@ -12,7 +14,8 @@ def made():
     import flashsale_env  # noqa: F401  (a worker process has registered nothing yet)
 
     env = GymEnv(ID)
-    return env.set_info_dict_reader(default_info_dict_reader(["profit", "metrics/sell_through"]))
+    read = {name: Unbounded((), dtype=torch.float64) for name in ("profit", "metrics/sell_through")}
+    return env.set_info_dict_reader(default_info_dict_reader(list(read), spec=list(read.values())))
 
 
 if __name__ == "__main__":
