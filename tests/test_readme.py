@@ -58,6 +58,13 @@ def test_the_example_with_other_tools_runs(tmp_path):
     subprocess.run([sys.executable, "-c", short], cwd=tmp_path, check=True, capture_output=True)
 
 
+def test_the_search_over_common_sales_runs(tmp_path):
+    code = blocks("python")[4]
+    assert "create_study" in code
+    short = code.replace("1024", "16").replace("n_trials=100", "n_trials=2")
+    subprocess.run([sys.executable, "-c", short], cwd=tmp_path, check=True, capture_output=True)
+
+
 def verification_rows():
     table = TEXT.split("<!-- verification: flashsale verify --markdown -->\n")[1].split("\n<!-- end of")[0]
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
