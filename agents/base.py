@@ -5,7 +5,6 @@ Owns    the shape rules of `predict`, and saving and loading an agent as JSON, w
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
-import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -18,7 +17,7 @@ from flashsale_env import ActionCodec, Layout, Population, Scenario, load_scenar
 from flashsale_env.agents.fingerprints import differences, game, population_fingerprint, scenario_fingerprint
 from flashsale_env.agents.tuned_values import UNTUNED
 from flashsale_env.errors import unknown_name
-from flashsale_env.files import write_atomically
+from flashsale_env.files import sha256, write_atomically
 
 if TYPE_CHECKING:
     from typing import Self
@@ -200,11 +199,6 @@ def tell_changes(folder: str | Path, card: dict[str, Any], scenario: Scenario) -
             stacklevel=3,
         )
     return bool(differing)
-
-
-def sha256(content: bytes) -> str:
-    """Hash of a file's content."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_weights(path: Path, card: dict[str, Any]) -> bytes:

@@ -37,7 +37,6 @@ from flashsale_env.agents.base import (
     customers_of,
     read_card,
     read_weights,
-    sha256,
     tell_changes,
 )
 from flashsale_env.agents.devices import torch_device
@@ -82,7 +81,7 @@ from flashsale_env.agents.sb3_training import (
 from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
 from flashsale_env.agents.seeding import check_run
 from flashsale_env.errors import unknown_name
-from flashsale_env.files import write_atomically
+from flashsale_env.files import sha256, write_atomically
 from flashsale_env.masks import ActionMasks
 from flashsale_env.population import HOMOGENEOUS
 

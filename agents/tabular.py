@@ -37,7 +37,6 @@ from flashsale_env.agents.base import (
     customers_of,
     read_card,
     read_weights,
-    sha256,
     tell_changes,
 )
 from flashsale_env.agents.exact import why_unseen
@@ -45,7 +44,7 @@ from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, validation_seeds
 from flashsale_env.errors import unknown_name
-from flashsale_env.files import write_atomically
+from flashsale_env.files import sha256, write_atomically
 from flashsale_env.tables import check_fields
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Leaves  the loop itself to `agents.play`, intervals to `statistics`.
 Units   money in the scenario's currency.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.runs import read_config
 from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
+from flashsale_env.files import sha256_of
 
 POLICY = "policy"  # folder of the trained policy inside the folder of a run
 # Means that are reported beside the profit.
@@ -106,7 +106,7 @@ def identity(name: str) -> str:
     else:
         own = agents.entry(name).own
         path = None if own is None else source_file(own)
-    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    return "" if path is None else sha256_of(path)
 
 
 def trained_elsewhere(name: str, population: Population) -> str | None:

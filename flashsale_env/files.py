@@ -83,6 +83,11 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         raise OSError(error.errno, f"{error.strerror}{remedy}", str(path)) from error
 
 
+def sha256(content: bytes) -> str:
+    """Hash of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of(path: str | Path) -> str:
     """Hash of a file of any size; `hashlib.file_digest` is not in Python 3.10."""
     digest = hashlib.sha256()

@@ -10,7 +10,6 @@ only. A folder holds three files: `tastes.safetensors`, `voices.json` and `card.
 other two, so a truncated or edited folder is refused.
 """
 
-import hashlib
 import json
 import os
 import warnings
@@ -26,7 +25,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from flashsale_env.errors import unknown_name
-from flashsale_env.files import write_atomically
+from flashsale_env.files import sha256, write_atomically
 from flashsale_env.intents import INTENTS
 from flashsale_env.tables import check_fields
 
@@ -184,7 +183,7 @@ class Population:
             "intents": list(INTENTS),
             "products": list(self.products),
             "voices": len(self),
-            "sha256": {_TASTES: _sha256(tastes), _VOICES: _sha256(voices)},
+            "sha256": {_TASTES: sha256(tastes), _VOICES: sha256(voices)},
         }
         write_atomically(folder / _TASTES, tastes)
         write_atomically(folder / _VOICES, voices)
@@ -269,10 +268,6 @@ def require_fit(population: Population, scenario: "Scenario") -> None:
         warnings.warn(sentence, stacklevel=3)
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / _CARD).read_bytes())
@@ -293,7 +288,7 @@ def _read_checked(folder: Path, name: str, card: dict[str, Any]) -> bytes:
         content = (folder / name).read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"population {folder}: {name} is missing.") from None
-    wanted, got = card.get("sha256", {}).get(name), _sha256(content)
+    wanted, got = card.get("sha256", {}).get(name), sha256(content)
     if wanted != got:
         raise ValueError(
             f"population {folder}: {name} is truncated or was edited: its sha256 should be {wanted}, is {got} "
