@@ -4,7 +4,7 @@
     actions, state = agent.predict(observations, state, episode_start)
 
 `AGENTS` lists what there is; `register` adds one of yours, and `agents.own` says what a policy has to be. Listing and
-heuristics need neither torch nor Stable-Baselines3. A module is imported when it is asked for: `agents.optimal`.
+heuristics need neither torch nor Stable-Baselines3. A module is imported when it is asked for: `agents.exact.optimal`.
 """
 
 import importlib
@@ -24,7 +24,7 @@ from flashsale_env.agents.tuned_values import find as find_tuned
 from flashsale_env.errors import unknown_name
 
 if TYPE_CHECKING:
-    from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+    from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 
 __all__ = [
     "AGENTS",
@@ -92,8 +92,8 @@ class Entry:
 
     def applies(self, scenario: str | Path | Scenario) -> str | None:
         """Why the agent cannot play this scenario, or None where it can."""
-        if self.module == "sb3":  # asked where no torch has to be loaded for the answer
-            reason = importlib.import_module(f"{__name__}.sb3_presets").why_not(self.name, load_scenario(scenario))
+        if self.module == "sb3.learners":  # asked where no torch has to be loaded for the answer
+            reason = importlib.import_module(f"{__name__}.sb3.presets").why_not(self.name, load_scenario(scenario))
             return reason  # type: ignore[no-any-return]
         asked = getattr(self.cls, "applies", None)
         return None if asked is None else asked(load_scenario(scenario))
@@ -107,58 +107,58 @@ class Entry:
 AGENTS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("random", "heuristics", "Random", "uniform over the levels of every decision"),
+        Entry("random", "rules.heuristics", "Random", "uniform over the levels of every decision"),
         Entry(
             "fixed_price",
-            "heuristics",
+            "rules.heuristics",
             "FixedPrice",
             "a constant price for each product, the best one where tuned",
         ),
-        Entry("linear_markdown", "heuristics", "LinearMarkdown", "prices that come down evenly in time"),
+        Entry("linear_markdown", "rules.heuristics", "LinearMarkdown", "prices that come down evenly in time"),
         Entry(
             "sell_through",
-            "heuristics",
+            "rules.heuristics",
             "SellThrough",
             "chases the sell-through curve: marks down what sells behind it, up what sells ahead",
         ),
-        Entry("step_markdown", "heuristics", "StepMarkdown", "prices that step down at two moments"),
-        Entry("clearance", "heuristics", "Clearance", "holds the price, then clears what is left by its cover"),
-        Entry("proportional", "heuristics", "Proportional", "a price proportional to mean willingness to pay"),
-        Entry("slump_coupon", "heuristics", "SlumpCoupon", "fixed prices, and a coupon when trade slumps"),
+        Entry("step_markdown", "rules.heuristics", "StepMarkdown", "prices that step down at two moments"),
+        Entry("clearance", "rules.heuristics", "Clearance", "holds the price, then clears what is left by its cover"),
+        Entry("proportional", "rules.heuristics", "Proportional", "a price proportional to mean willingness to pay"),
+        Entry("slump_coupon", "rules.heuristics", "SlumpCoupon", "fixed prices, and a coupon when trade slumps"),
         Entry(
             "estimated_myopic",
-            "estimating",
+            "rules.estimating",
             "EstimatedMyopic",
             "the prices that earn most with the next customer, by demand estimated in the sale",
         ),
         Entry(
             "lp_resolve",
-            "estimating",
+            "rules.estimating",
             "LpResolve",
             "the deterministic problem of all products, by demand estimated in the sale, solved anew every tick",
         ),
-        Entry("fluid", "fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
-        Entry("fluid_resolve", "fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
-        Entry("gvr", "fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
-        Entry("myopic", "fluid", "Myopic", "the prices that earn most with the next customer"),
-        Entry("base_stock", "fluid", "BaseStock", "orders up to one level of units on hand and coming"),
-        Entry("s_S", "fluid", "ReorderPoint", "orders up to S when units on hand and coming fall to s"),
-        Entry("order_up_to", "estimating", "OrderUpTo", "fixed prices, orders up to a forecast"),
-        Entry("ucb", "bandits", "UpperConfidence", "learns demand in the sale: upper confidence bounds"),
-        Entry("thompson", "bandits", "Thompson", "learns demand in the sale: Thompson sampling"),
-        Entry("thompson_lp", "bandits", "ThompsonLp", "Thompson sampling with a linear programme of the stock"),
-        Entry("exp3", "bandits", "Exp3", "learns prices in the sale by exponential weights, without a model"),
-        Entry("contextual", "demand_curves", "Contextual", "learns demand by intent mix and price (LinUCB)"),
+        Entry("fluid", "rules.fluid", "Fluid", "the fluid problem's price, solved once at the opening"),
+        Entry("fluid_resolve", "rules.fluid", "FluidResolve", "the fluid problem's price, solved anew every tick"),
+        Entry("gvr", "rules.fluid", "GallegoVanRyzin", "Gallego and van Ryzin's optimal price of continuous time"),
+        Entry("myopic", "rules.fluid", "Myopic", "the prices that earn most with the next customer"),
+        Entry("base_stock", "rules.fluid", "BaseStock", "orders up to one level of units on hand and coming"),
+        Entry("s_S", "rules.fluid", "ReorderPoint", "orders up to S when units on hand and coming fall to s"),
+        Entry("order_up_to", "rules.estimating", "OrderUpTo", "fixed prices, orders up to a forecast"),
+        Entry("ucb", "rules.bandits", "UpperConfidence", "learns demand in the sale: upper confidence bounds"),
+        Entry("thompson", "rules.bandits", "Thompson", "learns demand in the sale: Thompson sampling"),
+        Entry("thompson_lp", "rules.bandits", "ThompsonLp", "Thompson sampling with a linear programme of the stock"),
+        Entry("exp3", "rules.bandits", "Exp3", "learns prices in the sale by exponential weights, without a model"),
+        Entry("contextual", "rules.demand_curves", "Contextual", "learns demand by intent mix and price (LinUCB)"),
         Entry(
             "certainty_equivalent",
-            "demand_curves",
+            "rules.demand_curves",
             "CertaintyEquivalent",
             "the fluid price of the demand curve estimated in the sale, with forced exploration",
         ),
-        Entry("dp", "optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
+        Entry("dp", "exact.optimal", "DynamicProgramming", "the exact optimum, where it can be computed"),
         Entry(
             "ppo",
-            "sb3",
+            "sb3.learners",
             "PPOAgent",
             "Stable-Baselines3 PPO that corrects a tuned heuristic by who comes",
             learns=True,
@@ -166,13 +166,13 @@ AGENTS: dict[str, Entry] = {
         Entry("q_learning", "tabular", "QLearning", "Q-learning on a grid of time and stock", learns=True),
         Entry("sarsa", "tabular", "Sarsa", "SARSA on a grid of time and stock", learns=True),
         Entry("expected_sarsa", "tabular", "ExpectedSarsa", "expected SARSA on that grid", learns=True),
-        Entry("a2c", "sb3", "A2CAgent", "advantage actor-critic of Stable-Baselines3", learns=True),
-        Entry("maskable_ppo", "sb3", "MaskablePPOAgent", "PPO on grids, useless levels masked", learns=True),
-        Entry("recurrent_ppo", "sb3", "RecurrentPPOAgent", "PPO with a memory of the sale", learns=True),
-        Entry("dqn", "sb3", "DQNAgent", "deep Q-network on the small discrete grid", learns=True),
-        Entry("sac", "sb3", "SACAgent", "soft actor-critic", learns=True),
-        Entry("td3", "sb3", "TD3Agent", "twin delayed deterministic policy gradient", learns=True),
-        Entry("tqc", "sb3", "TQCAgent", "truncated quantile critics", learns=True),
+        Entry("a2c", "sb3.learners", "A2CAgent", "advantage actor-critic of Stable-Baselines3", learns=True),
+        Entry("maskable_ppo", "sb3.learners", "MaskablePPOAgent", "PPO on grids, useless levels masked", learns=True),
+        Entry("recurrent_ppo", "sb3.learners", "RecurrentPPOAgent", "PPO with a memory of the sale", learns=True),
+        Entry("dqn", "sb3.learners", "DQNAgent", "deep Q-network on the small discrete grid", learns=True),
+        Entry("sac", "sb3.learners", "SACAgent", "soft actor-critic", learns=True),
+        Entry("td3", "sb3.learners", "TD3Agent", "twin delayed deterministic policy gradient", learns=True),
+        Entry("tqc", "sb3.learners", "TQCAgent", "truncated quantile critics", learns=True),
     )
 }
 
@@ -313,7 +313,7 @@ def labelled(name: str, agent: Any) -> str:
 def __getattr__(name: str) -> Any:
     # Modules are imported when asked for: those of learners load torch.
     if name == "FlashSaleVecEnv":
-        return _module("sb3_vec_env").FlashSaleVecEnv
+        return _module("sb3.vec_env").FlashSaleVecEnv
     spec = None if name.startswith("_") else importlib.util.find_spec(f"{__name__}.{name}")
     if spec is not None and spec.origin is not None:
         return _module(name)

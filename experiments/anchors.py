@@ -1,7 +1,7 @@
 """What the simulator is held to: small sales whose exact value is known, simulated and compared.
 
 Owns    the table `ANCHORS`: theory, parameters anyone may change, and the measurements made under them.
-Leaves  exact values to `agents.optimal`, the verdict to `verify`.
+Leaves  exact values to `agents.exact.optimal`, the verdict to `verify`.
 Units   currency in units of mean willingness to pay for the Gallego-van Ryzin sales, else the scenario's.
 
 The expected value is the exact one of the *ticked* sale that is simulated; where theory speaks of continuous time its
@@ -32,12 +32,13 @@ from flashsale_env import (
     Targeted,
     agents,
     load_scenario,
-    signal,
 )
-from flashsale_env.agents import exact, optimal
+from flashsale_env.agents import exact
+from flashsale_env.agents.exact import optimal
 from flashsale_env.agents.play import Plays, SaleTable, play
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.core.rewards import HOLDING
+from flashsale_env.market.rewards import HOLDING
+from flashsale_env.theory import signal
 
 Floats = npt.NDArray[np.float64]
 Value = int | float | tuple[float, ...]

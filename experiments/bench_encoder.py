@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from flashsale_env.encoders.backbone import load_backbone
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.inference import PRECISIONS, Reader, available_precisions, fastest_precision
-from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.text.backbone import load_backbone
+from flashsale_env.encoders.text.inference import PRECISIONS, Reader, available_precisions, fastest_precision
+from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.experiments.bench import (
     Row,
     alternate,
@@ -48,9 +48,9 @@ FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx512f", "avx_v
 
 _MEMORY = """
 import resource
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.inference import Reader
-from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.text.inference import Reader
+from flashsale_env.encoders.text.intent import IntentEncoder
 
 messages = [message.text for message in generate("evaluation", 1000, 0)]
 texts = [f"{{messages[i % 1000]}} {{i}}" for i in range({texts})]

@@ -41,13 +41,11 @@ from safetensors.numpy import save as save_tensors
 
 from flashsale_env import Population, Scenario, Simulator, agents
 from flashsale_env.agents.exact import lost_sales_problem
+from flashsale_env.agents.exact.optimal import evaluate_exactly, remembers, why_no_profit_optimum
 from flashsale_env.agents.fingerprints import fingerprints
-from flashsale_env.agents.optimal import evaluate_exactly, remembers, why_no_profit_optimum
 from flashsale_env.agents.own import as_player
 from flashsale_env.agents.play import Plays, play, trace
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
-from flashsale_env.core.rewards import HOLDING, ORDERING
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.anchors import WARM_UP
 from flashsale_env.experiments.benchmark_settings import (
@@ -74,6 +72,8 @@ from flashsale_env.experiments.statistics import (
 )
 from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
 from flashsale_env.files import write_atomically
+from flashsale_env.market.rewards import HOLDING, ORDERING
+from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 
 RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"
 AGENTS, BOUND, TUNED = "agents", "bound", "tuned"  # folders of a problem

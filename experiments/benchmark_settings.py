@@ -26,12 +26,12 @@ import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents.exact import why_no_lost_sales
-from flashsale_env.agents.optimal import why_no_exact_value, why_no_profit_optimum
-from flashsale_env.agents.sb3_presets import ONE_PRODUCT, PRESETS, preset
-from flashsale_env.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
+from flashsale_env.agents.exact.optimal import why_no_exact_value, why_no_profit_optimum
+from flashsale_env.agents.sb3.presets import ONE_PRODUCT, PRESETS, preset
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
 from flashsale_env.experiments.settings import read_shipped
+from flashsale_env.theory.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
 
 BENCHMARKS: dict[str, Path] = {
     path.stem: path for path in sorted((Path(__file__).parent / "configs" / "benchmarks").glob("*.toml"))

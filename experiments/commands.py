@@ -250,15 +250,15 @@ def encode(
         else:
             meanings = None
             if mapping is not None:
-                from flashsale_env.encoders.transfer import read_mapping
+                from flashsale_env.encoders.studies.transfer import read_mapping
 
                 meanings = read_mapping(mapping)
             texts, intents = read_labelled(
                 messages, text_column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty
             )
 
-        from flashsale_env.encoders.building import population_from_texts
-        from flashsale_env.encoders.embedding_cache import EmbeddingCache
+        from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
+        from flashsale_env.encoders.world.building import population_from_texts
         from flashsale_env.experiments.encode import read_customers, save_encoder, summary, tune
 
         watched = sys.stderr.isatty()
@@ -353,7 +353,7 @@ def explain(
 
     from rich.console import Console
 
-    from flashsale_env.encoders.explain import to_terminal
+    from flashsale_env.encoders.text.explain import to_terminal
     from flashsale_env.experiments.explain import explain_message, strongest, write_html
 
     found = explain_message(message, intent, encoder, sale, customers)

@@ -17,13 +17,12 @@ from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.play import SaleTable, trace
-from flashsale_env.agents.sb3 import preset
-from flashsale_env.agents.sb3_training import one_thread
+from flashsale_env.agents.sb3.learners import preset
+from flashsale_env.agents.sb3.training import one_thread
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.bounds import Bound, lagrangian_dual_bound
-from flashsale_env.encoders.building import ReferenceStudy, study_reference_world
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.intent import IntentEncoder, evaluate, rounded, tfidf_reference
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference
+from flashsale_env.encoders.world.building import ReferenceStudy, study_reference_world
 from flashsale_env.experiments import pictures, report
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
@@ -32,6 +31,7 @@ from flashsale_env.experiments.settings import DemoSettings
 from flashsale_env.experiments.statistics import paired_difference
 from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
 from flashsale_env.experiments.tuning import tune
+from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 
 LEARNER = "ppo"
 RESULT = "result.json"

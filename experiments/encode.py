@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario
-from flashsale_env.encoders.building import DEMAND_FOLDER, population_from_texts
-from flashsale_env.encoders.demand import DemandModel
-from flashsale_env.encoders.embedding_cache import EmbeddingCache
-from flashsale_env.encoders.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.labelled import check_rows, fine_tune_on
+from flashsale_env.encoders.demand.tastes import DemandModel
+from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.text.labelled import check_rows, fine_tune_on
+from flashsale_env.encoders.world.building import DEMAND_FOLDER, population_from_texts
 
 EXAMPLES = 5
 

@@ -1,7 +1,7 @@
 """Why a message was read as it was: the words that moved its intent, and the tastes that followed.
 
 Owns    which encoder, demand model and population are asked, and the page of one line.
-Leaves  the contributions of words and the comparison of tastes to `encoders.explain`.
+Leaves  the contributions of words and the comparison of tastes to `encoders.text.explain`.
 """
 
 import warnings
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario
-from flashsale_env.encoders.building import DEMAND_FOLDER, product_vectors, read
-from flashsale_env.encoders.demand import DemandModel, Tastes
-from flashsale_env.encoders.explain import Explanation, Taste, explain, explain_tastes, to_html
-from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
+from flashsale_env.encoders.text.explain import Explanation, Taste, explain, explain_tastes, to_html
+from flashsale_env.encoders.text.intent import IntentEncoder
+from flashsale_env.encoders.world.building import DEMAND_FOLDER, product_vectors, read
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 

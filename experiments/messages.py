@@ -26,7 +26,8 @@ def read_labelled(
     Args:
         path, column, encoding, skip_empty: as for `read_messages`.
         labels: name of the column that holds the intents.
-        mapping: the shop's own labels -> intents, see `encoders.transfer`; a row with any other label has no intent.
+        mapping: the shop's own labels -> intents, see `encoders.studies.transfer`; any other label
+            is no intent.
 
     Raises:
         FileNotFoundError, ValueError: as `read_messages`; also for a label that is no intent, with its row, or where

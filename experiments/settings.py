@@ -27,7 +27,7 @@ class DemoSettings:
         description: one line for `flashsale list`.
         scenario: name or path.
         seed: of every stage; training, validation and test customers stay disjoint whatever it is.
-        backbone: see `encoders.backbone.BACKBONES`.
+        backbone: see `encoders.text.backbone.BACKBONES`.
         encoder_train, encoder_validation, encoder_evaluation: messages of the three splits.
         encoder_epochs: passes over the training messages.
         voices, heldout_voices: customers of the logged experiment and of its held-out part.

@@ -20,11 +20,11 @@ import numpy as np
 from flashsale_env import Population, Scenario, agents, load_population
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.encoders.building import product_vectors, read
-from flashsale_env.encoders.demand import ChoiceData, DemandModel
-from flashsale_env.encoders.intent import IntentEncoder
-from flashsale_env.encoders.reference import randomised_price_experiment
-from flashsale_env.encoders.seeding import log_seed
+from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel
+from flashsale_env.encoders.text.intent import IntentEncoder
+from flashsale_env.encoders.world.building import product_vectors, read
+from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.pictures import transfer_gap
 from flashsale_env.experiments.runs import Run
 from flashsale_env.experiments.statistics import crossed_interval

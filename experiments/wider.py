@@ -5,7 +5,7 @@
 
 Owns    the study: the policies "per_product" and "merchant" trained on `standard` with the same budget; the first one,
         without further training, among variants of the same products; and both trained there from the beginning.
-Leaves  the wider sale to `flashsale_env.variants`, learning to `agents`, intervals to `statistics`.
+Leaves  the wider sale to `flashsale_env.generator`, learning to `agents`, intervals to `statistics`.
 Axes    R training runs, S test sales.
 Units   profit in the scenario's currency.
 
@@ -27,13 +27,13 @@ import numpy as np
 
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.merchant import own
-from flashsale_env.agents.sb3 import PPOAgent
-from flashsale_env.agents.sb3_presets import preset
+from flashsale_env.agents.rules.merchant import own
+from flashsale_env.agents.sb3.learners import PPOAgent
+from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, progress_bar, show_table
 from flashsale_env.experiments.runs import Run, write_json
 from flashsale_env.experiments.statistics import Interval, crossed_interval
-from flashsale_env.variants import variants
+from flashsale_env.generator import variants
 
 RESULT = "result.json"
 SHARED, SEPARATE = "per_product", "merchant"

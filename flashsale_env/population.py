@@ -1,7 +1,7 @@
 """The customer bank: one row a voice, a sentence that a customer wrote and what follows from it.
 
 Owns    utterances, the encoder's probabilities, tastes, weights; saving and loading them.
-Leaves  how they came about to `encoders`, and how a voice chooses to `core.choice`.
+Leaves  how they came about to `encoders`, and how a voice chooses to `market.choice`.
 Axes    V voices, M products, I intents in the order of `INTENTS`.
 Units   utility in logits, the outside option at 0; price sensitivity in logits per reference price.
 

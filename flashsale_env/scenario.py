@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.catalogue import Product
-from flashsale_env.core.arrivals import ARRIVAL_LAWS
-from flashsale_env.core.choice import CHOICE_MODELS, EXPONENTIAL
-from flashsale_env.core.features import FEATURES
 from flashsale_env.errors import unknown_name
+from flashsale_env.market.arrivals import ARRIVAL_LAWS
+from flashsale_env.market.choice import CHOICE_MODELS, EXPONENTIAL
+from flashsale_env.market.features import FEATURES
 from flashsale_env.parts import MOST_MONEY, Part, require_range, require_rising
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env.actions import ActionCodec
-from flashsale_env.core import kernel
 from flashsale_env.core.compiler import JIT_DISABLED
-from flashsale_env.core.metrics import METRICS
-from flashsale_env.core.rewards import REWARD_TERMS
-from flashsale_env.observations import Layout
+from flashsale_env.market.metrics import METRICS
+from flashsale_env.market.rewards import REWARD_TERMS
 from flashsale_env.population import Population, load_population
+from flashsale_env.sale import kernel
+from flashsale_env.sale.records import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
 from flashsale_env.scenario import Scenario, load_scenario
 from flashsale_env.seeds import seed_array
-from flashsale_env.state import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
+from flashsale_env.spaces.actions import ActionCodec
+from flashsale_env.spaces.observations import Layout
 from flashsale_env.tables import as_declared
 
 # Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
@@ -114,7 +114,7 @@ class Simulator:
         scenario: name, path or object.
         population: name, folder or object; the scenario's own by default.
         sales: N.
-        actions: encoding of the actions, see `flashsale_env.actions`.
+        actions: encoding of the actions, see `flashsale_env.spaces.actions`.
         clip_actions: whether box actions are cut to [-1, 1] before they are checked.
         threads: rows are split over at most this many threads; all usable cores by default.
         log_rows: room for so many visits of each sale, for `choice_log`.

@@ -1,7 +1,7 @@
 """Exact optima: closed forms, and recursions that are exact for the ticked sale.
 
 Owns    what the best policy earns in sales small enough to solve, and what any policy earns in them without simulation.
-Leaves  the agent that plays them to `agents.optimal`.
+Leaves  the agent that plays them to `agents.exact.optimal`.
 """
 
 from flashsale_env.agents.exact.formulas import (

@@ -24,7 +24,7 @@ from flashsale_env.agents.exact.pricing import (
     why_too_large,
 )
 from flashsale_env.agents.exact.replenishment import LostSales, OrderTable, solve_lost_sales
-from flashsale_env.scope import ANY, Scope, every
+from flashsale_env.theory.scope import ANY, Scope, every
 
 Floats = npt.NDArray[np.float64]
 Customers = str | Path | Population | None

@@ -55,11 +55,16 @@ scalar = numba.njit(fastmath=FASTMATH, nogil=True, _nrt=False)
 nan_aware_scalar = numba.njit(fastmath=False, nogil=True, _nrt=False)
 
 
+# The folders of compiled functions, which the fingerprint covers.
+COMPILED = ("core", "market", "sale", "theory")
+
+
 def core_fingerprint() -> str:
     """Hash of all sources that end up in the machine code."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode())
+    package = Path(__file__).parent.parent
+    for path in sorted(path for folder in COMPILED for path in (package / folder).glob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

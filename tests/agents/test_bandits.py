@@ -9,8 +9,8 @@ from scipy.stats import chisquare, gamma, ks_1samp
 
 from flashsale_env import INTENTS, Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.bandits import Outcome, Prospect, best_mix, customers_until_sold_out, draw
-from flashsale_env.agents.demand_curves import exponential_fit
+from flashsale_env.agents.rules.bandits import Outcome, Prospect, best_mix, customers_until_sold_out, draw
+from flashsale_env.agents.rules.demand_curves import exponential_fit
 from flashsale_env.scenario import Arrivals
 
 COUNTING = ["ucb", "thompson", "thompson_lp", "certainty_equivalent"]

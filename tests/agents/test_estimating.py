@@ -10,7 +10,7 @@ import pytest
 
 from flashsale_env import Simulator, agents, load_scenario
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.estimating import EstimatedMyopic, LpResolve, OrderUpTo
+from flashsale_env.agents.rules.estimating import EstimatedMyopic, LpResolve, OrderUpTo
 from flashsale_env.scenario import Arrivals
 
 Z = 3.29

@@ -5,7 +5,8 @@ import pytest
 
 from flashsale_env import INTENTS, SCENARIOS, Layout, agents, load_scenario
 from flashsale_env.agents import play, split_seeds, trace
-from flashsale_env.agents.heuristics import (
+from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.rules.heuristics import (
     Clearance,
     FixedPrice,
     LinearMarkdown,
@@ -13,8 +14,7 @@ from flashsale_env.agents.heuristics import (
     SlumpCoupon,
     StepMarkdown,
 )
-from flashsale_env.agents.merchant import Merchant
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.rules.merchant import Merchant
 
 # One-in-a-thousand false alarms: every test here has its own sales, fixed by the split.
 Z = 3.29

@@ -207,11 +207,11 @@ def test_modules_are_reached_as_the_readme_writes_them():
         import sys
         from flashsale_env import agents
         assert "torch" not in sys.modules
-        print(agents.optimal.evaluate_exactly.__name__, agents.exact.__name__, agents.sb3_presets.__name__)
+        print(agents.exact.optimal.evaluate_exactly.__name__, agents.exact.__name__, agents.sb3.presets.__name__)
         assert not hasattr(agents, "nothing_such")
         """
     )
     import subprocess
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["evaluate_exactly", "flashsale_env.agents.exact", "flashsale_env.agents.sb3_presets"]
+    assert done.stdout.split() == ["evaluate_exactly", "flashsale_env.agents.exact", "flashsale_env.agents.sb3.presets"]

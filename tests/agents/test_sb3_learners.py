@@ -9,12 +9,12 @@ import torch
 
 from flashsale_env import SCENARIOS, Population, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.optimal import evaluate_exactly
-from flashsale_env.agents.sb3 import OffPolicyAgent, reward_scale
-from flashsale_env.agents.sb3_policy import NETWORKS
-from flashsale_env.agents.sb3_potential import Potential
-from flashsale_env.agents.sb3_presets import FAMILIES, PRESETS, OffPolicy, family, preset
-from flashsale_env.agents.sb3_training import TRAINING
+from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.sb3.learners import OffPolicyAgent, reward_scale
+from flashsale_env.agents.sb3.policy import NETWORKS
+from flashsale_env.agents.sb3.potential import Potential
+from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, OffPolicy, family, preset
+from flashsale_env.agents.sb3.training import TRAINING
 
 LEARNERS = [name for name, entry in AGENTS.items() if entry.module == "sb3"]
 ROUNDS, SALES = 4, 16

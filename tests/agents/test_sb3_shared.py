@@ -10,9 +10,9 @@ import torch
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.sb3 import PPOAgent
-from flashsale_env.agents.sb3_presets import CUSTOMERS, EVERYTHING
-from flashsale_env.variants import variants
+from flashsale_env.agents.sb3.learners import PPOAgent
+from flashsale_env.agents.sb3.presets import CUSTOMERS, EVERYTHING
+from flashsale_env.generator import variants
 
 SMALL = {"sales": 64, "num_envs": 32, "batch_size": 480, "validation_sales": 16, "net_arch": (8,), "siblings": 4}
 

@@ -6,7 +6,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 from flashsale_env import METRICS, Simulator
 from flashsale_env.agents import split_seeds
-from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 
 TICKS = 10  # of gvr-periodic
 

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 from flashsale_env import Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.exact.optimal import evaluate_exactly
 from flashsale_env.agents.tabular import TRAINING, Grid, Settings, update
 
 LEARNERS = ["q_learning", "sarsa", "expected_sarsa"]

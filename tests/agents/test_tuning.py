@@ -10,14 +10,14 @@ import pytest
 
 from flashsale_env import SCENARIOS, Population, Product, agents, load_population, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds, tuned_values
+from flashsale_env.agents.exact.optimal import evaluate_exactly
 from flashsale_env.agents.fingerprints import (
     differences,
     game,
     population_fingerprint,
     scenario_fingerprint,
 )
-from flashsale_env.agents.heuristics import SellThrough
-from flashsale_env.agents.optimal import evaluate_exactly
+from flashsale_env.agents.rules.heuristics import SellThrough
 from flashsale_env.agents.tuned_values import OTHER_CUSTOMERS, UNTUNED
 from flashsale_env.experiments.tuning import has_exact_value, tune, tune_and_keep
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 import flashsale_env as fs
-from flashsale_env.registration import NAMESPACE
+from flashsale_env.envs.registration import NAMESPACE
 
 FOLDER = Path(__file__).parent / "golden"
 SALES = 4

@@ -7,7 +7,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.monitor import Monitor
 
 import flashsale_env as fs
-from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 
 PERIODIC = fs.environment_id("gvr-periodic")
 TICKS = 10

@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 import flashsale_env as fs
-from flashsale_env.agents.sb3_vec_env import FlashSaleVecEnv
+from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 
 ID = fs.environment_id("gvr-periodic")
 STANDARD = fs.environment_id("standard")

@@ -7,7 +7,7 @@ import pytest
 
 from flashsale_env import Simulator, agents, load_scenario
 from flashsale_env.agents import split_seeds
-from flashsale_env.masks import ActionMasks
+from flashsale_env.spaces.masks import ActionMasks
 
 ENCODINGS = ("multidiscrete", "discrete")
 

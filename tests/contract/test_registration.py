@@ -11,8 +11,8 @@ from gymnasium import wrappers
 from gymnasium.envs.registration import EnvSpec
 
 import flashsale_env as fs
-from flashsale_env import registration
 from flashsale_env.agents import exact
+from flashsale_env.envs import registration
 from flashsale_env.population import load_population
 
 PERIODIC = fs.environment_id("gvr-periodic")
@@ -180,7 +180,7 @@ def test_a_threshold_belongs_to_the_sale_that_is_played():
 
 
 def test_a_spec_of_somebody_elses_stays_as_it_was_written():
-    gym.register("Mine/Sale-v0", "flashsale_env.env:FlashSaleEnv", reward_threshold=5.0, max_episode_steps=7)
+    gym.register("Mine/Sale-v0", "flashsale_env.envs.sale:FlashSaleEnv", reward_threshold=5.0, max_episode_steps=7)
     try:
         spec = gym.make("Mine/Sale-v0", scenario="gvr-periodic").spec
         assert (spec.reward_threshold, spec.max_episode_steps) == (5.0, 7)

@@ -5,15 +5,15 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from flashsale_env import rendering
-from flashsale_env.bitmap_font import GLYPH_HEIGHT, GLYPH_WIDTH, GLYPHS, text_mask, text_width
 from flashsale_env.catalogue import Product
-from flashsale_env.core.rewards import REVENUE
-from flashsale_env.env import FlashSaleEnv
+from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
-from flashsale_env.rendering import HEIGHT, WIDTH, render_rgb, render_text
+from flashsale_env.market.rewards import REVENUE
+from flashsale_env.sale.records import sale_dtype
 from flashsale_env.scenario import SCENARIOS, Arrivals, Coupon, Messages, Replenishment, Scenario
-from flashsale_env.state import sale_dtype
+from flashsale_env.views import picture as rendering
+from flashsale_env.views.font import GLYPH_HEIGHT, GLYPH_WIDTH, GLYPHS, text_mask, text_width
+from flashsale_env.views.picture import HEIGHT, WIDTH, render_rgb, render_text
 
 # Fields a shop sees and the drawing shows, with a change large enough to move a bar by a pixel.
 SHOWN = {

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.state import decision_levels
+from flashsale_env.sale.records import decision_levels
 
 # Numbers of products and ticks of lead: each pair is a shape that has to be compiled once.
 PRODUCTS, LEADS = (1, 2), (0, 3)

@@ -13,10 +13,13 @@ import numba
 import pytest
 
 from flashsale_env import SCENARIOS, Simulator
-from flashsale_env.core import compiler, kernel
+from flashsale_env.core import compiler
+from flashsale_env.sale import kernel
 
 PACKAGE = Path(__file__).parent.parent.parent / "flashsale_env"
-CORE_FILES = sorted(path.name for path in (PACKAGE / "core").glob("*.py"))
+CORE_FILES = sorted(
+    path.relative_to(PACKAGE).as_posix() for folder in compiler.COMPILED for path in (PACKAGE / folder).glob("*.py")
+)
 PLAY = """
 import numpy as np
 from flashsale_env import Simulator
@@ -50,6 +53,7 @@ print(*said, sep="\\n")
 # The smallest entry point, for the tests in which it only matters that something is compiled and kept.
 MEASURE = "import sys; from flashsale_env import Simulator; print(Simulator(sys.argv[1]).measure().shape)"
 NOTICE = "compiling the simulator"
+COMPILERS = {"scalar", "nan_aware_scalar", "entry_point"}
 pytestmark = pytest.mark.skipif(compiler.JIT_DISABLED, reason="nothing is compiled")
 
 
@@ -103,7 +107,7 @@ def test_threads_that_need_the_same_fresh_shape_at_once_all_get_it(compiled):
 
 
 def test_an_edit_in_a_callee_takes_effect_in_the_next_process(warm):
-    callee = warm / "flashsale_env" / "core" / "choice.py"
+    callee = warm / "flashsale_env" / "market" / "choice.py"
     source = callee.read_text()
     assert "surplus > best_on_hand" in source
     callee.write_text(source.replace("surplus > best_on_hand", "surplus > best_on_hand + 1e9"))
@@ -121,7 +125,7 @@ def fingerprint(site: Path) -> str:
 @pytest.mark.parametrize("name", CORE_FILES)
 def test_an_edit_in_any_file_of_the_core_is_seen(cold, name):
     before = fingerprint(cold)
-    path = cold / "flashsale_env" / "core" / name
+    path = cold / "flashsale_env" / name
     source = path.read_bytes()
     path.write_bytes(source + b"# an edit\n")
     assert fingerprint(cold) != before
@@ -132,7 +136,7 @@ def test_an_edit_in_any_file_of_the_core_is_seen(cold, name):
 
 
 def test_an_edit_that_changes_no_behaviour_is_compiled_anew_and_plays_the_same(warm):
-    with (warm / "flashsale_env" / "core" / "metrics.py").open("a") as file:
+    with (warm / "flashsale_env" / "market" / "metrics.py").open("a") as file:
         file.write("# an edit\n")
     edited = run(warm, MEASURE, "gvr-periodic")
     assert edited.stderr.count(NOTICE) == 1
@@ -140,22 +144,28 @@ def test_an_edit_that_changes_no_behaviour_is_compiled_anew_and_plays_the_same(w
 
 
 def test_the_core_is_made_of_nothing_that_its_fingerprint_does_not_cover():
-    """Plain files of one folder, which import numba, numpy, the standard library and each other."""
-    assert not list((PACKAGE / "core").glob("*/*.py"))
-    for name in CORE_FILES:
-        for node in ast.walk(ast.parse((PACKAGE / "core" / name).read_text())):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
+    """Compiled functions stand in the covered folders and use nothing of ours that comes from elsewhere."""
+    covered = tuple(f"flashsale_env.{folder}" for folder in compiler.COMPILED)
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        tree = ast.parse(path.read_text())
+        from_elsewhere = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("flashsale_env"):
                 assert node.level == 0, f"{name}: absolute imports only"
-                modules = [node.module]
-            for module in modules:
-                if module.startswith("flashsale_env"):
-                    assert module.startswith("flashsale_env.core"), f"{name} imports {module}"
+                for alias in node.names:
+                    if not f"{node.module}.{alias.name}".startswith(covered):
+                        from_elsewhere.add(alias.asname or alias.name)
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            if {ast.unparse(decorator) for decorator in function.decorator_list} & COMPILERS:
+                assert name in CORE_FILES, f"{name} has a compiled function {function.name}"
+                used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+                assert not used & from_elsewhere, f"{name}, {function.name} uses {used & from_elsewhere}"
 
 
 def test_an_install_that_cannot_be_written_uses_the_users_cache(cold, tmp_path):
     """A file where the cache folder would be is what a read-only install is to every user, root included."""
-    (cold / "flashsale_env" / "core" / "__pycache__").write_text("not a folder")
+    (cold / "flashsale_env" / "sale" / "__pycache__").write_text("not a folder")
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
     first = run(cold, MEASURE, "gvr-periodic", **environment)
     second = run(cold, MEASURE, "gvr-periodic", **environment)
@@ -165,7 +175,7 @@ def test_an_install_that_cannot_be_written_uses_the_users_cache(cold, tmp_path):
 
 
 def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so(cold, tmp_path):
-    (cold / "flashsale_env" / "core" / "__pycache__").write_text("not a folder")
+    (cold / "flashsale_env" / "sale" / "__pycache__").write_text("not a folder")
     (tmp_path / "home").write_text("not a folder")
     nowhere = str(tmp_path / "home" / "cache")
     done = run(cold, MEASURE, "gvr-periodic", XDG_CACHE_HOME=nowhere, HOME=nowhere)
@@ -181,7 +191,7 @@ def test_a_full_disk_stops_nothing(cold):
     done = run(cold, limit + MEASURE, "gvr-periodic")
     assert done.stdout.startswith("(1, ")
     assert done.stderr.count(NOTICE) == 1
-    assert not list((cold / "flashsale_env" / "core" / "__pycache__").glob("*.nbc"))
+    assert not list((cold / "flashsale_env" / "sale" / "__pycache__").glob("*.nbc"))
     assert run(cold, MEASURE, "gvr-periodic").stdout == done.stdout
 
 

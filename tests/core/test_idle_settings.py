@@ -7,7 +7,7 @@ import numpy as np
 
 import flashsale_env as fs
 from flashsale_env.parts import Part
-from flashsale_env.state import decision_levels
+from flashsale_env.sale.records import decision_levels
 
 SALES, TICKS, MARKETS = 32, 6, 25
 TITLES = ("a", "b")

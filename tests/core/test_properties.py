@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.bounds import DUAL_SCOPE, hindsight_bound, lagrangian_dual_bound
-from flashsale_env.core.rewards import REVENUE
+from flashsale_env.market.rewards import REVENUE
+from flashsale_env.theory.bounds import DUAL_SCOPE, hindsight_bound, lagrangian_dual_bound
 from tests.core.strategies import SALES, markets
 
 EXAMPLES = 60

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import flashsale_env as fs
-from flashsale_env.core.promotions import NOT_OFFERED
+from flashsale_env.market.promotions import NOT_OFFERED
 from tests.core.strategies import SALES, markets
 from tests.core.test_properties import any_market
 

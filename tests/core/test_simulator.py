@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.core.rewards import REVENUE
+from flashsale_env.market.rewards import REVENUE
 
 MONEY_TOLERANCE = 1e-6
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.core.features import FEATURES
+from flashsale_env.market.features import FEATURES
 from tests.core.strategies import SALES, markets
 
 any_market = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

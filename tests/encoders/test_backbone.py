@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-import flashsale_env.encoders.backbone as backbones
-import flashsale_env.encoders.multilingual as packaged
-from flashsale_env.encoders.backbone import BACKBONES, MAX_TOKENS, load_backbone, mean_pool
+import flashsale_env.encoders.text.backbone as backbones
+import flashsale_env.encoders.text.multilingual as packaged
+from flashsale_env.encoders.text.backbone import BACKBONES, MAX_TOKENS, load_backbone, mean_pool
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_two_processes_that_convert_at_once_leave_one_whole_folder(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-import flashsale_env.encoders.multilingual as m
+import flashsale_env.encoders.text.multilingual as m
 class Small:
     config = {{"model_type": "bert", "max_position_embeddings": 8}}
     def __init__(self, content): time.sleep(0.5)

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from flashsale_env import INTENTS, Population, Simulator, load_scenario
-from flashsale_env.encoders.building import (
+from flashsale_env.encoders.corpus.generator import generate, noun_in
+from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel, Reading
+from flashsale_env.encoders.intervals import likelihood_gap
+from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.world.building import (
     DEMAND_FOLDER,
     POPULATION_FOLDER,
     hear,
@@ -18,11 +22,7 @@ from flashsale_env.encoders.building import (
     read,
     study_reference_world,
 )
-from flashsale_env.encoders.corpus import generate, noun_in
-from flashsale_env.encoders.demand import ChoiceData, DemandModel, Reading
-from flashsale_env.encoders.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.intervals import likelihood_gap
-from flashsale_env.encoders.reference import TASTES, randomised_price_experiment, reference_population
+from flashsale_env.encoders.world.reference import TASTES, randomised_price_experiment, reference_population
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_recovered_elasticities_rank_the_intents(study):
 def test_the_shipped_populations_say_how_they_were_made_and_what_was_measured(name):
     bank = Population.load(POPULATION_FOLDER / name)
     assert bank.card["kind"] == name
-    assert bank.card["command"] == "python -m flashsale_env.encoders.building"
+    assert bank.card["command"] == "python -m flashsale_env.encoders.world.building"
     figures = bank.card["figures"]
     assert figures["heldout_visits"] >= 5 * 500_000
     gap, logs = figures["gap_no_text_minus_encoder"], figures["gap_of_each_log"]
@@ -213,7 +213,7 @@ def test_the_bilingual_populations_are_half_chinese_and_measured():
     assert learned.languages.count("zh") == learned.languages.count("en") == len(learned) / 2
     chinese = learned.utterances[learned.languages.index("zh")]
     assert any("\u4e00" <= sign <= "\u9fff" for sign in chinese)
-    assert learned.card["command"] == "python -m flashsale_env.encoders.building --encoder runs/multilingual"
+    assert learned.card["command"] == "python -m flashsale_env.encoders.world.building --encoder runs/multilingual"
     assert learned.card["figures"]["share_of_gap_closed"]["low"] > 0.6
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flashsale_env.encoders.calibration import (
+from flashsale_env.encoders.text.calibration import (
     ACCEPTANCE,
     Scope,
     expected_calibration_error,

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from flashsale_env import load_scenario
-from flashsale_env.encoders.corpus import (
+from flashsale_env.encoders.corpus.generator import (
     DEFAULT_GOODS,
     LANGUAGES,
     MIXED,

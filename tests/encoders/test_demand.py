@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from flashsale_env.encoders.demand import (
+from flashsale_env.encoders.demand.tastes import (
     ChoiceData,
     DemandModel,
     Reading,

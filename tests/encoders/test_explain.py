@@ -8,11 +8,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from flashsale_env.encoders.backbone import MAX_TOKENS
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.demand import Tastes
-from flashsale_env.encoders.explain import TOLERANCE, explain, explain_tastes, to_html, to_terminal
-from flashsale_env.encoders.intent import IntentEncoder
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.demand.tastes import Tastes
+from flashsale_env.encoders.text.backbone import MAX_TOKENS
+from flashsale_env.encoders.text.explain import TOLERANCE, explain, explain_tastes, to_html, to_terminal
+from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.intents import INTENTS
 
 ODD = 'is this <script>alert("1")</script> & genuine?\nor a fake'

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-import flashsale_env.encoders.inference as inference
-from flashsale_env.encoders.backbone import MAX_TOKENS, load_backbone
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.embedding_cache import EmbeddingCache
-from flashsale_env.encoders.inference import BLOCK, Reader, available_precisions, pool_all
+import flashsale_env.encoders.text.inference as inference
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.text.backbone import MAX_TOKENS, load_backbone
+from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.text.inference import BLOCK, Reader, available_precisions, pool_all
 
 TEXTS = [m.text for m in generate("evaluation", 120, 0)] + ["price " * n for n in (1, 30, 31, 40, 70, 200)]
 
@@ -211,7 +211,7 @@ def test_many_small_writes_become_few_files_and_lose_nothing(tmp_path):
 
 _WRITER = """
 import sys, numpy as np
-from flashsale_env.encoders.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 cache, who = EmbeddingCache(sys.argv[1]), int(sys.argv[2])
 EmbeddingCache.MAX_SHARDS = 4
 for k in range(12):

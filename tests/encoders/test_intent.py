@@ -7,13 +7,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-import flashsale_env.encoders.intent as intent_module
-from flashsale_env.encoders import transfer
-from flashsale_env.encoders.calibration import softmax
-from flashsale_env.encoders.corpus import Message, generate
-from flashsale_env.encoders.embedding_cache import EmbeddingCache
-from flashsale_env.encoders.inference import Reader
-from flashsale_env.encoders.intent import METHODS, IntentEncoder, evaluate, scores, tfidf_reference
+import flashsale_env.encoders.text.intent as intent_module
+from flashsale_env.encoders.corpus.generator import Message, generate
+from flashsale_env.encoders.studies import transfer
+from flashsale_env.encoders.text.calibration import softmax
+from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.text.inference import Reader
+from flashsale_env.encoders.text.intent import METHODS, IntentEncoder, evaluate, scores, tfidf_reference
 from flashsale_env.intents import INTENTS
 
 CATALOGUE = (
@@ -309,7 +309,7 @@ def test_the_command_fine_tunes_measures_and_saves(tmp_path, monkeypatch, capsys
     intent_module.main(["--out", str(out), "--seed", "3", "--backbone", "tiny"])
     assert set(json.loads(capsys.readouterr().out)["figures"]) == {"validation", "evaluation", "tfidf_evaluation"}
     card = IntentEncoder.load(out).card
-    assert card["command"] == f"python -m flashsale_env.encoders.intent --out {out} --seed 3 --backbone tiny"
+    assert card["command"] == f"python -m flashsale_env.encoders.text.intent --out {out} --seed 3 --backbone tiny"
     assert card["corpus"] == {"language": "en", "seed": 3, "train": 90, "validation": 90}
     with pytest.raises(SystemExit, match="2"):
         intent_module.main(["--out", str(out), "--backbone", "tiny"])
@@ -352,7 +352,7 @@ def test_the_default_reads_plain_requests(default):
 def test_the_default_is_small_and_says_how_to_rebuild_it(default):
     folder = intent_module.resources.files("flashsale_env.encoders").joinpath("data", "default")
     assert sum(len(folder.joinpath(f"{n}.safetensors").read_bytes()) for n in ("adapter", "head", "scope")) < 2_000_000
-    assert default.card["command"].startswith("python -m flashsale_env.encoders.intent --out")
+    assert default.card["command"].startswith("python -m flashsale_env.encoders.text.intent --out")
     found, reference = (default.card["figures"][name]["en"]["macro_f1"] for name in ("evaluation", "tfidf_evaluation"))
     assert found > reference
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from flashsale_env.encoders.backbone import load_backbone
-from flashsale_env.encoders.corpus import LANGUAGES, generate
-from flashsale_env.encoders.language import detect, warn_unknown_languages
+from flashsale_env.encoders.corpus.generator import LANGUAGES, generate
+from flashsale_env.encoders.text.backbone import load_backbone
+from flashsale_env.encoders.text.language import detect, warn_unknown_languages
 
 MESSAGES = {
     "en": [

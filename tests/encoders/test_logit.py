@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flashsale_env.encoders.logit import ChoiceTable, Likelihood, fit
+from flashsale_env.encoders.demand.logit import ChoiceTable, Likelihood, fit
 
 PRODUCTS = ("a", "b", "c")
 

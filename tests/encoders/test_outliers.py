@@ -2,9 +2,9 @@
 
 import pytest
 
-from flashsale_env.encoders.corpus import LANGUAGES, generate
-from flashsale_env.encoders.language import detect
-from flashsale_env.encoders.outliers import OUTLIERS, SPLITS, outliers, templates
+from flashsale_env.encoders.corpus.generator import LANGUAGES, generate
+from flashsale_env.encoders.corpus.outliers import OUTLIERS, SPLITS, outliers, templates
+from flashsale_env.encoders.text.language import detect
 
 
 def test_the_same_arguments_give_the_same_texts():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from flashsale_env import INTENTS, Scenario, Shocks, Simulator, load_scenario
-from flashsale_env.encoders.logit import fit
-from flashsale_env.encoders.recovery import (
+from flashsale_env.encoders.demand.logit import fit
+from flashsale_env.encoders.studies.recovery import (
     alike_population,
     at_list_prices,
     choice_table,
@@ -14,7 +14,7 @@ from flashsale_env.encoders.recovery import (
     true_elasticity,
     varied_population,
 )
-from flashsale_env.encoders.reference import TASTES
+from flashsale_env.encoders.world.reference import TASTES
 
 
 @pytest.fixture(scope="module")

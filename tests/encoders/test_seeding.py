@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from flashsale_env import load_scenario
-from flashsale_env.encoders import building
-from flashsale_env.encoders.corpus import SPLITS
-from flashsale_env.encoders.intent import Encoding
-from flashsale_env.encoders.reference import randomised_price_experiment
-from flashsale_env.encoders.seeding import log_seed
+from flashsale_env.encoders.corpus.generator import SPLITS
+from flashsale_env.encoders.text.intent import Encoding
+from flashsale_env.encoders.world import building
+from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments import sim2real
 
 

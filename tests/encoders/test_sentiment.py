@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from flashsale_env.encoders.backbone import load_backbone
-from flashsale_env.encoders.sentiment import Polarity, compare, embeddings, frozen_classifier, main, read_reviews
+from flashsale_env.encoders.text.backbone import load_backbone
+from flashsale_env.encoders.text.sentiment import Polarity, compare, embeddings, frozen_classifier, main, read_reviews
 
 PRAISE = ["price is best", "best gift", "loyal and original", "want same again", "best offer always"]
 BLAME = ["broken and late", "return it broken", "damaged fake", "where is my refund", "late and damaged order"]
@@ -94,8 +94,8 @@ def test_fine_tuning_learns_polarity_repeats_itself_and_leaves_the_backbone_alon
 
 
 def test_fine_tuning_starts_where_the_frozen_classifier_stands(tiny, monkeypatch):
-    monkeypatch.setattr("flashsale_env.encoders.sentiment.LEARNING_RATE", 0.0)
-    monkeypatch.setattr("flashsale_env.encoders.sentiment.HEAD_RATE", 0.0)
+    monkeypatch.setattr("flashsale_env.encoders.text.sentiment.LEARNING_RATE", 0.0)
+    monkeypatch.setattr("flashsale_env.encoders.text.sentiment.HEAD_RATE", 0.0)
     texts, _, frozen, polarity = learned(tiny)
     probability = 1 / (1 + np.exp(-polarity.log_odds(texts)))
     np.testing.assert_allclose(probability, frozen.predict_proba(tiny.embed(texts).numpy())[:, 1], atol=2e-3)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from flashsale_env import INTENTS, load_scenario
-from flashsale_env.encoders import text_value as module
-from flashsale_env.encoders.corpus import generate, templates
-from flashsale_env.encoders.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.reference import willingness_class
-from flashsale_env.encoders.seeding import log_seed
-from flashsale_env.encoders.text_value import main, pricing_value, text_value
+from flashsale_env.encoders.corpus.generator import generate, templates
+from flashsale_env.encoders.studies import text_value as module
+from flashsale_env.encoders.studies.text_value import main, pricing_value, text_value
+from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.world.reference import willingness_class
+from flashsale_env.encoders.world.seeding import log_seed
 
 ONE_PRICE, PERFECT = 23.082777, 26.487320  # revenue per customer, computed independently of this code
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from flashsale_env.encoders import labelled, training
-from flashsale_env.encoders.backbone import _TINY_WORDS, load_backbone
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.intent import IntentEncoder
-from flashsale_env.encoders.labelled import check_rows, cross_validate, fine_tune_on, near_duplicates
-from flashsale_env.encoders.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.text import labelled, training
+from flashsale_env.encoders.text.backbone import _TINY_WORDS, load_backbone
+from flashsale_env.encoders.text.intent import IntentEncoder
+from flashsale_env.encoders.text.labelled import check_rows, cross_validate, fine_tune_on, near_duplicates
+from flashsale_env.encoders.text.training import AUGMENTATIONS, CHECKPOINT, FineTuning, tune
 from flashsale_env.intents import INTENTS
 
 TRAIN, VALIDATION = generate("train", 144, 0), generate("validation", 45, 0)
@@ -247,8 +247,8 @@ def test_a_sentiment_without_messages_is_refused():
 KILLED = """
 import os, signal, sys
 from flashsale_env.encoders import labelled, training
-from flashsale_env.encoders.backbone import _TINY_WORDS, load_backbone
-from flashsale_env.encoders.corpus import generate
+from flashsale_env.encoders.text.backbone import _TINY_WORDS, load_backbone
+from flashsale_env.encoders.corpus.generator import generate
 import torch
 torch.set_num_threads(int(sys.argv[2]))
 written, write = 0, training.write_atomically

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flashsale_env.encoders.calibration_data import check_choices, check_transactions, read_choices, read_transactions
-from flashsale_env.encoders.transactions import (
+from flashsale_env.encoders.demand.records import check_choices, check_transactions, read_choices, read_transactions
+from flashsale_env.encoders.demand.transactions import (
     estimate_choices,
     estimate_elasticities,
     fixed_effects_regression,

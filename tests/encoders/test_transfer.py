@@ -2,9 +2,9 @@
 
 import pytest
 
-from flashsale_env.encoders.corpus import generate
-from flashsale_env.encoders.intent import IntentEncoder
-from flashsale_env.encoders.transfer import INVERSE_PENALTIES, across, transfer
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.studies.transfer import INVERSE_PENALTIES, across, transfer
+from flashsale_env.encoders.text.intent import IntentEncoder
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_a_hidden_feature_leaves_the_adviser_tuned():
 
 def test_an_agent_of_ones_own_that_declares_parameters_is_tuned_like_ours(shop):
     source = """
-from flashsale_env.agents.heuristics import FixedPrice
+from flashsale_env.agents.rules.heuristics import FixedPrice
 
 class Mine(FixedPrice):
     name = "mine"

@@ -10,9 +10,9 @@ from scipy.special import lambertw
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents import exact
-from flashsale_env.bounds import hindsight_bound, lagrangian_dual_bound
-from flashsale_env.core import dual
-from flashsale_env.core.choice import MNL, NESTED
+from flashsale_env.market.choice import MNL, NESTED
+from flashsale_env.theory import dual
+from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 
 
 def test_the_inner_problem_is_mnl_pricing_by_lambert_w():

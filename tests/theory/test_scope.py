@@ -26,13 +26,14 @@ from flashsale_env import (
     Shocks,
     Targeted,
     agents,
-    bounds,
     load_scenario,
 )
-from flashsale_env.agents import AGENTS, exact, optimal, play, split_seeds
+from flashsale_env.agents import AGENTS, exact, play, split_seeds
+from flashsale_env.agents.exact import optimal
 from flashsale_env.experiments.anchors import WARM_UP
 from flashsale_env.experiments.benchmark import average_costs
-from flashsale_env.scope import ANY, Scope, option_names
+from flashsale_env.theory import bounds
+from flashsale_env.theory.scope import ANY, Scope, option_names
 from tests.core.strategies import near_textbook_scenarios
 
 # Claims are held against customers who are alike too, of whom messages tell nothing.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env import signal
+from flashsale_env.theory import signal
 
 MEANS, SHARES = (40.0, 80.0, 160.0), (0.5, 0.35, 0.15)
 ONE_PRICE, PERFECT = 23.082777, 26.487320

@@ -1,0 +1,273 @@
+"""Rules of thumb that a retailer would use, without memory and without a model of demand.
+
+Owns    random decisions, and pricing rules that follow from time, stock and traffic.
+Leaves  orders, coupon and offers, which all rules share, to `agents.rules.merchant`.
+Axes    N sales, M products, C columns of the action.
+Units   prices as rungs, time and customers as shares, stock in units, see `agents.rules.merchant`.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env import Scenario
+from flashsale_env.agents.base import Agent, Space
+from flashsale_env.agents.rules.merchant import Floats, Merchant, View, last_rung, own, why_no_price
+
+
+class Random(Agent):
+    """Uniform over the levels of every decision, in every tick.
+
+    The state counts the calls, and call k draws from the k-th stream of the seed: nothing else is remembered.
+    """
+
+    name = "random"
+
+    def act(
+        self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[Any], Any]:
+        calls = 0 if state is None else int(state)
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, calls]))
+        levels = rng.integers(self.codec.n_levels, size=(len(observations), len(self.codec.n_levels)))
+        return self.codec.from_levels(levels), calls + 1
+
+
+def fixed_rungs(agent: Agent) -> Floats:
+    """(1, M) rungs of an agent with `FixedPrice`'s parameters."""
+    return np.array([[agent.params.get(own("rung", product.title), 0.0) for product in agent.scenario.products]])
+
+
+class FixedPrice(Merchant):
+    """One price a product, from the opening to the close."""
+
+    name = "fixed_price"
+
+    @classmethod
+    def price_space(cls, scenario: Scenario) -> Space:
+        whole = float if scenario.pricing.continuous else int
+        ladders = {product.title: len(product.price_levels) for product in scenario.products}
+        return {own("rung", title): (whole(0), whole(n - 1)) for title, n in ladders.items() if n > 1}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        return {own("rung", p.title): (len(p.price_levels) - 1) // 2 for p in scenario.products}
+
+    def rungs(self, view: View) -> Floats:
+        return fixed_rungs(self)
+
+
+class Schedule(Merchant):
+    """Prices that follow a timetable, whatever the stock; each product's is offset by its own share of the ladder."""
+
+    reads: ClassVar[tuple[str, ...]] = ("time_left",)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return why_no_price(scenario) or super().applies(scenario)
+
+    @classmethod
+    def price_space(cls, scenario: Scenario) -> Space:
+        several = len(scenario.products) > 1
+        return cls.times(scenario) | {own("offset", p.title): (-0.5, 0.5) for p in scenario.products if several}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        return {own("offset", p.title): 0.0 for p in scenario.products}
+
+    @classmethod
+    def times(cls, scenario: Scenario) -> Space:
+        """Parameters of the timetable."""
+        raise NotImplementedError
+
+    def share(self, view: View) -> Floats:
+        """(N, 1) share of the ladder for the coming tick."""
+        raise NotImplementedError
+
+    def rungs(self, view: View) -> Floats:
+        offset = self.per_product("offset") if len(self.scenario.products) > 1 else 0.0
+        return np.asarray((self.share(view) + offset) * last_rung(self.scenario))
+
+
+class LinearMarkdown(Schedule):
+    """Prices that come down evenly in time, from one share of the ladder to another."""
+
+    name = "linear_markdown"
+
+    @classmethod
+    def times(cls, scenario: Scenario) -> Space:
+        return {"opening": (0.0, 1.0), "closing": (0.0, 1.0)}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        return {"opening": 0.2, "closing": 0.8} | super().price_defaults(scenario)
+
+    def share(self, view: View) -> Floats:
+        opening, closing = self.params["opening"], self.params["closing"]
+        return np.asarray(opening + (closing - opening) * view.elapsed)
+
+
+class StepMarkdown(Schedule):
+    """Prices that step down twice, by a share of the ladder each, when so much of the sale's time is over.
+
+    With one of the steps at 0 these are two prices and the moment of the switch.
+    """
+
+    name = "step_markdown"
+
+    @classmethod
+    def times(cls, scenario: Scenario) -> Space:
+        steps = {f"{part}_{step}": (0.0, 1.0) for step in ("early", "late") for part in ("step", "moment")}
+        return {"opening": (0.0, 1.0), **steps}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        steps = {"step_early": 0.2, "moment_early": 0.5, "step_late": 0.2, "moment_late": 0.8}
+        return {"opening": 0.3, **steps} | super().price_defaults(scenario)
+
+    def share(self, view: View) -> Floats:
+        share = np.full_like(view.elapsed, self.params["opening"])
+        for step in ("early", "late"):
+            due = view.tick[:, None] >= self.params[f"moment_{step}"] * self.scenario.horizon_ticks
+            share += self.params[f"step_{step}"] * due
+        return share
+
+
+class Proportional(Merchant):
+    """A price proportional to the current mean willingness to pay, for sales in which it drifts."""
+
+    name = "proportional"
+    reads: ClassVar[tuple[str, ...]] = ("willingness_to_pay",)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        if len(set(scenario.choice.drift)) == 1:
+            return "the scenario's willingness to pay does not drift, so the price would be a fixed one"
+        return why_no_price(scenario) or super().applies(scenario)
+
+    @classmethod
+    def price_space(cls, scenario: Scenario) -> Space:
+        return {own("factor", p.title): (0.1, 5.0) for p in scenario.products if len(p.price_levels) > 1}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        return {own("factor", p.title): 1.0 for p in scenario.products}
+
+    def rungs(self, view: View) -> Floats:
+        factor = [self.params.get(own("factor", product.title), 1.0) for product in self.scenario.products]
+        reference = [product.reference_price for product in self.scenario.products]
+        return self.rung_of(view.drift * np.array(factor) * np.array(reference))
+
+
+class SellThrough(Merchant):
+    """Chases the sell-through curve: a product that sells behind its plan is marked down, one ahead is marked up.
+
+    The plan is to sell `target` of the stock in step with the customers expected. The gap between the share of the
+    owned units left and the plan's, in shares of the stock, is weighted by `gain`, and the more the fewer customers
+    are left (`urgency` 0: not at all, 1: in inverse proportion), around each product's own `base`. Whatever is sold,
+    each product's price comes down by its own `trend` of the ladder over the sale, and by its own `crowd` for each
+    doubling of traffic over what was expected.
+    """
+
+    name = "sell_through"
+    reads: ClassVar[tuple[str, ...]] = ("time_left", "on_hand")
+    # Below this share of customers a gap says nothing more about price: there is nobody left to react.
+    _FEWEST_LEFT: ClassVar[float] = 0.05
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return why_no_price(scenario) or super().applies(scenario)
+
+    @classmethod
+    def price_space(cls, scenario: Scenario) -> Space:
+        space: Space = {"gain": (0.0, 30.0), "target": (0.1, 1.2), "urgency": (0.0, 1.0), "lowest": (0.2, 1.0)}
+        each = {"base": (-0.5, 1.5), "trend": (-1.0, 1.0)}
+        if "traffic" in scenario.features:
+            each |= {"crowd": (-0.5, 0.5)}
+        return space | {own(name, p.title): bounds for name, bounds in each.items() for p in scenario.products}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        settings = {"gain": 1.0, "target": 0.9, "urgency": 0.5, "lowest": 1.0}
+        each = {"base": 0.4, "trend": 0.0, "crowd": 0.0}
+        return settings | {own(name, p.title): value for name, value in each.items() for p in scenario.products}
+
+    def rungs(self, view: View) -> Floats:
+        plan = 1.0 - self.params["target"] * (1.0 - view.customers_left)
+        gap = view.stock / np.maximum(view.owned, 1) - plan
+        weight = np.maximum(view.customers_left, self._FEWEST_LEFT) ** -self.params["urgency"]
+        share = self.per_product("base") + self.params["gain"] * gap * weight
+        share = share + self.per_product("trend") * (view.elapsed - 0.5)
+        if "traffic" in self.scenario.features:
+            # Traffic is read up to a fourfold; as far down it says the same with the opposite sign.
+            share = share + self.per_product("crowd") * np.log2(np.clip(view.traffic, 0.25, 4.0))
+        return np.clip(share, 0.0, self.params["lowest"]) * last_rung(self.scenario)
+
+
+class Clearance(Merchant):
+    """Holds the price, then clears what is left by stock cover.
+
+    Cover is the stock over what the customers still expected will buy at the pace so far. From `clear_from` of the
+    sale's time on, a product with more cover than `cover` is marked down from its own `hold` by `cut` of the ladder
+    for each doubling of the excess: under constant elasticity that is the price that sells so many times more.
+    """
+
+    name = "clearance"
+    reads: ClassVar[tuple[str, ...]] = ("time_left", "on_hand")
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return why_no_price(scenario) or super().applies(scenario)
+
+    @classmethod
+    def price_space(cls, scenario: Scenario) -> Space:
+        space: Space = {"clear_from": (0.0, 1.0), "cover": (0.2, 3.0), "cut": (0.0, 1.0)}
+        return space | {own("hold", p.title): (0.0, 1.0) for p in scenario.products}
+
+    @classmethod
+    def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
+        settings = {"clear_from": 0.6, "cover": 1.0, "cut": 0.3}
+        return settings | {own("hold", p.title): 0.4 for p in scenario.products}
+
+    def rungs(self, view: View) -> Floats:
+        still_wanted = view.sold / np.maximum(1.0 - view.customers_left, 1e-9) * view.customers_left
+        # Nothing sold, or nobody left: a cover beyond any price.
+        cover = np.clip(view.stock / np.maximum(still_wanted, 1e-9), 1e-9, 1e3)
+        excess = np.maximum(np.log2(cover / self.params["cover"]), 0.0) * (view.elapsed >= self.params["clear_from"])
+        return np.asarray((self.per_product("hold") + self.params["cut"] * excess) * last_rung(self.scenario))
+
+
+class SlumpCoupon(FixedPrice):
+    """Fixed prices, and the coupon when trade slumps.
+
+    It is shown while the customers expected in the coming tick, as busy as it has been of late, fall under
+    `slump_traffic` of the sale's average, or, where it is shown, the recent units per customer under
+    `slump_conversion`.
+    """
+
+    name = "slump_coupon"
+    reads: ClassVar[tuple[str, ...]] = ("time_left",)
+
+    @classmethod
+    def applies(cls, scenario: Scenario) -> str | None:
+        return "the scenario has no coupon" if scenario.coupon is None else super().applies(scenario)
+
+    @classmethod
+    def coupon_space(cls, scenario: Scenario) -> Space:
+        assert scenario.coupon is not None
+        space: Space = {"coupon_level": (0, len(scenario.coupon.depths) - 1), "slump_traffic": (0.0, 4.0)}
+        return space | ({"slump_conversion": (0.0, 1.0)} if "conversion" in scenario.features else {})
+
+    @classmethod
+    def coupon_defaults(cls) -> dict[str, float]:
+        return {"coupon_level": 1, "slump_traffic": 0.8, "slump_conversion": 0.2}
+
+    def _promote(self, view: View) -> npt.NDArray[np.int64]:
+        ticks = self.scenario.horizon_ticks
+        come = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        coming = come[np.minimum(view.tick, ticks - 1), None] * ticks
+        slump = view.traffic * coming < self.params["slump_traffic"]
+        if view.conversion is not None:
+            # Before the first customer there is no conversion to speak of.
+            slump |= (view.conversion < self.params["slump_conversion"]) & (view.tick[:, None] > 0)
+        return np.where(slump, int(self.params["coupon_level"]), 0)

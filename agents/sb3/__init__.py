@@ -1,0 +1,1 @@
+"""The learners of Stable-Baselines3 on wide batches of sales."""

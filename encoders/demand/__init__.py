@@ -1,0 +1,1 @@
+"""Demand models: tastes from text, logit and elasticities from a shop's records."""

@@ -1,0 +1,1 @@
+"""The reference world and the shipped populations."""

@@ -1,0 +1,1 @@
+"""Gymnasium environments of a sale: one at a time, and a native batch."""

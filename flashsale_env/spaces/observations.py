@@ -1,0 +1,117 @@
+"""The layout of the observation: which number means what.
+
+`layout["on_hand"]` is the slice of a feature; `layout.entries` names every single number with its unit and bounds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env.errors import unknown_name
+from flashsale_env.intents import INTENTS
+from flashsale_env.market.features import FEATURES
+from flashsale_env.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the observation; a `constant` one never changes, whatever is done (a product with one price)."""
+
+    index: int
+    feature: str
+    name: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+    constant: bool
+
+
+class Layout(Mapping[str, slice]):
+    """Feature name -> slice of the flat observation of a scenario.
+
+    >>> from flashsale_env import load_scenario
+    >>> Layout(load_scenario("gvr-periodic"))["on_hand"]
+    slice(2, 3, None)
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        titles = tuple(product.title for product in scenario.products)
+        ahead = [f"{title}, +{tick}" for title in titles for tick in range(scenario.lead_ticks)]
+        labels = {"sale": ("",), "product": titles, "product and tick": ahead, "intent": INTENTS}
+        self._slices: dict[str, slice] = {}
+        entries: list[Entry] = []
+        for name in scenario.features:
+            feature = FEATURES[name]
+            start = len(entries)
+            for k, label in enumerate(labels[feature.per]):
+                entries.append(
+                    Entry(
+                        len(entries),
+                        name,
+                        f"{name}[{label}]" if label else name,
+                        feature.unit,
+                        feature.low,
+                        feature.high,
+                        feature.meaning,
+                        _is_constant(scenario, name, k),
+                    )
+                )
+            self._slices[name] = slice(start, len(entries))
+        self.entries = tuple(entries)
+
+    @property
+    def size(self) -> int:
+        """Length of the observation."""
+        return len(self.entries)
+
+    @property
+    def low(self) -> npt.NDArray[np.float32]:
+        """(size,) lower bounds."""
+        return np.array([entry.low for entry in self.entries], np.float32)
+
+    @property
+    def high(self) -> npt.NDArray[np.float32]:
+        """(size,) upper bounds."""
+        return np.array([entry.high for entry in self.entries], np.float32)
+
+    def describe(self) -> str:
+        """The layout as a Markdown table, one line a feature."""
+        lines = ["| index | feature | for each | unit | bounds | meaning |", "|---|---|---|---|---|---|"]
+        for name, where in self._slices.items():
+            feature = FEATURES[name]
+            index = f"{where.start}-{where.stop - 1}" if where.stop - where.start > 1 else f"{where.start}"
+            lines.append(
+                f"| {index} | `{name}` | {feature.per} | {feature.unit} | [{feature.low:g}, {feature.high:g}] "
+                f"| {feature.meaning} |"
+            )
+        return "\n".join(lines)
+
+    def __getitem__(self, name: str) -> slice:
+        try:
+            return self._slices[name]
+        except KeyError:
+            raise KeyError(unknown_name("feature", name, self._slices)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slices
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slices)
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+
+def _is_constant(scenario: Scenario, feature: str, number: int) -> bool:
+    """Whether entry `number` of a feature that the scenario shows can never change."""
+    if feature in ("price", "reserve", "in_transit"):
+        product = scenario.products[number]
+        if feature == "price":
+            return len(product.price_levels) == 1 and not product.may_be_withheld
+        return len(product.order_levels) == 1 or (feature == "reserve" and product.reserve == 0)
+    if feature == "pipeline":
+        return len(scenario.products[number // scenario.lead_ticks].order_levels) == 1
+    return False
