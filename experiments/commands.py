@@ -269,7 +269,7 @@ def encode(
             )
             run.begin()
         else:
-            from flashsale_env.experiments.pictures import confusion
+            from flashsale_env.experiments.pages.pictures import confusion
 
             reader, demand = tune(texts, intents, encoder, cache=known, command=context.obj, progress=watched)
             population = population_from_texts(
@@ -753,9 +753,9 @@ def benchmark(
     as_json: Json = False,
 ) -> None:
     """Train and compare agents on common sales; an interrupted benchmark goes on when the command is run again."""
-    from flashsale_env.experiments.benchmark import check_engine, fingerprint, run_benchmark
-    from flashsale_env.experiments.benchmark_settings import load_benchmark
-    from flashsale_env.experiments.html_report import benchmark_table
+    from flashsale_env.experiments.benchmark.running import check_engine, fingerprint, run_benchmark
+    from flashsale_env.experiments.benchmark.settings import load_benchmark
+    from flashsale_env.experiments.pages.run_report import benchmark_table
     from flashsale_env.experiments.train import begin_or_continue
 
     check_engine(engine, workers, device)
@@ -805,7 +805,7 @@ def report(
     ] = False,
 ) -> None:
     """Make one self-contained HTML page of a benchmark or a training."""
-    from flashsale_env.experiments.html_report import as_markdown, write_report
+    from flashsale_env.experiments.pages.run_report import as_markdown, write_report
 
     if markdown:
         print(as_markdown(folder))
@@ -835,7 +835,7 @@ def sim2real(
 ) -> None:
     """Train in simulators learned from logs, evaluate in the reference world: what is lost, by size of the log."""
     from flashsale_env import load_population, load_scenario
-    from flashsale_env.experiments.sim2real import REFERENCE, Study, run_study
+    from flashsale_env.experiments.studies.sim2real import REFERENCE, Study, run_study
 
     sale = load_scenario(scenario)
     load_population(REFERENCE, [product.title for product in sale.products])  # the reference world sells them
@@ -890,7 +890,7 @@ def verify(
 ) -> int:
     """Hold the simulator to theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
     from flashsale_env.experiments.settings import parse_assignments
-    from flashsale_env.experiments.verify import FAIL, as_markdown, describe_anchors, run_verification
+    from flashsale_env.experiments.verify.running import FAIL, as_markdown, describe_anchors, run_verification
 
     if list_anchors:
         rows = describe_anchors()
@@ -952,7 +952,15 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from flashsale_env.experiments.bench import DEVICE, ENCODER, check_names, check_no_figures, run_bench, shown, write
+    from flashsale_env.experiments.bench.running import (
+        DEVICE,
+        ENCODER,
+        check_names,
+        check_no_figures,
+        run_bench,
+        shown,
+        write,
+    )
 
     check_names(names or ())
     if out is not None:
@@ -960,11 +968,11 @@ def bench(
     place = contextlib.nullcontext() if out is None else locked(out, context.obj)
     with place, progress_bar("measuring") as advance:
         if names == [ENCODER]:
-            from flashsale_env.experiments.bench_encoder import run_encoder_bench
+            from flashsale_env.experiments.bench.encoder import run_encoder_bench
 
             result = run_encoder_bench(repeats=repeats, progress=advance)
         elif names == [DEVICE]:
-            from flashsale_env.experiments.bench_device import run_device_bench
+            from flashsale_env.experiments.bench.device import run_device_bench
 
             result = run_device_bench(repeats, advance)
         else:

@@ -23,9 +23,10 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference
 from flashsale_env.encoders.world.building import ReferenceStudy, study_reference_world
-from flashsale_env.experiments import pictures, report
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
+from flashsale_env.experiments.pages import page as report
+from flashsale_env.experiments.pages import pictures
 from flashsale_env.experiments.runs import Run, versions, write_json
 from flashsale_env.experiments.settings import DemoSettings
 from flashsale_env.experiments.statistics import paired_difference

@@ -21,7 +21,7 @@ from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import POLICY
-from flashsale_env.experiments.pictures import learning_curve
+from flashsale_env.experiments.pages.pictures import learning_curve
 from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.files import write_atomically
 

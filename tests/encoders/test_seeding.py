@@ -13,7 +13,7 @@ from flashsale_env.encoders.text.intent import Encoding
 from flashsale_env.encoders.world import building
 from flashsale_env.encoders.world.reference import randomised_price_experiment
 from flashsale_env.encoders.world.seeding import log_seed
-from flashsale_env.experiments import sim2real
+from flashsale_env.experiments.studies import sim2real
 
 
 class Blind:

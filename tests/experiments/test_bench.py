@@ -9,7 +9,7 @@ import torch
 
 from flashsale_env import Simulator
 from flashsale_env.agents import FlashSaleVecEnv
-from flashsale_env.experiments import bench
+from flashsale_env.experiments.bench import running as bench
 
 RECORDS = Path(__file__).parent.parent.parent / "benchmarks"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flashsale_env.experiments import bench_device
+from flashsale_env.experiments.bench import device as bench_device
 
 
 def test_every_width_is_trained_and_a_missing_gpu_is_said():

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from flashsale_env.experiments import bench_encoder
-from flashsale_env.experiments.bench import as_json
+from flashsale_env.experiments.bench import encoder as bench_encoder
+from flashsale_env.experiments.bench.running import as_json
 
 
 def test_texts_are_distinct_so_that_reading_repeats_once_gains_nothing():

@@ -18,9 +18,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from flashsale_env import agents
-from flashsale_env.experiments import benchmark
-from flashsale_env.experiments.benchmark import FIGURES, Unit, average_costs, check_engine, units_of
-from flashsale_env.experiments.benchmark_settings import LONG_RUN, Problem, Row, load_benchmark
+from flashsale_env.experiments.benchmark import running as benchmark
+from flashsale_env.experiments.benchmark.running import FIGURES, Unit, average_costs, check_engine, units_of
+from flashsale_env.experiments.benchmark.settings import LONG_RUN, Problem, Row, load_benchmark
 from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.experiments.statistics import crossed_interval
 from tests.experiments.conftest import ask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flashsale_env import Population, agents, load_population, load_scenario
-from flashsale_env.experiments.benchmark_settings import BENCHMARKS, SHUFFLED, TRUE, Row, load_benchmark
+from flashsale_env.experiments.benchmark.settings import BENCHMARKS, SHUFFLED, TRUE, Row, load_benchmark
 
 SMALL = """
 description = "small"

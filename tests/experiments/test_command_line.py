@@ -188,7 +188,7 @@ def test_verify_prints_anchors_with_verdicts(flashsale):
 
 def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, monkeypatch):
     """Every agent sells one unit too many for its price."""
-    from flashsale_env.experiments import anchors
+    from flashsale_env.experiments.verify import anchors
 
     right = anchors.mean_of
     monkeypatch.setattr(anchors, "mean_of", lambda name, expected, values, **k: right(name, expected, values + 1, **k))
@@ -198,7 +198,7 @@ def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, m
 
 
 def test_verify_lists_its_anchors(flashsale):
-    from flashsale_env.experiments.anchors import ANCHORS
+    from flashsale_env.experiments.verify.anchors import ANCHORS
 
     assert [row["name"] for row in flashsale("verify", "--list", "--json").json] == list(ANCHORS)
     assert "n=10, rho=10.0" in flashsale("verify", "--list").out

@@ -6,7 +6,8 @@ import pytest
 from flashsale_env import agents
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.experiments import pictures, train
+from flashsale_env.experiments import train
+from flashsale_env.experiments.pages import pictures
 
 SALES = 40  # of a validation; the curves of many sales look right on whatever sales they are drawn
 

@@ -7,8 +7,8 @@ import pytest
 
 from flashsale_env import agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.experiments import reference_policy
 from flashsale_env.experiments.evaluate import find_agent
+from flashsale_env.experiments.studies import reference_policy
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_published_policy_is_loaded_by_name_and_plays_what_was_trained(publish
 
 def test_its_card_tells_command_customers_and_figures(published):
     card = json.loads((published[1] / agents.REFERENCE_CARD).read_text())
-    assert card["command"].startswith("python -m flashsale_env.experiments.reference_policy --run")
+    assert card["command"].startswith("python -m flashsale_env.experiments.studies.reference_policy --run")
     assert card["training_run"] == 3
     assert card["test_sales"] == 32
     assert set(card["figures"]) == {"ppo", *reference_policy.OPPONENTS}

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from flashsale_env.agents import AGENTS
-from flashsale_env.experiments.html_report import PAGE, benchmark_table, overview_table
+from flashsale_env.experiments.pages.run_report import PAGE, benchmark_table, overview_table
 from flashsale_env.experiments.runs import CONFIG
 from tests.experiments.conftest import ask
 

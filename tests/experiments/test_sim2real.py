@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flashsale_env.experiments.pictures import transfer_gap
-from flashsale_env.experiments.sim2real import Study, _row
+from flashsale_env.experiments.pages.pictures import transfer_gap
+from flashsale_env.experiments.studies.sim2real import Study, _row
 
 
 def test_the_gap_is_paired_and_its_interval_is_over_the_runs():

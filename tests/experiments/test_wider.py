@@ -7,9 +7,9 @@ import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents import make
-from flashsale_env.experiments import wider
 from flashsale_env.experiments.display import progress_bar
-from flashsale_env.experiments.wider import Study, compare, inherited, places, run_study
+from flashsale_env.experiments.studies import wider
+from flashsale_env.experiments.studies.wider import Study, compare, inherited, places, run_study
 
 SMALL = {"num_envs": 16, "batch_size": 120, "validation_sales": 16, "net_arch": (8,), "adviser": "sell_through"}
 

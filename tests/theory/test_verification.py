@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flashsale_env.experiments import verify
-from flashsale_env.experiments.anchors import ANCHORS, Measurement, law_of, mean_of
-from flashsale_env.experiments.verify import FAIL, FALSE_ALARM, PASS, as_markdown, judge, run_verification
+from flashsale_env.experiments.verify import running as verify
+from flashsale_env.experiments.verify.anchors import ANCHORS, Measurement, law_of, mean_of
+from flashsale_env.experiments.verify.running import FAIL, FALSE_ALARM, PASS, as_markdown, judge, run_verification
 
 SALES = 4_000
 EXPECTED = {  # computed in two independent ways, to six digits

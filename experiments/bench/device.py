@@ -16,7 +16,15 @@ from typing import Any
 import torch
 
 from flashsale_env import agents
-from flashsale_env.experiments.bench import Row, as_rows, describe_machine, make_row, ratio_row, ratios_of, system_load
+from flashsale_env.experiments.bench.running import (
+    Row,
+    as_rows,
+    describe_machine,
+    make_row,
+    ratio_row,
+    ratios_of,
+    system_load,
+)
 
 COMMAND = "flashsale bench device"
 

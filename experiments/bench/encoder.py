@@ -25,7 +25,7 @@ from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.inference import PRECISIONS, Reader, available_precisions, fastest_precision
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.experiments.bench import (
+from flashsale_env.experiments.bench.running import (
     Row,
     alternate,
     as_rows,

@@ -34,7 +34,7 @@ from flashsale_env.experiments.settings import read_shipped
 from flashsale_env.theory.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
 
 BENCHMARKS: dict[str, Path] = {
-    path.stem: path for path in sorted((Path(__file__).parent / "configs" / "benchmarks").glob("*.toml"))
+    path.stem: path for path in sorted((Path(__file__).parent.parent / "configs" / "benchmarks").glob("*.toml"))
 }
 
 SALES, EXACT, LONG_RUN = "sales", "exact", "long_run"

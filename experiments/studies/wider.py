@@ -1,7 +1,7 @@
 """A policy trained on few products, in a sale of many: what weights shared across products gain.
 
-    python -m flashsale_env.experiments.wider --out DIR --seeds 2
-    python -m flashsale_env.experiments.wider --out DIR --sales 12288 --sales 49152      at two budgets of training
+    python -m flashsale_env.experiments.studies.wider --out DIR --seeds 2
+    python -m flashsale_env.experiments.studies.wider --out DIR --sales 12288 --sales 49152   two budgets of training
 
 Owns    the study: the policies "per_product" and "merchant" trained on `standard` with the same budget; the first one,
         without further training, among variants of the same products; and both trained there from the beginning.
@@ -217,7 +217,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what sharing weights across products gains, and whether it carries over to more products."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.experiments.wider", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flashsale_env.experiments.studies.wider", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--scenario", default="standard")
     parser.add_argument("--copies", type=int, default=Study.copies, help="variants of each product")
@@ -227,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args(arguments)
     command = shlex.join(
-        ["python", "-m", "flashsale_env.experiments.wider", *(sys.argv[1:] if arguments is None else arguments)]
+        ["python", "-m", "flashsale_env.experiments.studies.wider", *(sys.argv[1:] if arguments is None else arguments)]
     )
     try:
         scenario = load_scenario(options.scenario)

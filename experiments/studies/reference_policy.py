@@ -2,8 +2,8 @@
 
 Owns    training it, its figures, and the folder `agents/trained/NAME` that `agents.load(NAME)` reads.
 
-    python -m flashsale_env.experiments.reference_policy             trains it again and replaces it
-    python -m flashsale_env.experiments.reference_policy --run DIR   takes the policy of a finished training
+    python -m flashsale_env.experiments.studies.reference_policy             trains it again and replaces it
+    python -m flashsale_env.experiments.studies.reference_policy --run DIR   takes the policy of a finished training
 """
 
 import argparse
@@ -59,7 +59,7 @@ def publish(agent: Any, *, command: str, out: Path, sales: int = TEST_SALES) -> 
 def main(arguments: list[str] | None = None) -> None:
     """Train the reference policy, measure it, and put it where `agents.load` finds it."""
     parser = argparse.ArgumentParser(
-        prog="python -m flashsale_env.experiments.reference_policy", description=main.__doc__
+        prog="python -m flashsale_env.experiments.studies.reference_policy", description=main.__doc__
     )
     parser.add_argument("--seed", type=int, default=0, help="number of the training run (default 0)")
     parser.add_argument("--run", type=Path, metavar="DIR", help="a finished training, instead of one more")
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sales", type=int, default=TEST_SALES, help="test sales of its figures")
     given = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(given)
-    command = shlex.join(["python", "-m", "flashsale_env.experiments.reference_policy", *given])
+    command = shlex.join(["python", "-m", "flashsale_env.experiments.studies.reference_policy", *given])
     if options.run is not None:
         agent = agents.load(policy_folder(options.run), SCENARIO, device="cpu")
     else:

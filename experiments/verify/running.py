@@ -20,7 +20,7 @@ import numpy as np
 from scipy import stats
 
 from flashsale_env.errors import unknown_name
-from flashsale_env.experiments.anchors import ANCHORS, Anchor, Measurement
+from flashsale_env.experiments.verify.anchors import ANCHORS, Anchor, Measurement
 
 FALSE_ALARM = 0.01
 # Samples beside the common value from which on the normal law holds: a count of 400 has a skewness of a twentieth, and

@@ -47,8 +47,7 @@ from flashsale_env.agents.own import as_player
 from flashsale_env.agents.play import Plays, play, trace
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
-from flashsale_env.experiments.anchors import WARM_UP
-from flashsale_env.experiments.benchmark_settings import (
+from flashsale_env.experiments.benchmark.settings import (
     DUAL,
     EXACT,
     LONG_RUN,
@@ -60,7 +59,7 @@ from flashsale_env.experiments.benchmark_settings import (
     slug,
 )
 from flashsale_env.experiments.evaluate import POLICY, REPORTED, find_agent, identity, is_from_outside
-from flashsale_env.experiments.pictures import one_sale
+from flashsale_env.experiments.pages.pictures import one_sale
 from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, versions, write_json
 from flashsale_env.experiments.statistics import (
     Interval,
@@ -71,6 +70,7 @@ from flashsale_env.experiments.statistics import (
     ratio_interval,
 )
 from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
+from flashsale_env.experiments.verify.anchors import WARM_UP
 from flashsale_env.files import write_atomically
 from flashsale_env.market.rewards import HOLDING, ORDERING
 from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound

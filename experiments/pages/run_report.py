@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 from flashsale_env import agents, load_population, load_scenario
 from flashsale_env.agents.play import trace
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.experiments.benchmark import AGENTS, RESULT, SALE_PICTURE, TRAINING
-from flashsale_env.experiments.benchmark_settings import slug
+from flashsale_env.experiments.benchmark.running import AGENTS, RESULT, SALE_PICTURE, TRAINING
+from flashsale_env.experiments.benchmark.settings import slug
 from flashsale_env.experiments.evaluate import POLICY, find_agent
-from flashsale_env.experiments.pictures import COLOURS, DPI, one_sale
-from flashsale_env.experiments.report import document, figure, table
+from flashsale_env.experiments.pages.page import document, figure, table
+from flashsale_env.experiments.pages.pictures import COLOURS, DPI, one_sale
 from flashsale_env.experiments.runs import held, read_config
 from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically

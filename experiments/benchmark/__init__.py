@@ -1,0 +1,1 @@
+"""Policies compared on common customers, with intervals over runs and sales."""

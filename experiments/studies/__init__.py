@@ -1,0 +1,1 @@
+"""Studies that answer one question each, with figures that the documentation quotes."""
