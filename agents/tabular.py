@@ -16,7 +16,6 @@ import dataclasses
 import itertools
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
-import flashsale_env
 from flashsale_env import Population, Scenario, Simulator, UnitReader, load_scenario
 from flashsale_env.agents.base import (
     CARD,
@@ -46,6 +44,7 @@ from flashsale_env.agents.seeding import MOST_SALES, check_run, split_seeds, val
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import sha256, write_atomically
 from flashsale_env.tables import check_fields
+from flashsale_env.versions import versions
 
 if TYPE_CHECKING:
     from typing import Self
@@ -261,7 +260,7 @@ class Tabular(Agent):
             "settings": dataclasses.asdict(self.settings),
             "cells": list(self._grid.shape),
             "actions": self._actions,
-            "versions": _versions(),
+            "versions": versions(),
         }
         write_atomically(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False).encode())
         return folder
@@ -421,7 +420,7 @@ class _Training:
             "seconds": self._elapsed(),
             "checkpoint": name,
             "curve": self.curve,
-            "versions": _versions(),
+            "versions": versions(),
         }
         write_atomically(folder / TRAINING, json.dumps(state, indent=2, ensure_ascii=False).encode())
         for old in folder.glob("checkpoint-*.safetensors"):
@@ -501,11 +500,3 @@ def _read_tensors(path: Path, like: dict[str, npt.NDArray[Any]]) -> dict[str, np
     if found != wanted:
         raise ValueError(f"{path} must hold {wanted}, got {found}.")
     return tensors
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "flashsale_env": flashsale_env.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

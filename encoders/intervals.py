@@ -8,22 +8,12 @@ intent mix of its own. Clustered by voice alone, an interval is about other voic
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
+from flashsale_env.intervals import CONFIDENCE, Interval
 
 
 def clustered_ratio(

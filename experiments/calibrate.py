@@ -14,7 +14,6 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +44,10 @@ from flashsale_env.encoders.demand.transactions import (
 )
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.display import progress_bar
-from flashsale_env.experiments.runs import versions, write_json
+from flashsale_env.experiments.runs import write_json
 from flashsale_env.experiments.toml_writer import scenario_toml
 from flashsale_env.files import write_atomically
+from flashsale_env.versions import versions
 
 # Grocers' cost of goods is about 70 % of sales; other trades must say theirs.
 COST_SHARE = 0.70
@@ -279,7 +279,7 @@ def calibrate(
                 "unit": "a customer buys one unit of one product of a category, or nothing",
             },
             "products": _products(market, scenario),
-            "versions": versions() | {name: metadata.version(name) for name in packages},
+            "versions": versions(*packages),
         }
         advance(2, 2)
     return Calibration(scenario, population, found, card)

@@ -27,12 +27,13 @@ from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
 from flashsale_env.experiments.pages import page as report
 from flashsale_env.experiments.pages import pictures
-from flashsale_env.experiments.runs import Run, versions, write_json
+from flashsale_env.experiments.runs import Run, write_json
 from flashsale_env.experiments.settings import DemoSettings
 from flashsale_env.experiments.statistics import paired_difference
 from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
 from flashsale_env.experiments.tuning import tune
 from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
+from flashsale_env.versions import versions
 
 LEARNER = "ppo"
 RESULT = "result.json"

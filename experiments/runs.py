@@ -13,7 +13,6 @@ import contextlib
 import errno
 import json
 import os
-import platform
 import socket
 import sys
 import threading
@@ -21,12 +20,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from flashsale_env.experiments.display import notice
 from flashsale_env.files import TEMPORARY, is_recorded, note, recorded, write_atomically
+from flashsale_env.versions import versions
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,30 +37,6 @@ FORMAT = "flashsale_env run 1"
 _HEAD = f"{FORMAT}: the files of this run, one a line. --overwrite removes these and no others."
 _SHOWN = 5  # foreign files that are named
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-_DISTRIBUTIONS = (
-    "flashsale-env",
-    "numpy",
-    "scipy",
-    "pandas",
-    "numba",
-    "gymnasium",
-    "torch",
-    "stable-baselines3",
-    "transformers",
-    "peft",
-    "scikit-learn",
-)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what figures depend on, as far as it is installed."""
-    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 class FolderInUse(OSError):

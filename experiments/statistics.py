@@ -7,27 +7,12 @@ Units   those of the values.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with the interval that covers the true one in `CONFIDENCE` of all repetitions."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the sign of the true mean is clear."""
-        return self.low > 0 or self.high < 0
+from flashsale_env.intervals import CONFIDENCE, Interval
 
 
 def mean_interval(values: npt.ArrayLike) -> Interval:

@@ -75,7 +75,6 @@ from flashsale_env.agents.sb3.training import (
     own_randomness,
     read_training,
     read_zip,
-    versions,
     zipped,
 )
 from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
@@ -84,6 +83,7 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.files import sha256, write_atomically
 from flashsale_env.population import HOMOGENEOUS
 from flashsale_env.spaces.masks import ActionMasks
+from flashsale_env.versions import versions
 
 if TYPE_CHECKING:
     from typing import Self

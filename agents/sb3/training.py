@@ -10,7 +10,6 @@ interrupted training, resumed, the same as an uninterrupted one.
 
 import io
 import json
-import platform
 import random
 import threading
 import time
@@ -22,8 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-import sb3_contrib
-import stable_baselines3
 import torch
 from gymnasium import spaces
 from safetensors import SafetensorError
@@ -36,12 +33,12 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-import flashsale_env
 from flashsale_env.agents.play import play
 from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.files import write_atomically
 from flashsale_env.spaces.masks import ActionMasks
+from flashsale_env.versions import versions
 
 if TYPE_CHECKING:
     from flashsale_env.agents.sb3.learners import SB3Agent
@@ -399,15 +396,3 @@ def own_randomness(seed: int) -> Iterator[None]:
 def mixed_seed(seed: int, part: int) -> int:
     """A 32-bit seed of one part of one run, unlike that of any neighbour."""
     return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
-
-
-def versions() -> dict[str, str]:
-    """Of everything that a result may depend on."""
-    return {
-        "flashsale_env": flashsale_env.__version__,
-        "stable_baselines3": stable_baselines3.__version__,
-        "sb3_contrib": sb3_contrib.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

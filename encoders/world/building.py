@@ -12,12 +12,10 @@ the encoder nor the demand model has seen.
 """
 
 import argparse
-import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +38,7 @@ from flashsale_env.encoders.world.reference import (
     willingness_class,
 )
 from flashsale_env.encoders.world.seeding import log_seed
+from flashsale_env.versions import versions
 
 DEMAND_FOLDER = Path(__file__).parent.parent / "data" / "default"
 POPULATION_FOLDER = Path(__file__).parent.parent.parent / "flashsale_env" / "data"
@@ -381,12 +380,6 @@ def intent_population(
             "versions": versions(),
         },
     )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the figures depend on."""
-    names = ("numpy", "numba", "torch", "transformers", "peft", "scikit-learn", "flashsale-env")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
 def told(messages: Sequence[Message], products: Sequence[Product]) -> Reading:

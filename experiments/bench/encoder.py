@@ -14,7 +14,6 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from flashsale_env.experiments.bench.running import (
     ratios_of,
     system_load,
 )
+from flashsale_env.versions import versions
 
 COMMAND = "flashsale bench encoder"
 
@@ -121,7 +121,7 @@ def run_encoder_bench(
             "load_before": load,
             "load_after": system_load(),
         },
-        "versions": _versions(),
+        "versions": versions("tokenizers", "sentence-transformers"),
         "rows": rows,
         "ratios": ratios_of(rows),
     }
@@ -243,11 +243,3 @@ def _flags() -> list[str]:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     found = next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
     return [flag for flag in FLAGS if flag in found]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("flashsale-env", "torch", "transformers", "tokenizers", "sentence-transformers", "numpy"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

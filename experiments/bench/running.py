@@ -10,7 +10,6 @@ memory are measured in processes of their own.
 A new benchmark is one function and one line in `BENCHMARKS`; a new peer is one line in `PEERS`.
 """
 
-import contextlib
 import importlib.util
 import itertools
 import json
@@ -37,6 +36,7 @@ from flashsale_env import Simulator, environment_id
 from flashsale_env.core.streams import GUMBEL
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.versions import versions
 
 COMMAND = "flashsale bench --out benchmarks --overwrite"
 PAGE, FIGURES = "README.md", "results.json"
@@ -734,7 +734,7 @@ def run_bench(
         "repeats": repeats,
         "seconds": time.perf_counter() - begin,
         "machine": {**describe_machine(), "load_before": load, "load_after": system_load()},
-        "versions": _versions(),
+        "versions": versions("llvmlite", *dict.fromkeys(peer.distribution for peer in PEERS)),
         "rows": rows,
         "ratios": ratios_of(rows),
     }
@@ -769,15 +769,6 @@ def _cpu_model() -> str:
 def system_load() -> float | None:
     """Processes that ran or wanted to, mean of the last minute; near 1 is this benchmark itself."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _versions() -> dict[str, str]:
-    wanted = ["flashsale-env", "numpy", "numba", "llvmlite", "gymnasium", "stable-baselines3", "torch"]
-    found = {}
-    for name in [*wanted, *dict.fromkeys(peer.distribution for peer in PEERS)]:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 # --------------------------------------------------------------------------------------------------------------- a page

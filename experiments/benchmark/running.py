@@ -60,7 +60,7 @@ from flashsale_env.experiments.benchmark.settings import (
 )
 from flashsale_env.experiments.evaluate import POLICY, REPORTED, find_agent, identity, is_from_outside
 from flashsale_env.experiments.pages.pictures import one_sale
-from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, versions, write_json
+from flashsale_env.experiments.runs import Run, announce_part, held_as_part, read_config, write_json
 from flashsale_env.experiments.statistics import (
     Interval,
     crossed_interval,
@@ -74,6 +74,7 @@ from flashsale_env.experiments.verify.anchors import WARM_UP
 from flashsale_env.files import write_atomically
 from flashsale_env.market.rewards import HOLDING, ORDERING
 from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
+from flashsale_env.versions import versions
 
 RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"
 AGENTS, BOUND, TUNED = "agents", "bound", "tuned"  # folders of a problem
