@@ -135,6 +135,7 @@ def trace(
     player = as_player(agent, played)
     simulator = Simulator(played, population, sales=1, actions=player.encoding, threads=1)
     sale = simulator.sales[0]
+    has_coupon = simulator.scenario.coupon is not None
     observation = simulator.open(np.array([seed], np.uint64), np.zeros(1, np.int64))
     rows: dict[str, list[Any]] = {
         name: []
@@ -151,7 +152,7 @@ def trace(
         action, state = player.predict(observation, state, np.array([tick == 0]), deterministic)
         observation, rewards, terms = simulator.advance(action)
         rows["price"].append(sale["price"].copy())
-        rows["coupon_depth"].append(float(sale["coupon_depth"]))
+        rows["coupon_depth"].append(float(sale["coupon"]["depth"]) if has_coupon else 0.0)
         rows["sold"].append(sale["tick_sold"].copy())
         rows["ordered"].append(sale["ordered"] - ordered)
         rows["customers"].append(int(sale["tick_customers"]))

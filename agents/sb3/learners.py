@@ -380,7 +380,7 @@ class SB3Agent(Agent):
             advice, _ = self._adviser.predict(observations)
         else:  # the middle of the prices, no orders, no coupon
             advice = np.full((len(observations), len(self._box.names)), -1.0, np.float32)
-            advice[:, self._box.price_columns] = 0.0
+            advice[:, self._box.columns("price")] = 0.0
         return np.concatenate([observations, advice], axis=1)
 
     def _measure_features(self, venv: AdvisedSales) -> None:
@@ -463,7 +463,7 @@ class OnPolicyAgent(SB3Agent):
     def _log_stds(self) -> npt.NDArray[np.float64]:
         """(C,) of the first noise."""
         log_stds = np.full(len(self._box.names), self.settings.log_std)
-        log_stds[self._box.order_columns] = self.settings.log_std_orders
+        log_stds[self._box.columns("order")] = self.settings.log_std_orders
         return log_stds
 
     @property
