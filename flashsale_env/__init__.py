@@ -1,11 +1,11 @@
-"""A Gymnasium flash sale with customers who come from sentences.
+"""A Gymnasium environment of flash sales whose customers are sentences, read by a BERT intent encoder.
 
     import gymnasium as gym, flashsale_env as fs
     env = gym.make(fs.environment_id("standard"))
     venv = gym.make_vec(fs.environment_id("standard"), num_envs=1024)
 
 The tables (`SCENARIOS`, `MECHANISMS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTIONS`, `DECISIONS`, `FEATURES`,
-`REWARD_TERMS`, `METRICS`) list what there is.
+`REWARD_TERMS`, `METRICS`) list all parts by name.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ register_environments()
 
 
 def __getattr__(name: str) -> Any:
-    """The batch needs a newer Gymnasium than a single sale does, so it is imported when it is asked for."""
+    """Import the batch on first use: it needs a newer Gymnasium than a single sale does."""
     if name == "FlashSaleVectorEnv":
         from flashsale_env.envs.vector import FlashSaleVectorEnv
 

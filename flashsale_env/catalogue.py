@@ -1,4 +1,4 @@
-"""Products: what is sold, at which prices, at which costs, from which stock.
+"""Products: prices, costs, stock, and what customers see of them.
 
 Units   prices, costs and values in the scenario's currency per unit; stock in units.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
 
-# Far beyond any taste, and single precision still tells logits a sixteenth apart.
+# Far beyond any taste; single precision still resolves a sixteenth of a logit there.
 _MOST_UTILITY = 1e6
 # Far beyond any shop; sums over products stay exact in 64 bits.
 _MOST_UNITS = 10**12
@@ -21,22 +21,25 @@ class Product(Part):
     """One product of a sale.
 
     Args:
-        title: what customers call it; a population knows products by title.
-        price_levels: the prices that may be shown, highest first; the first one is the list price.
-        initial_stock: units on hand when the sale opens, bought before it.
-        unit_cost: what one unit costs the shop.
+        title: its name; populations refer to products by title.
+        price_levels: the possible prices, highest first; the first one is the list price.
+        initial_stock: units on hand at the start of the sale, bought before it.
+        unit_cost: cost of one unit to the shop.
         salvage_value: worth of a leftover unit at the close.
         holding_cost: per unit on hand and hour.
         reserve: units that can be ordered during the sale.
-        order_levels: units that one order may bring, rising from 0; (0,) where nothing can be ordered.
-        storage: most units on hand and on their way together, an order is cut to it; 0 for no limit.
-        may_be_withheld: whether the product need not be offered: one more price level, after the lowest price.
-        lost_sale_penalty: goodwill lost with a customer who wanted this product, found it gone and bought nothing; it
-            is wanted at the price that was asked when its last unit went.
-        reference_price: price at which a taste's price sensitivity is stated; the list price unless given.
+        order_levels: possible order sizes in units, rising from 0; (0,) if the product cannot be ordered.
+        storage: most units on hand and inbound together; orders are cut to it. 0 for no limit.
+        may_be_withheld: whether the shop may withhold the product: one more price level, after the lowest price.
+        lost_sale_penalty: goodwill lost per lost sale, currency: a customer wanted this product at the price of its
+            last unit, found it out of stock and bought nothing.
+        reference_price: unit of the price sensitivity (logits per reference price); the list price by default.
         quality: logits added to every voice's relevance.
-        nest: products with the same word here are closer substitutes, under nested choice.
-        noun: the phrase that messages use for it, e.g. "air fryer"; "" where no message mentions it.
+        nest: name of its nest; products of one nest are closer substitutes, under nested choice.
+        noun: its phrase in messages, e.g. "air fryer"; "" if no message mentions it.
+
+    Raises:
+        ValueError: a value is out of range or does not fit another one; the message names the product and the field.
     """
 
     title: str = field(metadata=example("air fryer"))
@@ -108,7 +111,7 @@ class Product(Part):
         return f"product {self.title!r}: "
 
     def idle(self, scenario: Any) -> Iterator[str]:
-        """What of the product does nothing in the scenario; its supply, its taste and its nest are looked at."""
+        """A sentence for each setting of supply, quality or nest without effect in the scenario, see `Part.idle`."""
         where, supply = self._where, scenario.replenishment
         if self.reserve and supply is None:
             yield (
@@ -145,7 +148,7 @@ class Product(Part):
 
     @property
     def can_be_ordered(self) -> bool:
-        """Whether there is an order to decide on."""
+        """Whether the shop can order the product."""
         return len(self.order_levels) > 1
 
     @property

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, known by their hash, and whoever keeps a list of them.
+"""Atomic writes, file hashes, and a hook that records written files.
 
-Every file that the project writes goes through `write_atomically`, so that nothing has to remember to enter what it
-writes in a list: whoever keeps one listens with `recorded`.
+Every file of the project is written by `write_atomically`. A writer therefore maintains no list of its files: a
+manifest subscribes with `recorded`.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# What a kill in the middle of a write leaves beside `NAME`: `.NAME.RANDOM.part`.
+# A process killed in mid-write leaves `.NAME.RANDOM.part` beside `NAME`.
 TEMPORARY = ".part"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
-# Of the whole process rather than of a context: a thread inherits no context, and writes into the same folder.
+# Global to the process, not a context variable: threads inherit no context and write into the same folders.
 _recorders: dict[Path, Callable[[Path], bool]] = {}
 
 
@@ -26,15 +26,15 @@ def recorded(folder: Path, record: Callable[[Path], bool]) -> Iterator[None]:
 
     Args:
         folder: whose files, at any depth.
-        record: told the absolute path; True where it took note of it. If not, or where a folder inside this one has a
-            recorder of its own that did, the next folder further out is asked.
+        record: called with the absolute path; returns whether it recorded the file. Recorders of inner folders come
+            first; a file passes to the next outer folder until one returns True.
 
     Raises:
-        ValueError: the folder has a recorder already.
+        ValueError: the folder already has a recorder.
     """
     home = folder.resolve()
     if home in _recorders:
-        raise ValueError(f"{home} is recorded already.")
+        raise ValueError(f"{home} already has a recorder.")
     _recorders[home] = record
     try:
         yield
@@ -43,12 +43,12 @@ def recorded(folder: Path, record: Callable[[Path], bool]) -> Iterator[None]:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Whether somebody keeps a list of the files of this very folder."""
+    """Whether this very folder has a recorder."""
     return folder.resolve() in _recorders
 
 
 def note(path: Path) -> None:
-    """Tell the innermost recorder of a file that is going to be written, here or by another process."""
+    """Announce a file about to be written, here or by another process, to the innermost recorder that accepts it."""
     path = path.parent.resolve() / path.name
     for folder in path.parents:
         record = _recorders.get(folder)
@@ -57,11 +57,10 @@ def note(path: Path) -> None:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write beside the target and rename, so that a full disk or a kill leaves the old file or the new one.
+    """Write beside the target, then rename: a full disk or a kill leaves either the old file or the new one.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the error names the target, and nothing is left
-            behind.
+        OSError: the disk is full or the folder is not writable. The error names the target; no temporary file is left.
     """
     path = Path(path)
     note(path)
@@ -78,18 +77,18 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        # What the system says names the temporary file, or none at all where the disk is full.
+        # The system's own error names the temporary file, or no file at all when the disk is full.
         remedy = ": free some space, or write elsewhere" if error.errno in _FULL else ""
         raise OSError(error.errno, f"{error.strerror}{remedy}", str(path)) from error
 
 
 def sha256(content: bytes) -> str:
-    """Hash of a file's content."""
+    """SHA-256 of a file's content, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hash of a file of any size; `hashlib.file_digest` is not in Python 3.10."""
+    """SHA-256 of a file of any size, hexadecimal; Python 3.10 lacks `hashlib.file_digest`."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while chunk := file.read(1 << 20):

@@ -1,15 +1,16 @@
-"""A wider sale: every product becomes several variants of itself, at demand, stock and prices that stay comparable.
+"""Wider assortments: each product is split into several variants with comparable demand, stock and prices.
 
 Owns    the map (scenario, population, copies, seed) -> scenario and population of the wider sale.
 Axes    M products before, M·copies after; the variants of one product stand side by side.
 Units   prices in the scenario's currency; utility in logits.
 
-A policy that is meant for any number of products needs a sale in which only that number has changed. Of a product's
-customers, each variant takes its own share, the same for every voice, and together they take what the product took:
-at list price, and before any shock, a product of the narrow sale sells exactly as often as its variants do together.
+A policy for any number of products needs a test in which only that number changes. Each variant takes a fixed share of
+its product's customers, the same for every voice. At list price, and before shocks, the variants together sell exactly
+as often as the product did.
 
-What does change: the shop does not know the shares, so it stocks its variants evenly; every variant has its own shock
-of appeal, so a product's total varies less from sale to sale; counts are smaller, so a variant's sales tell less.
+Three things do change. The shop does not observe the shares, so it stocks the variants evenly. Each variant has its own
+appeal shock, so a product's total varies less from sale to sale. Counts are smaller, so the sales of one variant carry
+less information.
 """
 
 import dataclasses
@@ -23,46 +24,46 @@ from flashsale_env.market.stock import Replenishment
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
 
-# List prices of a product's variants differ by this standard deviation: colours and sizes of one article do, by a few
-# per cent.
+# Standard deviation of the log list price among variants: colours and sizes of one article differ by a few per cent.
 _PRICE_SD = 0.03
-# Standard deviation of the logarithm of a variant's share: the favourite of four sells about twice the last.
+# Standard deviation of the log share of a variant: the best seller of four sells about twice as much as the last.
 _APPEAL_SD = 0.3
 
 
 def variants(
     scenario: Scenario, population: Population, copies: int, seed: int = 0
 ) -> tuple[Scenario, Population, dict[str, str]]:
-    """The wider sale, its customers, and which product each variant is of.
+    """The wider sale, its customers, and the product behind each variant.
 
-    Prices, costs and penalties of a variant are its product's times one factor, so margins keep their shares. Opening
-    stock, reserve and storage are divided without a unit lost, levels of orders are divided and rounded, and so is the
-    fixed cost of an order: to order every variant of a product costs what it cost to order the product.
+    Prices, costs and penalties of a variant are those of its product times one factor, so relative margins stay.
+    Opening stock, reserve and storage are divided without losing a unit. Order levels are divided and rounded. The
+    fixed cost of an order is divided: ordering every variant of a product costs as much as ordering the product did.
 
     Args:
-        scenario, population: the sale before; they must know the same products.
+        scenario, population: the narrow sale; both have the same products.
         copies: variants of each product, at least 2.
-        seed: of the prices and of the shares.
+        seed: of the random prices and shares.
 
     Returns:
-        The scenario, named "NAME x COPIES"; the population, which must be handed to whatever plays the scenario; and
-        title of a variant -> title of its product.
+        The scenario, named "NAME x COPIES"; its population, which must be passed along wherever the scenario is played;
+        and title of a variant -> title of its product.
 
     Raises:
-        ValueError: fewer than two copies; a product has too few units for them; the customers choose by exponential
-            willingness to pay, under which a share of a product's demand is not a matter of relevance; the population
-            knows other products.
+        ValueError: fewer than two copies; too few units of a product; customers with exponential willingness to pay,
+            where relevance cannot set the share of a variant; or a population for other products.
     """
     if copies < 2:
         raise ValueError(f"copies must be at least 2, got {copies}.")
     if CHOICE_MODELS[scenario.choice.model] == EXPONENTIAL:
         raise ValueError(
             f"variants need a choice model with relevance, scenario {scenario.name!r} has 'exponential': each copy "
-            f"would bring willingness to pay of its own. Take choice.model 'mnl', 'nested' or 'mixed'."
+            f"would draw its own willingness to pay. Take choice.model 'mnl', 'nested' or 'mixed'."
         )
     titles = tuple(product.title for product in scenario.products)
     if population.products != titles:
-        raise ValueError(f"the population knows {list(population.products)}, the scenario sells {list(titles)}.")
+        raise ValueError(
+            f"the population was built for {list(population.products)}, the scenario sells {list(titles)}."
+        )
     rng = np.random.default_rng(seed)
     factors = np.exp(rng.normal(0.0, _PRICE_SD, (len(titles), copies)))
     shares = np.exp(rng.normal(0.0, _APPEAL_SD, (len(titles), copies)))
@@ -75,7 +76,7 @@ def variants(
     ]
     parents = [title for title in titles for _ in range(copies)]
     wide = {product.title: parent for product, parent in zip(products, parents, strict=True)}
-    # Inside a nest, utilities add up after division by its dissimilarity; without nests that is 1.
+    # u + d·ln(share) splits exp(u / d) by the shares; d is the dissimilarity of the nest, 1 without nests.
     relevance = np.repeat(population.relevance, copies, axis=1) + scenario.choice.dissimilarity * np.log(shares.ravel())
     return (
         scenario.replace(
@@ -94,15 +95,15 @@ def variants(
 
 
 def _variant(product: Product, number: int, copies: int, factor: float) -> Product:
-    """Variant `number` (from 0) of a product, its money scaled and its units divided."""
+    """Variant `number` (from 0) of a product: money times `factor`, units divided by `copies`."""
     counts = ("initial_stock", "reserve", "storage")
     units: dict[str, Any] = {name: _part(getattr(product, name), number, copies) for name in counts}
     if not any(units.values()):
         raise ValueError(
-            f"product {product.title!r} has too few units for {copies} variants: {product.initial_stock} at the "
-            f"opening and {product.reserve} in reserve. Ask for fewer copies."
+            f"product {product.title!r} has too few units for {copies} variants: {product.initial_stock} on hand "
+            f"and {product.reserve} in reserve. Take fewer copies."
         )
-    # An order of any variant brings a unit or more, as one of the product did; a variant without a share of the reserve
+    # Every order level of a variant is at least one unit, as for the product. A variant without a share of the reserve
     # cannot be ordered.
     levels = {0, *(max(1, round(level / copies)) for level in product.order_levels[1:])}
     if product.reserve and not units["reserve"]:
@@ -119,7 +120,7 @@ def _variant(product: Product, number: int, copies: int, factor: float) -> Produ
 
 
 def _part(units: int, number: int, copies: int) -> int:
-    """What variant `number` gets of the units; what cannot be divided goes to the first ones."""
+    """The units of variant `number`; the remainder of the division goes to the first variants, one each."""
     return units // copies + (number < units % copies)
 
 

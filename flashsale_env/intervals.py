@@ -1,4 +1,4 @@
-"""An estimate with its confidence interval: the one type that every study reports."""
+"""An estimate with its confidence interval: every study reports this type."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval, which covers the true value in a share `CONFIDENCE` of repetitions."""
+    """An estimate and its confidence interval at level `CONFIDENCE`.
+
+    Args:
+        mean: the point estimate, in the units of the quantity.
+        low, high: the ends of the interval.
+    """
 
     mean: float
     low: float
@@ -15,5 +20,5 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the sign of the true value is clear."""
+        """Whether the interval excludes 0: the sign of the estimate is significant at level `CONFIDENCE`."""
         return self.low > 0 or self.high < 0

@@ -1,13 +1,13 @@
-"""The customer bank: one row a voice, a sentence that a customer wrote and what follows from it.
+"""The customer bank: one row per voice, which is a sentence written by a customer and what follows from it.
 
 Owns    utterances, the encoder's probabilities, tastes, weights; saving and loading them.
-Leaves  how they came about to `encoders`, and how a voice chooses to `market.choice`.
+Leaves  their estimation to `encoders`, and the choice of a voice to `market.choice`.
 Axes    V voices, M products, I intents in the order of `INTENTS`.
 Units   utility in logits, the outside option at 0; price sensitivity in logits per reference price.
 
-What customers *do* comes from `latent_class` and the tastes; what a shop *sees* comes from `intent_probabilities`
-only. A folder holds three files: `tastes.safetensors`, `voices.json` and `card.json`; the card carries the hash of the
-other two, so a truncated or edited folder is refused.
+What customers *do* follows from `latent_class` and the tastes. What a shop *sees* follows from `intent_probabilities`
+only. A folder holds three files: `tastes.safetensors`, `voices.json` and `card.json`. The card carries the hashes of
+the other two, so a truncated or edited folder is refused.
 """
 
 import json
@@ -41,22 +41,22 @@ class Population:
     """A bank of voices.
 
     Args:
-        products: titles of the M products, in the order of the columns of `relevance`.
+        products: titles of the M products, in the column order of `relevance`.
         utterances: V sentences.
         languages: V language codes, e.g. "en".
-        intent_probabilities: (V, I) what the encoder reads, rows sum to 1; all that an agent may see.
+        intent_probabilities: (V, I) by the encoder; rows sum to 1. An agent sees nothing else of a voice.
         latent_class: (V,) index of the true intent, or of the encoder's best guess in a learned population.
         relevance: (V, M) utility of each product at price 0, logits.
-        price_sensitivity: (V,) logits lost per reference price, positive. At small purchase probabilities it is
-            the absolute own-price elasticity at the reference price.
-        coupon_affinity: (V,) probability to clip a coupon that is on offer.
-        weight: (V,) share of the voice inside the whole population, positive, any scale.
-        card: how it was made, by which command, measured how.
+        price_sensitivity: (V,) logits lost per reference price, positive. Where the purchase probability is small, it
+            is the absolute own-price elasticity at the reference price.
+        coupon_affinity: (V,) probability of clipping a coupon on offer.
+        weight: (V,) relative frequency of the voice, positive; any scale.
+        card: provenance: the command that built the population, and its measured quality.
 
-    Arrays of another width, e.g. float64, are kept as the types below, which are those that files hold.
+    Arrays of another width, e.g. float64, are converted to the types below, which are those of the files.
 
     Raises:
-        ValueError: shapes disagree, numbers are not finite or out of range, texts are no texts.
+        ValueError: shapes disagree, a number is not finite or out of range, or a text is of another type.
     """
 
     products: tuple[str, ...]
@@ -115,7 +115,7 @@ class Population:
 
     @classmethod
     def homogeneous(cls, products: Sequence[str]) -> "Population":
-        """One silent voice with price sensitivity 1: the customers of the textbook scenarios."""
+        """One voice without a text, with price sensitivity 1: the customers of the textbook scenarios."""
         return cls(
             products=tuple(products),
             utterances=("",),
@@ -130,7 +130,10 @@ class Population:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the population as safetensors and JSON; each file appears whole or not at all, the card last."""
+        """Write the population as safetensors and JSON and return the folder.
+
+        Each file appears whole or not at all. The card comes last, so an unfinished folder has none.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tastes = save_tensors(
@@ -167,7 +170,7 @@ class Population:
 
         Raises:
             FileNotFoundError: the folder or one of its files is missing.
-            ValueError: a file is truncated, edited or foreign.
+            ValueError: a file is truncated, was edited, or has another format.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -192,16 +195,18 @@ class Population:
 
 
 def load_population(name: "str | Path | Population", products: Sequence[str]) -> Population:
-    """A population by name ("learned", "reference", "homogeneous"), by folder, or as it is; checked for the products.
+    """A population by name, by folder, or as it is; its products are compared with those of the scenario.
+
+    Args:
+        name: one of `SHIPPED`, "homogeneous", the path of a folder, or a `Population`.
+        products: titles of the M products of the scenario, in its order.
 
     Raises:
-        ValueError: unknown name, or the population knows other products.
-        FileNotFoundError: a path that is not there.
+        ValueError: unknown name, or a population for other products.
+        FileNotFoundError: no folder at the path.
     """
     if not isinstance(name, str | os.PathLike | Population):
-        raise ValueError(
-            f"a population is given by name, by folder or as a Population, got {name!r}; e.g. {HOMOGENEOUS!r}."
-        )
+        raise ValueError(f"a population must be a name, a folder or a Population, got {name!r}; e.g. {HOMOGENEOUS!r}.")
     if isinstance(name, Population):
         population = name
     elif name == HOMOGENEOUS:
@@ -217,8 +222,9 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
         population = Population.load(name)
     if population.products != tuple(products):
         raise ValueError(
-            f"the population knows the products {list(population.products)}, the scenario sells {list(products)}: "
-            f"build one for this catalogue with `flashsale encode MESSAGES.csv --scenario SCENARIO --out DIR`."
+            f"the population was built for the products {list(population.products)}, the scenario sells "
+            f"{list(products)}: build one for this catalogue with "
+            f"`flashsale encode MESSAGES.csv --scenario SCENARIO --out DIR`."
         )
     return population
 
@@ -232,7 +238,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"population {folder}: {_CARD} is not valid JSON: {error}.") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else None
-        raise ValueError(f"population {folder}: {_CARD} must say format {FORMAT}, got {found!r}.")
+        raise ValueError(f"population {folder}: {_CARD} must have format {FORMAT}, got {found!r}.")
     if card.get("intents") != list(INTENTS):
         raise ValueError(f"population {folder}: made for intents {card.get('intents')}, want {list(INTENTS)}.")
     return card

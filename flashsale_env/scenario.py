@@ -1,11 +1,11 @@
-"""A scenario: everything that defines a sale except its customers' sentences.
+"""A scenario: everything that defines a sale except the sentences of its customers.
 
 Owns    the frozen `Scenario`, its checks as a whole, and strict loading from TOML.
 Leaves  each mechanism of the market to its file in `market`.
 Units   rates per minute; money in one currency; `tick_minutes` is the length of one decision period.
 
-Nothing is repaired in silence. A key that no part has is an error that names the nearest one, so that a typo never
-becomes a default; and a setting without effect in its scenario is refused, by the part that it belongs to.
+Nothing is repaired in silence. An unknown key is an error that names the nearest known one, so a typo never becomes a
+default. A setting without effect is refused by the part it belongs to.
 """
 
 import dataclasses
@@ -39,12 +39,12 @@ from flashsale_env.tables import as_declared, check_fields, example, from_table,
 _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 _CATALOGUE_FOLDER = Path(__file__).parent / "data"
 
-# Stock is observed in single precision, which tells whole units apart up to here.
+# Stock is observed in single precision, which represents whole units exactly up to here.
 _MOST_UNITS = 1 << 23
 _MOST_TICKS = 10**6
-# Every tick looks at every product's every tick of lead time.
+# Each tick scans the inbound units of every product for every tick of lead time.
 _MOST_PIPELINE = 10**10
-# Levels of all decisions, which are laid out as one rectangle of 8-byte numbers: 80 MB.
+# Levels of all decisions, stored as one rectangle of 8-byte numbers: 80 MB.
 _MOST_LEVELS = 10**7
 
 
@@ -53,20 +53,20 @@ class Scenario:
     """One kind of sale.
 
     Args:
-        name: what it is called in tables and environment ids.
-        version: of the scenario under its name, the v of its environment id; a change of behaviour is a new one.
+        name: its name in tables and environment ids.
+        version: the v of its environment id; every change of behaviour takes a new number.
         description: one line for `flashsale list`.
-        horizon_ticks: decision periods in a sale.
-        tick_minutes: length of one of them.
+        horizon_ticks: decision periods in a sale (T).
+        tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
         replenishment, coupon, targeted, messages: None switches the option off.
-        population: a shipped name, "homogeneous", or a folder; in a file, first looked for beside the file.
-        memory_minutes: time after which a recent event counts half in `conversion`, `traffic` and `intent_mean`.
-        observe: names of the features shown; () for all that apply, but those that are shown only when asked for.
+        population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
+        memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
+        observe: names of the features shown; () for all that apply, except those shown on request only.
 
     Raises:
-        ValueError: any value is out of range; the message names it.
+        ValueError: a value is out of range, has no effect, or does not fit another one; the message names it.
     """
 
     name: str = field(metadata=example("my sale"))
@@ -112,7 +112,7 @@ class Scenario:
 
     @property
     def sale_minutes(self) -> float:
-        """Length of the sale."""
+        """Length of the sale, minutes."""
         return self.horizon_ticks * self.tick_minutes
 
     @property
@@ -123,12 +123,12 @@ class Scenario:
 
     @property
     def most_traffic(self) -> float:
-        """The most customers that the shop can attract over those expected without any promotion."""
+        """Largest expected traffic that promotions can reach, relative to that without any promotion; at least 1."""
         return math.prod(entry.mechanism.most_traffic(self) for entry in MECHANISMS.values() if entry.present(self))
 
     @property
     def drift_per_tick(self) -> npt.NDArray[np.float64]:
-        """(T,) factor on willingness to pay in each tick."""
+        """(T,) factor on willingness to pay in each tick, by its phase."""
         phase = (np.arange(self.horizon_ticks) * len(self.choice.drift)) // self.horizon_ticks
         return np.asarray(self.choice.drift, np.float64)[phase]
 
@@ -137,15 +137,15 @@ class Scenario:
         """Ticks between an order and the first customers it serves."""
         if self.replenishment is None:
             return 0
-        # A lead of exactly k ticks must not become k + 1 by rounding of the division.
+        # A lead of exactly k ticks must not become k + 1 through rounding in the division.
         return math.ceil(self.replenishment.lead_minutes / self.tick_minutes - 1e-9)
 
     @property
     def stock_scale(self) -> npt.NDArray[np.int64]:
-        """(M,) units of each product that observed stock is a share of, see `units`.
+        """(M,) units of each product that observed stock is divided by, see `units`.
 
-        All units there are, opening stock and reserve; where orders draw on no reserve, the storage that they fill. A
-        storage beside a reserve is not asked: a limit that never binds changes nothing that is seen.
+        Opening stock + reserve; under unlimited supply, the storage. A storage beside a reserve does not enter: a limit
+        that never binds leaves the observation unchanged.
         """
         return np.array([self._all_units(product) for product in self.products], np.int64)
 
@@ -156,11 +156,14 @@ class Scenario:
 
     @property
     def opening_stock_cost(self) -> float:
-        """What the opening stock cost before the sale: sunk, so part of the profit and not of the reward."""
+        """Cost of the opening stock, currency. It is sunk, so it counts in the profit and not in the reward."""
         return sum(product.unit_cost * product.initial_stock for product in self.products)
 
     def replace(self, **changes: Any) -> "Scenario":
-        """A checked copy with some fields changed; new `horizon_ticks` keep the sale's minutes and change the tick.
+        """A checked copy with some fields changed. Changing `horizon_ticks` alone keeps the minutes of the sale.
+
+        Raises:
+            ValueError: an unknown field, or values that `Scenario` refuses.
 
         >>> load_scenario("gvr-periodic").replace(horizon_ticks=60).sale_minutes
         60.0
@@ -176,13 +179,13 @@ class Scenario:
         return dataclasses.replace(self, **changes)
 
     def check_customers(self, population: Population) -> None:
-        """Whether these customers can play in the scenario.
+        """Refuse customers with tastes that the choice model would ignore.
 
-        A setting without effect among them is a warning, not an error: customers are exchanged to compare them under
-        one scenario.
+        A setting without effect among these customers is a warning, not an error: studies compare populations under one
+        scenario.
 
         Raises:
-            ValueError: the choice model does not read a taste that they have.
+            ValueError: the population has relevance, and the choice model has no utilities.
         """
         if population.relevance.any() and not self.choice.knows_tastes:
             voice = int(population.relevance.any(axis=1).argmax())
@@ -196,7 +199,7 @@ class Scenario:
                 warnings.warn(sentence, stacklevel=3)
 
     def _parts(self) -> Iterator[Part]:
-        """Every part, products one by one; a field that holds tables is a part or is not asked (a test sees to it)."""
+        """Every part, products one by one. A test checks that every field with tables holds parts."""
         for entry in dataclasses.fields(self):
             value = getattr(self, entry.name)
             for part in value if isinstance(value, tuple) else (value,):
@@ -214,25 +217,27 @@ class Scenario:
             )
 
     def _check_size(self) -> None:
-        """What a sale lays out and plays must end within seconds; the arithmetic is in the message."""
+        """Refuse sales that would take more than seconds or gigabytes; the message shows the arithmetic."""
         if not 1 <= self.horizon_ticks <= _MOST_TICKS:
             remedy = ""
             if self.horizon_ticks > _MOST_TICKS:
                 remedy = (
-                    f": each is laid out and played, and so many are {24 * self.horizon_ticks / 1e9:.3g} GB of "
-                    f"schedule; {_MOST_TICKS:,} ticks of {self.sale_minutes / _MOST_TICKS:g} minutes are a sale as long"
+                    f": so many take {24 * self.horizon_ticks / 1e9:.3g} GB of schedule; a sale of the same length "
+                    f"has {_MOST_TICKS:,} ticks of {self.sale_minutes / _MOST_TICKS:g} minutes"
                 )
             raise ValueError(f"horizon_ticks must lie in 1..{_MOST_TICKS:,}, got {self.horizon_ticks}{remedy}.")
         if not math.isfinite(self.sale_minutes):
-            raise ValueError(f"tick_minutes {self.tick_minutes:g} times {self.horizon_ticks} ticks is no finite time.")
+            raise ValueError(
+                f"tick_minutes {self.tick_minutes:g} times {self.horizon_ticks} ticks is not a finite time."
+            )
         expected = self.arrivals.customers_per_minute * self.sale_minutes
         if expected > MOST_CUSTOMERS:
             raise ValueError(
                 f"arrivals.customers_per_minute {self.arrivals.customers_per_minute:g} over {self.sale_minutes:g} "
-                f"minutes are {expected:.3g} customers a sale; every one is simulated, so at most "
+                f"minutes are {expected:.3g} customers per sale; every one is simulated, so at most "
                 f"{MOST_CUSTOMERS:.0e} may come."
             )
-        # Traffic is log-normal with mean 1; one sale in 30,000 has more than this.
+        # Traffic is log-normal with mean 1: exp(4·sd - sd²/2) is its four-sigma value, exceeded once in 30,000 sales.
         busiest = math.exp(max(0.0, 4.0 * self.shocks.traffic_sd - 0.5 * self.shocks.traffic_sd**2))
         before = self.messages.before_opening if self.messages else 0.0
         most = (expected * self.most_traffic + before) * busiest
@@ -245,12 +250,12 @@ class Scenario:
             )
         lead = self.replenishment.lead_minutes / self.tick_minutes if self.replenishment else 0.0
         if not math.isfinite(lead):
-            raise ValueError(f"replenishment.lead_minutes over tick_minutes {self.tick_minutes:g} is no finite number.")
+            raise ValueError(f"replenishment.lead_minutes over tick_minutes {self.tick_minutes:g} is not finite.")
         pipeline = self.horizon_ticks * len(self.products) * min(lead, float(self.horizon_ticks))
         if pipeline > _MOST_PIPELINE:
             raise ValueError(
                 f"{self.horizon_ticks} ticks times {len(self.products)} products times {lead:.3g} ticks of "
-                f"replenishment.lead_minutes are {pipeline:.3g} looks at what is on its way, at most "
+                f"replenishment.lead_minutes are {pipeline:.3g} scans of inbound units, at most "
                 f"{_MOST_PIPELINE:.0e}. Take longer ticks."
             )
         longest = max(max(len(product.price_levels), len(product.order_levels)) for product in self.products)
@@ -298,7 +303,7 @@ class Scenario:
                 raise ValueError(f"{where} has neither initial_stock nor reserve: nothing of it could be sold.")
             if units > _MOST_UNITS:
                 raise ValueError(
-                    f"{where} has {units:,} units, more than the {_MOST_UNITS:,} that an observation can tell apart "
+                    f"{where} has {units:,} units, more than the {_MOST_UNITS:,} that an observation can resolve "
                     f"(opening stock + reserve; the storage under replenishment.unlimited). Count packs of several "
                     f"units as one."
                 )
@@ -309,7 +314,7 @@ class Scenario:
         return tuple(name for name, feature in FEATURES.items() if name in present and feature.applies(self))
 
 
-# Everything below follows from the fields of `Scenario`. A name that two mechanisms claim is an error.
+# All tables below follow from the fields of `Scenario`. Two mechanisms with the same name in a table are an error.
 MECHANISMS: dict[str, Entry] = mechanisms_of(Scenario)
 
 
@@ -327,7 +332,7 @@ DECISIONS: dict[str, Decision] = _collected("decisions")
 FEATURES: dict[str, Feature] = in_sections(_collected("features"))
 REWARD_TERMS: dict[str, Term] = _collected("terms")
 METRICS: dict[str, str] = _collected("metrics")
-# name -> meaning; the settings of each are the part of the scenario with that name
+# name -> meaning; the part of the scenario with the same name holds the settings
 PROMOTIONS: dict[str, str] = {
     name: entry.mechanism.promotion for name, entry in MECHANISMS.items() if entry.mechanism.promotion
 }
@@ -343,24 +348,26 @@ SCENARIOS: dict[str, Path] = _shipped()
 def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario:
     """A scenario by name, by path of a TOML file, as a table of its fields, or as it is.
 
+    Args:
+        name: a key of `SCENARIOS`, the path of a TOML file, a mapping of fields, or a `Scenario`.
+
     Raises:
-        ValueError: unknown name, or the file has a wrong key, type or value; the message names it.
-        FileNotFoundError: a path that is not there.
+        ValueError: unknown name, or a wrong key, type or value; the message names it.
+        FileNotFoundError: no file at the path, or no catalogue of that name.
     """
     if isinstance(name, Scenario):
         return name
-    if isinstance(name, Mapping):  # what the `to_json` of an environment's spec makes of a Scenario
+    if isinstance(name, Mapping):  # the form of a Scenario in the JSON of an EnvSpec
         return from_table(Scenario, name, "scenario")
     if not isinstance(name, str | os.PathLike):
         raise ValueError(
-            f"a scenario is given by name, by path of a TOML file, as a table or as a Scenario, got {name!r}; "
-            f"e.g. 'standard'."
+            f"a scenario must be a name, the path of a TOML file, a table or a Scenario, got {name!r}; e.g. 'standard'."
         )
     path = SCENARIOS.get(str(name), Path(name))
     if path.suffix != ".toml":
         raise ValueError(unknown_name("scenario", str(name), SCENARIOS) + " Or give the path of a TOML file.")
     content = read_toml(path, "scenario file")
-    # A population beside the file moves with it; shipped names stay names.
+    # A folder beside the file is found wherever the file is moved; shipped names stay names.
     population = content.get("population")
     if isinstance(population, str) and population not in (*SHIPPED, HOMOGENEOUS):
         beside = path.parent / population
@@ -369,8 +376,8 @@ def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario
     if "catalogue" in content:
         if "products" in content:
             raise ValueError(
-                f"{path}: gives a catalogue, {content['catalogue']!r}, and [[products]]; only one of them can say what "
-                f"is sold. Leave one out, or move the products into the catalogue's file."
+                f"{path}: gives a catalogue, {content['catalogue']!r}, and [[products]]; only one of them can "
+                f"define the products. Leave one out, or move the products into the catalogue's file."
             )
         content["products"] = _read_catalogue(content.pop("catalogue"), path)
     return from_table(Scenario, content, str(path))
@@ -378,7 +385,7 @@ def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario
 
 @dataclass(frozen=True)
 class _Catalogue:
-    """A file of products that several scenarios may sell."""
+    """A file of products that several scenarios can share."""
 
     products: tuple[Product, ...]
 

@@ -1,7 +1,7 @@
-"""Seeds of sales: what counts as one, and where a seed comes from that nobody gave.
+"""Seeds of sales: their range, and fresh ones where none is given.
 
-A seed is a whole number in 0..2^64 - 1, as `agents.split_seeds` hands them out. A larger one would have to be folded,
-and two seeds would then name one sale.
+A seed is a whole number in 0..2^64 - 1, the range of `agents.split_seeds`. Larger numbers are refused: reduced to 64
+bits, two seeds would name the same sale.
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ def checked_seed(seed: Any, whose: str = "") -> int:
     """The seed as a Python integer.
 
     Args:
-        seed: what came.
-        whose: " of sale 3", for the message.
+        seed: the seed as given.
+        whose: end of the subject of the message, e.g. " of sale 3".
 
     Raises:
-        ValueError: not of a whole number's type, or out of range.
+        ValueError: not of an integer type, or out of range.
 
     >>> checked_seed(np.uint64(7))
     7
@@ -39,7 +39,7 @@ def checked_seeds(seeds: Iterable[Any], sales: int) -> list[int | None]:
     """One seed for each of N sales; None stays None.
 
     Raises:
-        ValueError: not N of them, or one is no seed.
+        ValueError: not one entry per sale, or one is not a seed.
     """
     given = list(seeds)
     if len(given) != sales:
@@ -51,7 +51,7 @@ def consecutive_seeds(first: int, sales: int) -> Seeds:
     """(N,) first, first + 1, ...: sale i of a batch is the single environment with seed first + i.
 
     Raises:
-        ValueError: the last one is out of range.
+        ValueError: the last seed is out of range.
     """
     if first + sales - 1 > LARGEST_SEED:
         raise ValueError(
@@ -62,12 +62,12 @@ def consecutive_seeds(first: int, sales: int) -> Seeds:
 
 
 def fresh_seeds(sales: int) -> Seeds:
-    """(N,) seeds from the entropy of the operating system, below 2^63, so that a whole batch may count up from one."""
+    """(N,) seeds from the entropy of the operating system; below 2^63, so a batch can count up from any of them."""
     return np.random.SeedSequence().generate_state(sales, np.uint64) >> np.uint64(1)
 
 
 def seed_array(seeds: npt.ArrayLike, sales: int) -> Seeds:
-    """(N,) seeds as the core takes them, out of an array of whole numbers.
+    """(N,) whole numbers as the uint64 array of the core.
 
     Raises:
         ValueError: another type or shape, or a negative number.

@@ -1,10 +1,10 @@
 """N sales at once, without Gymnasium.
 
 Owns    the batch: opening sales, playing ticks, splitting rows over threads.
-Axes    N sales first everywhere.
+Axes    N sales first everywhere; M products, C columns of an action, D numbers of an observation, K reward terms.
 
-A single environment is this class with N = 1. Rows are independent, so the number of threads changes nothing but
-the time it takes.
+A single environment is this class with N = 1. Rows are independent, so the number of threads changes only the run
+time.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from flashsale_env.spaces.actions import ActionCodec
 from flashsale_env.spaces.observations import Layout
 from flashsale_env.tables import as_declared
 
-# Customers below which a tick is played in the calling thread: starting a task on another one costs as much.
+# Below this many customers a tick is played in the calling thread: handing a task to another thread costs as much.
 _WORTH_A_THREAD = 2_000
 
 _pool: ThreadPoolExecutor | None = None
@@ -39,7 +39,7 @@ _pool_lock = threading.Lock()
 
 
 def _workers(threads: int) -> ThreadPoolExecutor:
-    """The process's threads; made anew after a fork, whose child has none of its parent's threads."""
+    """The process's thread pool. A forked child gets a new one, because it inherits no threads."""
     global _pool, _pool_owner
     with _pool_lock:
         if _pool is None or _pool_owner is None or _pool_owner[0] != os.getpid() or _pool_owner[1] < threads:
@@ -63,7 +63,7 @@ def _usable_cores() -> int:
 
 
 def _kernel_view(array: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-    """As the core reads records: by attribute, which plain numpy offers on a recarray only."""
+    """The array with fields as attributes, as the core reads them; plain numpy offers that on a recarray only."""
     return array.view(np.recarray) if JIT_DISABLED else array
 
 
@@ -87,7 +87,7 @@ def checked_count(name: str, value: Any, least: int) -> int:
 
 
 def _free_memory() -> int | None:
-    """Bytes of memory that this machine can still give, None where it does not say."""
+    """Bytes of free memory, or None where the system does not report them."""
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
@@ -97,7 +97,7 @@ def _free_memory() -> int | None:
 
 
 def _require_memory(sales: int, bytes_each: int) -> None:
-    """Refuse what could not be held, before it is asked for: some systems promise any memory and then kill."""
+    """Refuse a batch that does not fit into memory: some systems grant any allocation and kill the process later."""
     needed, free = sales * bytes_each, _free_memory()
     if free is not None and needed > free:
         raise ValueError(
@@ -116,12 +116,12 @@ class Simulator:
         actions: encoding of the actions, see `flashsale_env.spaces.actions`.
         clip_actions: whether box actions are cut to [-1, 1] before they are checked.
         threads: rows are split over at most this many threads; all usable cores by default.
-        log_rows: room for so many visits of each sale, for `choice_log`.
+        log_rows: visits of each sale that are recorded for `choice_log`; 0 records none.
 
     Attributes:
         sales: (N,) structured array, the whole state; `sales["on_hand"]` is (N, M). Copy it for a snapshot and assign
             a copy back (`simulator.sales[:] = snapshot`) to return to it.
-        plays_own_population: whether the customers are those that the scenario names.
+        plays_own_population: whether the customers are those named by the scenario.
 
     Raises:
         ValueError: unknown names, wrong counts, or more sales than the machine has memory for.
@@ -163,7 +163,7 @@ class Simulator:
         self._bind()
 
     def _bind(self) -> None:
-        """What every call hands to the core unchanged, looked up once: a call takes only microseconds."""
+        """Look up once what every call passes to the core unchanged: a call takes only microseconds."""
         instance = self.instance
         self._fixed = (
             self.sales,
@@ -178,7 +178,7 @@ class Simulator:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # A copy brings equal types of its own; the core is quick only with the ones it knows (see `composition`).
+        # A copy carries equal dtypes of its own. The cached ones are recognised by identity (see `composition`).
         products, optional = len(self.scenario.products), present(self.scenario)
         slots, rows = int(self.instance.rules["n_slots"][0]), int(self.instance.rules["n_rows"][0])
         sale = sale_dtype(products, slots, optional)
@@ -206,10 +206,18 @@ class Simulator:
         episodes: npt.NDArray[np.int64],
         rows: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Open new sales in these rows (all by default) and return their first observations, (rows, D).
+        """Open new sales.
+
+        Args:
+            seeds: (rows,) whole numbers in 0..2^64 - 1.
+            episodes: (rows,) number of the sale under its seed, from 0.
+            rows: which rows of the batch are opened; all by default.
+
+        Returns:
+            First observations, (rows, D) float32; a fresh array.
 
         Raises:
-            ValueError: not a seed and an episode for each row, or one is no whole number of at least 0.
+            ValueError: the seeds are not one whole number of at least 0 for each row.
         """
         rows = self._everyone if rows is None else rows
         seeds = seed_array(seeds, len(rows))
@@ -236,11 +244,11 @@ class Simulator:
         """Play one tick of every open sale.
 
         Args:
-            actions: (N, C), or (N,) for the discrete encoding. All are checked before anything is played.
+            actions: (N, C), or (N,) for the discrete encoding. All are checked before any sale is played.
 
         Returns:
-            observations (N, D) float32, rewards (N,), reward terms (N, K) in the order of `REWARD_TERMS`; fresh
-            arrays. A closed sale earns 0 and shows its last observation.
+            observations (N, D) float32; rewards (N,), currency; reward terms (N, K) in the order of `REWARD_TERMS`,
+            currency. Fresh arrays. A closed sale earns 0 and repeats its last observation.
 
         Raises:
             ValueError: wrong shape, not a number, or out of range.
@@ -281,11 +289,11 @@ class Simulator:
         """Every visit of all sales so far, sale by sale in time order.
 
         Returns:
-            (visits,) records of `composition.log_dtype`: `row`, `seed` and `episode` say which sale a visit belongs to,
-            and `voice` is a row of the population.
+            (visits,) records of `composition.log_dtype`. `row`, `seed` and `episode` identify the sale of a visit;
+            `voice` is a row of the population.
 
         Raises:
-            ValueError: a sale had more visits than `log_rows`, so the log is not whole.
+            ValueError: a sale had more visits than `log_rows`, so the log is incomplete.
         """
         visits, room = self.sales["customers"], self._logs.shape[1]
         missing = np.maximum(visits - room, 0)
@@ -303,7 +311,7 @@ class Simulator:
         return log
 
     def ask_core(self, function: Any, *arguments: Any) -> Any:
-        """Call an entry point of the core that takes (sales, rules, voices, schedule) and then these arguments."""
+        """Call an entry point of the core with (sales, rules, voices, schedule) and these arguments."""
         with np.errstate(over="ignore"):  # see `_split`
             return function(*self._fixed[:4], *arguments)
 
@@ -311,9 +319,12 @@ class Simulator:
         return self._threads > 1 and rows > 1 and not JIT_DISABLED
 
     def _split(self, function: Any, rows: int, arguments: tuple[Any, ...]) -> Any:
-        """Call a compiled function over [0, rows), in several threads where that pays; what the one call returns."""
+        """Call a compiled function over [0, rows), in several threads where that pays.
+
+        Returns the result of the call if there was only one, else None.
+        """
         if JIT_DISABLED:
-            with np.errstate(over="ignore"):  # 64-bit mixing wraps around, which only plain numpy warns about
+            with np.errstate(over="ignore"):  # 64-bit mixing wraps around; only plain numpy warns
                 return function(*arguments, 0, rows)
         if not self._is_split(rows):
             return function(*arguments, 0, rows)

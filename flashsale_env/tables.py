@@ -1,11 +1,11 @@
-"""Tables as TOML and JSON hold them, and frozen dataclasses: one strict way from the one to the other.
+"""Strict conversion of tables, as TOML and JSON hold them, to frozen dataclasses.
 
-Owns    the check of a field's type, `check_fields`; reading a table strictly, `from_table`; reading a TOML file.
-Leaves  what a value may be beyond its type (ranges, names, what fits together) to each dataclass.
+Owns    the type check of fields, `check_fields`; the strict reading of a table, `from_table`, and of a TOML file.
+Leaves  all checks beyond the type (ranges, names, combinations) to each dataclass.
 
-`check_fields` is driven by the type hints of the dataclass. It knows whole and finite numbers, texts, true or false,
-lists, arrays, tables, other dataclasses, and any of these or none; a field of another type is our mistake, an error,
-so that no field goes unchecked.
+`check_fields` follows the type hints of the dataclass. It supports whole and finite numbers, texts, booleans, lists,
+arrays, tables, other dataclasses, and each of these or None. Any other hint is our own mistake and raises TypeError,
+so no field goes unchecked.
 """
 
 import dataclasses
@@ -25,34 +25,35 @@ import numpy as np
 from flashsale_env.errors import unknown_name
 
 if sys.version_info >= (3, 11):
-    import tomllib as tomllib  # whoever reads TOML takes it from here
+    import tomllib as tomllib  # other modules import tomllib from here
 else:
     import tomli as tomllib
 
 T = TypeVar("T")
 
-# Kinds of numpy's types that an array of a declared kind may come in: whole numbers pass as real ones, never back.
+# Declared dtype kind -> accepted kinds. Integers convert to floats, never the other way round.
 _ARRAY_KINDS = {"f": "fiu", "i": "iu"}
 
 
 def example(value: object) -> dict[str, object]:
-    """Metadata of a required field: the value that the error about a missing key shows."""
+    """Metadata of a required field: an example value for the error about a missing key."""
     return {"example": value}
 
 
 def check_fields(part: object, where: str = "") -> None:
-    """Hold the fields of a frozen dataclass to what they are declared as, and make them Python's own.
+    """Check the fields of a frozen dataclass against their type hints, and convert them to plain Python types.
 
-    A whole number may come as 10.0 or as numpy's, a list as a list, a tuple or an array; they become an int and a
-    tuple. True is no number, 10.7 no whole one, NaN and infinity are no numbers at all. The repr of two equal parts is
-    then equal too.
+    A whole number may be given as 10.0 or as a numpy scalar; it becomes an int. A list, a tuple or an array becomes a
+    tuple. True is not accepted as a number, 10.7 not as a whole number, NaN and infinity not at all. Equal parts
+    therefore have equal reprs.
 
     Args:
-        part: what is being built; call this first of all in its `__post_init__`.
-        where: what stands before the name of a field in a message, e.g. "arrivals.".
+        part: the object under construction; its `__post_init__` calls this first.
+        where: prefix of field names in messages, e.g. "arrivals.".
 
     Raises:
         ValueError: a field is of another type; the message names it.
+        TypeError: a type hint is not supported.
     """
     kind: Any = type(part)
     for name, hint in _field_types(kind).items():
@@ -60,10 +61,16 @@ def check_fields(part: object, where: str = "") -> None:
 
 
 def as_declared(hint: Any, value: Any, what: str) -> Any:
-    """A value as its type hint declares it.
+    """A value converted to the type that its hint declares.
+
+    Args:
+        hint: the type hint.
+        value: the value as given.
+        what: name of the value, the subject of the message.
 
     Raises:
-        ValueError: it is of another type; the message starts with `what`.
+        ValueError: the value is of another type.
+        TypeError: the hint is not supported.
 
     >>> as_declared(int, 10.0, "stock"), as_declared(tuple[float, ...], [1, 2], "prices")
     (10, (1.0, 2.0))
@@ -84,7 +91,7 @@ def as_declared(hint: Any, value: Any, what: str) -> Any:
         return _finite_number(value, what, or_none)
     if hint is str:
         if isinstance(value, str):
-            return str.__str__(value)  # numpy's texts and enumerations are texts with another repr
+            return str.__str__(value)  # numpy strings and string enumerations have another repr
         raise _wrong(what, f"a text{or_none}", value)
     origin = typing.get_origin(hint) or hint
     if origin is tuple:
@@ -103,20 +110,20 @@ def as_declared(hint: Any, value: Any, what: str) -> Any:
         if isinstance(value, hint):
             return value
         raise _wrong(what, f"of type {hint.__name__}{or_none}", value)
-    raise TypeError(f"{what}: fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+    raise TypeError(f"{what}: fields of type {hint} are not supported; add the type to `tables.as_declared`.")
 
 
 def from_table(kind: type[T], content: Any, where: str) -> T:
-    """A frozen dataclass from a table, strictly; tables inside it become the dataclasses that its hints name.
+    """A frozen dataclass from a table; nested tables become the dataclasses named by its type hints.
 
     Args:
-        kind: what is built; it calls `check_fields`.
-        content: the table. A part that is built already is taken as it is.
-        where: what stands before every message, e.g. the file's path.
+        kind: the dataclass; it calls `check_fields`.
+        content: the table. It may hold parts that are already built.
+        where: prefix of every message, e.g. the path of the file.
 
     Raises:
-        ValueError: unknown keys (the nearest known one is named); missing keys, all of them in one message with an
-            example each; or whatever the dataclasses refuse.
+        ValueError: unknown keys (the message names the nearest known ones); missing keys (one message lists all of
+            them, with examples); or a value that a dataclass refuses.
     """
     wrong = list(_unknown_keys(kind, content, ""))
     if wrong:
@@ -138,14 +145,14 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        what: it is called in a message, e.g. "scenario file".
+        what: kind of file, for messages, e.g. "scenario file".
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not valid TOML; the message names the file.
     """
     try:
-        # Editors of Windows begin a file with a byte order mark, which utf-8-sig takes away.
+        # Some Windows editors start a file with a byte order mark; utf-8-sig removes it.
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"no {what} at {path}.") from None
@@ -156,7 +163,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def toml_value(value: object) -> str:
-    """A value as TOML writes it; a mapping as an inline table.
+    """A value in TOML syntax; a mapping becomes an inline table.
 
     >>> toml_value({"depths": (0.0, 0.1), "name": "a"})
     '{depths = [0.0, 0.1], name = "a"}'
@@ -166,7 +173,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, str):
-        # A JSON string is a TOML string but for the one control character that JSON leaves as it is.
+        # Every JSON string is a TOML string, except that TOML requires DEL (U+007F) to be escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return str(value).lower()
@@ -187,14 +194,14 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
         return hint, False
     others = [entry for entry in typing.get_args(hint) if entry is not types.NoneType]
     if len(others) > 1:
-        raise TypeError(f"fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+        raise TypeError(f"fields of type {hint} are not supported; add the type to `tables.as_declared`.")
     return others[0], True
 
 
 def _item(hint: Any) -> Any:
     arguments = typing.get_args(hint)
     if len(arguments) != 2 or arguments[1] is not Ellipsis:
-        raise TypeError(f"fields of type {hint} are not checked yet; teach `tables.as_declared` that type.")
+        raise TypeError(f"fields of type {hint} are not supported; add the type to `tables.as_declared`.")
     return arguments[0]
 
 
@@ -240,7 +247,7 @@ def _finite_number(value: Any, what: str, or_none: str) -> float:
 
 
 def _array(hint: Any, value: Any, what: str) -> Any:
-    """An array of the declared type: whole and real numbers of another width are converted, as the core reads them."""
+    """The array in its declared dtype; numbers of another width are converted."""
     declared = np.dtype(typing.get_args(typing.get_args(hint)[1])[0])
     if not isinstance(value, np.ndarray):
         raise ValueError(f"{what} must be a numpy array of {declared}, got {type(value).__name__}.")
@@ -250,7 +257,7 @@ def _array(hint: Any, value: Any, what: str) -> Any:
 
 
 def _tables(hint: Any, value: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
-    """(dataclass, table, path) of every table that stands for a part inside a value."""
+    """(dataclass, table, path) of every table inside a value that describes a part."""
     hint, _ = _without_none(hint)
     if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
         for i, entry in enumerate(value):
@@ -274,7 +281,7 @@ def _unknown_keys(kind: Any, content: Any, path: str) -> Iterator[str]:
 
 
 def _missing_keys(kind: Any, content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """(key with its path, example) of every key that a table lacks, tables inside it included."""
+    """(path of the key, example) of every missing key, nested tables included."""
     dot = f"{path}." if path else ""
     for name, value in _required(kind).items():
         if name not in content:
@@ -285,7 +292,7 @@ def _missing_keys(kind: Any, content: Mapping[str, Any], path: str) -> Iterator[
 
 
 def _required(kind: Any) -> dict[str, Any]:
-    """Fields without a default, each with an example."""
+    """Field name -> example value, for the fields without a default."""
     return {
         field.name: field.metadata.get("example", _any_example(_field_types(kind)[field.name]))
         for field in dataclasses.fields(kind)
@@ -308,7 +315,7 @@ def _build(kind: Any, content: Mapping[str, Any]) -> Any:
 
 
 def _parts(hint: Any, value: Any, key: str) -> Any:
-    """A value with every table that stands for a part built; whatever else it is, the dataclass checks."""
+    """The value with its tables built into parts; the dataclass checks everything else."""
     hint, _ = _without_none(hint)
     if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
         found = []

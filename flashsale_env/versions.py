@@ -1,4 +1,4 @@
-"""Versions of what figures depend on: the one record that cards, runs and trained policies carry."""
+"""Versions of the software behind a figure: the record in every card, run and trained policy."""
 
 import platform
 from importlib import metadata
@@ -20,7 +20,7 @@ DISTRIBUTIONS = (
 
 
 def versions(*more: str) -> dict[str, str]:
-    """Python, machine and the installed ones among `DISTRIBUTIONS` and `more`; nothing is imported for it."""
+    """Name -> version of Python, the machine, and the installed ones of `DISTRIBUTIONS` and `more`; imports nothing."""
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
     for name in (*DISTRIBUTIONS, *more):
         try:

@@ -1,5 +1,5 @@
-"""The compiled simulator: plain scalar functions, one customer and one tick at a time.
+"""The foundation of the compiled simulator: compilation, random streams, optional records, action levels.
 
-Everything in this package is ordinary Python that numba compiles; `NUMBA_DISABLE_JIT=1` runs it uncompiled.
-`kernel` holds the only entry points that the rest of the project calls.
+The compiled functions here, in `market`, `sale` and `theory` are ordinary Python; `NUMBA_DISABLE_JIT=1` runs them
+uncompiled.
 """

@@ -1,14 +1,14 @@
-"""How the core is compiled and where the machine code is kept.
+"""Compilation of the core, and its cache of machine code.
 
 Owns    the decorators `scalar` (a callee) and `entry_point` (called from Python, cached on disk).
-Why     numba's own disk cache looks at the file of the entry point only: after an edit in a callee of another
-        file it hands back the stale kernel. Here the cache key carries a hash of every source file of the core.
-        And numba numbers record types as a process meets them, and symbols carry that number: two shapes of sale
-        that were compiled in two processes got equal symbols, and a third process that loaded both ran the code of
-        one for the other. Here a symbol carries a hash of the record's layout.
+Why     numba's own disk cache checks only the file of the entry point: after an edit of a callee in another file it
+        returns the stale kernel. Here the cache key includes a hash of every source file of the core.
+        numba also numbers record types in the order in which a process compiles them, and symbols carry that number.
+        Two shapes of sale compiled in two processes can thus have equal symbols, and a third process that loads both
+        runs the wrong code. Here a symbol carries a hash of the record's layout.
 
 `numba.core.caching.FunctionCache`, `Record.mangling_args` and the option `_nrt` are private API;
-`tests/core/test_compiled_cache.py` holds what we rely on.
+`tests/core/test_compiled_cache.py` tests the behaviour we rely on.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ def _mangle_by_layout(record: Any) -> tuple[str, tuple[str]]:
     return "Record", (hashlib.sha256(record.name.encode()).hexdigest(),)
 
 
-# For every record type of the process: a type cannot be told apart from another library's that is equal to it.
+# This applies to every record type of the process: equal types of other libraries cannot be distinguished.
 types.Record.mangling_args = property(_mangle_by_layout)  # type: ignore[method-assign,assignment]
 
 
 class _InOrder(set[str]):
-    """Flags that print in one order: numba writes the printed set into symbols, and hash seeds shuffle a plain one."""
+    """Flags with a fixed print order: numba prints the set into symbols, and a plain set depends on the hash seed."""
 
     def __repr__(self) -> str:
         return f"{{{', '.join(map(repr, sorted(self)))}}}"
@@ -47,25 +47,25 @@ class _InOrder(set[str]):
 # No reassociation: sums keep their order, so any batch size and any thread give the same bits.
 FASTMATH = _InOrder({"nnan", "ninf", "nsz"})
 
-# Without numba's runtime, a private option: nothing here allocates, and counting references to slices of a batch took
-# two thirds of the time of a tick without customers.
+# `_nrt` (private) switches numba's runtime off: the core never allocates, and reference counts on slices of a batch
+# took two thirds of the time of a tick without customers.
 _OPTIONS = {"nogil": True, "_nrt": False}
-# Callees are called by compiled code only. The wrappers for Python and C would take a third of their compilation.
+# Only compiled code calls callees. Their wrappers for Python and C would take a third of the compilation time.
 _CALLEE = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 scalar = numba.njit(fastmath=FASTMATH, **_CALLEE)
-# For a loop that is given the function it calls: the call then costs nothing.
+# For a loop that takes its body as an argument: inlining removes the cost of the call.
 inlined = numba.njit(fastmath=FASTMATH, forceinline=True, **_CALLEE)
-# For the checks of input from outside: under "nnan" a comparison with NaN may be compiled away. fastmath=False must be
+# For checks of external input: under "nnan", comparisons with NaN may be optimised away. fastmath=False must be
 # explicit: a callee compiled without the option inherits its caller's flags.
 nan_aware_scalar = numba.njit(fastmath=False, **_CALLEE)
 
 
-# The folders of compiled functions, which the fingerprint covers.
+# Folders with compiled functions, covered by the fingerprint.
 COMPILED = ("core", "market", "sale", "theory")
 
 
 def core_fingerprint() -> str:
-    """Hash of all sources that end up in the machine code."""
+    """Hash of all sources of the machine code."""
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
     for path in sorted(path for folder in COMPILED for path in (package / folder).glob("*.py")):
@@ -79,7 +79,7 @@ _notice_given = False
 
 
 class _CoreCache(FunctionCache):  # type: ignore[misc]
-    """A function cache whose entries belong to one state of all core sources."""
+    """A function cache with the fingerprint of the core in its keys."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _FINGERPRINT)
@@ -91,17 +91,17 @@ class _CoreCache(FunctionCache):  # type: ignore[misc]
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # numba numbers the files of a function and writes the index and the file apart: two processes that save
-        # different shapes at once can both take number 1, and one shape's index entry then leads to the other's code.
+        # numba numbers the files of a function and writes index and file separately. Two processes that save different
+        # shapes at once can both take number 1, and the index entry of one shape then points to the code of the other.
         key = hashlib.sha256(repr(self._index_key(sig, data.codegen)).encode()).hexdigest()[:16]
         name = f"{self._impl.filename_base}.{key}"
         self._cache_file._data_name_pattern = name + ".{number:d}.nbc"
-        with contextlib.suppress(OSError):  # a full disk: this process goes on with what it has in memory
+        with contextlib.suppress(OSError):  # full disk: this process continues with its code in memory
             super().save_overload(sig, data)
 
 
 class _NoCache(NullCache):  # type: ignore[misc]
-    """For an install of which no folder, nor the user's cache folder, can be written."""
+    """For installations without any writable cache folder."""
 
     def load_overload(self, sig: Any, target_context: Any) -> None:
         _announce_compilation("seconds, in every process: no cache folder can be written, see NUMBA_CACHE_DIR")
@@ -119,9 +119,9 @@ def _announce_compilation(cost: str) -> None:
 
 
 def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function that Python calls; its machine code is cached on disk.
+    """Compile a function for calls from Python; its machine code is cached on disk.
 
-    The cache sits beside the sources, or in the user's cache folder where the install is read-only.
+    The cache is beside the sources, or in the user's cache folder if the installation is read-only.
     """
     compiled = numba.njit(fastmath=FASTMATH, **_OPTIONS)(function)
     if not JIT_DISABLED:

@@ -1,10 +1,10 @@
-"""From the numbers of an action to the level of each decision.
+"""Decoding of actions: from the columns of an action to the level of each decision.
 
 Owns    the decoding of one column, and the check of a whole action.
-Axes    a row of the grids is one decision; `rules.column[row]` is its column in the action, -1 where the row has a
-        single level and nothing is to be decided.
-Units   a box action lies in [-1, 1] and is cut into cells of equal width, one a level: -1 is level 0 and +1 the last
-        level. A level action is the number of the level itself.
+Axes    a row of the grids is one decision; `rules.column[row]` is its column in the action, -1 if the row has a single
+        level, so nothing to decide.
+Units   the range [-1, 1] of a box action is cut into cells of equal width, one per level: -1 is level 0 and +1 the
+        last level. A level action is the index of the level itself.
 """
 
 from flashsale_env.core.compiler import nan_aware_scalar, scalar
@@ -14,7 +14,7 @@ BOX, LEVELS = 0, 1
 
 @nan_aware_scalar
 def is_valid(rules, encoding, action):
-    """Whether every column is finite and inside its range."""
+    """Whether every column is finite and within its range."""
     if encoding == BOX:
         for c in range(len(action)):
             if not (-1.0 <= action[c] <= 1.0):

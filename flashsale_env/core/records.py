@@ -1,11 +1,9 @@
-"""Records whose parts may be absent, and compiled functions that are composed from a list.
+"""Records with optional parts, and compiled functions composed from a list.
 
-Owns    `option`, the one reader of a part that a record may lack; `in_turn`, which makes one compiled function of
-        several.
+Owns    `option`, which reads an optional part of a record; `in_turn`, which composes a compiled function from several.
 
-Whether a record has a part is known when a function is compiled. So a function that begins with
-`if part is None: return` costs nothing where the part is absent, provided that the part is its *argument*: numba
-prunes branches on arguments, not on locals.
+The parts of a record are known at compile time. A function that begins with `if part is None: return` therefore costs
+nothing if the part is absent, provided the part is an *argument*: numba prunes branches on arguments, not on locals.
 """
 
 import numpy as np
@@ -15,7 +13,7 @@ from flashsale_env.core.compiler import scalar
 
 
 def option(record, name):
-    """The part of a record with this name, None where the record has none."""
+    """The part of a record with this name; None if the record has none."""
     return record[name] if name in record.dtype.names else None
 
 
@@ -28,7 +26,7 @@ def _option(record, name):
 
 @scalar
 def put(out, at, value, low, high):
-    """Write one number of an observation, cut to its bounds; `at` is -1 where the scenario does not show it."""
+    """Write one number of an observation, clipped to its bounds; `at` is -1 if the scenario does not show it."""
     if at >= 0:
         out[at] = np.float32(min(max(value, low), high))
 
@@ -37,11 +35,11 @@ def in_turn(calls):
     """One compiled function (rules, sale, *others) that calls functions of that form, in order.
 
     Args:
-        calls: (name, function) pairs; a function with a name is called only where the sale has the part of that name,
-            one with "" always.
+        calls: (name, function) pairs. A function with a name is called only if the sale has the part of that name; one
+            with "" is always called.
 
-    Numba compiles a fixed list of calls far faster than a chain of functions that each call the next one, and a list of
-    calls whose length varies has to be written by a program.
+    Numba compiles a fixed list of calls far faster than a chain of functions that each call the next one. The length of
+    the list varies, so its source is generated.
     """
     names = sorted({name for name, _ in calls if name})
     parts = "".join(f"{name}, " for name in names)
@@ -54,6 +52,6 @@ def in_turn(calls):
     scope = {f"function_{k}": function for k, (_, function) in enumerate(calls)}
     scope |= {"option": option, "__name__": __name__}
     exec("\n".join(lines), scope)
-    # The parts must be arguments of the function that tests them, so it takes two.
+    # The optional parts must be arguments of the function with the branches, hence two functions.
     scope["called"] = scalar(scope["called"])
     return scalar(scope["in_order"])

@@ -1,10 +1,10 @@
-"""The info of a sale and of a batch: flat, one numpy number a key, so that any tool can read or store it.
+"""The info of a sale and of a batch: flat, one numpy number per key, so any tool can read and store it.
 
-    profit                  what the sale came to so far, see `METRICS`; the number to log
+    profit                  profit of the sale so far, currency, see `METRICS`; the number to log
     metrics/NAME            every metric of `METRICS`
-    reward_terms/NAME       every term of `REWARD_TERMS`, currency of the tick
+    reward_terms/NAME       every term of `REWARD_TERMS` in the tick, currency
 
-A batch has an array (N,) for each key and Gymnasium's mask `_KEY`, the rows that the key is meant for.
+A batch has an array (N,) for each key, and Gymnasium's mask `_KEY`, (N,): the rows in which the value is valid.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ MASK_KEYS = tuple(f"_{key}" for key in KEYS)
 
 
 def info_of_sale(metrics: npt.NDArray[np.float64], terms: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """The info of one sale: its metrics so far and the reward terms of the tick, (numbers,) each."""
+    """The info of one sale: metrics so far, in the order of `METRICS`, and reward terms, in that of `REWARD_TERMS`."""
     return {
         "profit": metrics[PROFIT],
         **dict(zip(METRIC_KEYS, metrics, strict=True)),
@@ -33,7 +33,13 @@ def info_of_sale(metrics: npt.NDArray[np.float64], terms: npt.NDArray[np.float64
 def info_of_batch(
     metrics: npt.NDArray[np.float64], terms: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """The info of N sales; rows outside the mask hold 0, as Gymnasium's own loops leave them."""
+    """The info of N sales.
+
+    Args:
+        metrics: (N, number of metrics) so far.
+        terms: (N, K) of the tick, currency.
+        mask: (N,) rows with valid values. The others hold 0, as in Gymnasium's own vector environments.
+    """
     columns = np.concatenate([metrics[:, [PROFIT]], metrics, terms], axis=1).T.copy()
     if not mask.all():
         columns[:, ~mask] = 0.0

@@ -1,12 +1,12 @@
-"""Environment ids: one for each shipped scenario and encoding of the actions.
+"""Environment ids: one for each shipped scenario and action encoding.
 
-Owns    the ids, the known optima, and what a spec says of the sale that is played.
+Owns    the ids, the known optima, and the spec of an environment.
 
-An id is the scenario's name, the encoding unless it is "box", and the scenario's own version: a change of behaviour is
-a new version of that scenario alone.
+An id consists of the scenario's name, the encoding unless it is "box", and the version of the scenario. A change of
+behaviour is a new version of that scenario alone.
 
-No limit of steps is registered: Gymnasium would put the id's limit around whatever scenario `make` is given, and cut a
-longer sale short. The environment writes the limit of the sale that it plays into its own spec.
+No step limit is registered: Gymnasium would apply the limit of the id to any scenario given to `make`, and truncate a
+longer sale. Instead the environment writes the limit of its own sale into its spec.
 """
 
 import copy
@@ -27,21 +27,21 @@ NAMESPACE = "FlashSale"
 
 _SUFFIX = {"box": "", "multidiscrete": "MultiDiscrete", "discrete": "Discrete"}
 
-# Expected return of the best policy, currency a sale. tests/contract/test_registration.py solves each of them again.
+# Expected return of the best policy, currency per sale. tests/contract/test_registration.py solves each one again.
 OPTIMA = {
-    # Gallego & van Ryzin (1994), any price: the recursion over ticks; 9.460500 in continuous time, by their theorem 1.
+    # Gallego & van Ryzin (1994), any price: recursion over ticks; 9.460500 in continuous time, by their theorem 1.
     "gallego-van-ryzin": 9.455156485156428,
-    # The same limit, for only the integral of the arrival rate matters to it.
+    # The continuous-time value is the same, since only the integral of the arrival rate matters; its ticks are uneven.
     "gvr-burst": 9.44873256912155,
     # Recursions over ticks: over the grid of prices, and over any price.
     "gvr-periodic": 9.412767542240195,
     "gvr-two-phase": 9.648210494794295,
-    # 120 customers; for each predicted intent the best price of the grid among the voices so predicted. 400 units never
+    # 120 customers; for each predicted intent the best grid price for the voices with that prediction. 400 units never
     # run out.
     "intent": 3115.069244298606,
-    # 300 customers, each worth the margin 5.059084 by Lambert W, and the opening stock at what it cost.
+    # 300 customers at margin 5.059084 each, by Lambert W, plus the salvage of the opening stock at cost.
     "mnl-price": 9017.725257962278,
-    # Recursion over ticks and the stock of both products, Lambert W in each state.
+    # Recursion over ticks and the stock of both products, with Lambert W in each state.
     "mnl-stock": 13.154522388279583,
 }
 
@@ -66,9 +66,9 @@ def environment_id(scenario: str, actions: str = "box") -> str:
 
 
 def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
-    """Expected return of the best policy, where it is known and the actions can express that policy.
+    """Expected return of the best policy, currency per sale; None unless it is known and the actions can express it.
 
-    Of a scenario as it is shipped only: other prices, stock or customers have another optimum.
+    Known for scenarios exactly as shipped: other prices, stock or customers have another optimum.
     """
     if scenario.name not in OPTIMA or not codec.makes_every_decision or scenario != _shipped(scenario.name):
         return None
@@ -76,10 +76,14 @@ def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
 
 
 def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", limit: int, reward_scale: float) -> EnvSpec | None:
-    """A spec with the limit and the optimum of the sale that a simulator plays.
+    """A copy of the spec with the step limit and the known optimum of the simulated sale.
 
-    Without a limit of the user's own it is one step more than the sale has: at the horizon the sale is over by itself,
-    and a limit there would call that an interruption. What somebody else's id says stays.
+    Args:
+        spec: of the environment; None stays None. The optimum is written only for ids of this package.
+        simulator: the sale.
+        limit: `max_episode_steps` unless the spec has its own. It is one step more than the horizon: at the horizon the
+            sale terminates, and an equal limit would mark the same step as truncated.
+        reward_scale: factor on the optimum.
     """
     if spec is None:
         return None
@@ -93,7 +97,7 @@ def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", limit: int, rewar
 
 
 def register_environments() -> None:
-    """Register every shipped scenario in every encoding; importing the package does it."""
+    """Register every shipped scenario in every encoding; called when the package is imported."""
     for name in SCENARIOS:
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:

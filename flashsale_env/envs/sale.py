@@ -28,19 +28,27 @@ RENDER_FPS = 4
 
 
 def observation_space(layout: Layout) -> spaces.Box:
-    """The flat box of a layout."""
+    """The flat Box of a layout, (D,) float32."""
     return spaces.Box(layout.low, layout.high, dtype=np.float32)
 
 
 def checked_render_mode(mode: str | None) -> str | None:
-    """The mode, if there is one of that name."""
+    """The render mode.
+
+    Raises:
+        ValueError: unknown mode.
+    """
     if mode is not None and mode not in RENDER_MODES:
         raise ValueError(f"render_mode must be None, 'ansi' or 'rgb_array', got {mode!r}.")
     return mode
 
 
 def checked_scale(scale: float) -> float:
-    """The factor on rewards, if it is one that leaves their order as it is."""
+    """The factor on rewards as a float; positive, so it preserves the order of policies.
+
+    Raises:
+        ValueError: not a finite number above 0.
+    """
     number: float = as_declared(float, scale, "reward_scale")
     if number <= 0:
         raise ValueError(f"reward_scale must be above 0, got {number}.")
@@ -48,7 +56,11 @@ def checked_scale(scale: float) -> float:
 
 
 def check_options(options: Any, known: Sequence[str] = ()) -> None:
-    """Refuse reset options that nothing reads."""
+    """Refuse unknown reset options.
+
+    Raises:
+        ValueError: an option that is not `known`.
+    """
     for name in options or ():
         if name not in known:
             if known:
@@ -66,43 +78,44 @@ def frame(scenario: Scenario, sale: Any, mode: str | None) -> Any:
 class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     """A flash sale: a limited time, a hard stock, a burst of customers; one agent sets price, orders and coupon.
 
-    **Action** (`actions="box"`, the default): Box[-1, 1], one number a decision, cut into cells of equal width, one
-    cell a level. A decision with a single level is left out.
+    **Action** (`actions="box"`, the default): Box[-1, 1], one number per decision. The range is cut into cells of equal
+    width, one per level. A decision with a single level is left out.
 
     | columns | decides | -1 | +1 |
     |---|---|---|---|
-    | price[product], one a product | price of the coming tick | list price | lowest price level |
-    | order[product], one a product that can be ordered | units ordered from the reserve | none | largest order |
+    | price[product], one per product | price of the coming tick | list price | lowest price level |
+    | order[product], one per product that can be ordered | units ordered from the reserve | none | largest order |
     | coupon | depth of the coupon on offer | none | deepest |
-    | targeted[intent], one an intent | depth of the offer to customers of that predicted intent | none | deepest |
+    | targeted[intent], one per intent | depth of the offer to customers of that predicted intent | none | deepest |
 
-    `actions="multidiscrete"` takes the numbers of the levels, `actions="discrete"` a number of a small grid in which
-    all products move together; its action 0 is list price, no order, no coupon. `codec.names` names every column.
+    `actions="multidiscrete"` takes level indices. `actions="discrete"` takes an index into a small grid in which all
+    products move together; action 0 is list price, no order, no coupon. `codec.names` names every column.
 
-    **Observation**: one flat float32 Box with finite bounds. `layout[name]` is the slice of a feature and
-    `layout.entries` names every number with its unit and bounds; README.md prints the table. It holds what a shop
-    sees: time, stock, sales, traffic, coupon, and what the encoder reads in customers' messages. It never holds
-    tastes, true intents or the shocks of the sale.
+    **Observation**: one flat float32 Box with finite bounds. `layout[name]` is the slice of a feature, and
+    `layout.entries` names every number with its unit and bounds; README.md prints the table. It contains what a shop
+    sees: time, stock, sales, traffic, coupon, and the encoder's intent probabilities of customers' messages. It never
+    contains tastes, true intents or the shocks of the sale.
 
     **Reward**: currency earned in the tick, the sum of the `reward_terms/...` of the info, times `reward_scale`. The
-    opening stock was bought before the sale, so its cost is in `info["profit"]` and not in the reward; a lost-sale
-    penalty is in the reward and not in the profit.
+    opening stock was bought before the sale, so its cost is in `info["profit"]` and not in the reward. The penalty for
+    lost sales is in the reward and not in the profit.
 
-    **Info**: flat, one number a key, in currency whatever the scale: `profit`, `metrics/NAME`, `reward_terms/NAME`;
-    see `flashsale_env.envs.infos`.
+    **Info**: flat, one number per key: `profit`, `metrics/NAME`, `reward_terms/NAME`, see `flashsale_env.envs.infos`.
+    Money is in unscaled currency.
 
     **End**: `terminated` at the close of the sale; never `truncated`. `spec.max_episode_steps` is the horizon + 1.
 
-    **Seeds**: `reset(seed=s)`, s in 0..2^64 - 1, opens the sale (s, episode 0); every `reset()` after it the next
-    episode of s. Without a seed the first sale is drawn from the system's entropy; `np_random_seed` tells which.
+    **Seeds**: `reset(seed=s)`, s in 0..2^64 - 1, opens the sale (s, episode 0); each later `reset()` opens the next
+    episode of s. Without any seed, the first `reset()` draws one from the system's entropy; it is `np_random_seed`.
 
     Args:
         scenario: name of a shipped scenario, path of a TOML file, or a `Scenario`.
         population: "learned", "reference", "homogeneous", a folder, or a `Population`; the scenario's by default.
         actions: "box", "multidiscrete" or "discrete".
         render_mode: None, "ansi" or "rgb_array".
-        reward_scale: factor on the rewards. Infos keep currency.
-        clip_actions: whether box actions are cut to [-1, 1]; otherwise one outside is refused. NaN always is.
+        reward_scale: factor on the rewards, above 0. Infos stay in currency.
+        clip_actions: whether box actions are clipped to [-1, 1]; otherwise an action outside is refused. NaN is always
+            refused.
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012  (Gymnasium's own form)
@@ -143,7 +156,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     @property
     def spec(self) -> EnvSpec | None:
-        """As `gymnasium.make` wrote it, with the longest episode and the known optimum of the sale that is played."""
+        """The spec from `gymnasium.make`, with the step limit and the known optimum of this sale."""
         return self._spec
 
     @spec.setter
@@ -155,8 +168,15 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """Open the next sale.
 
+        Args:
+            seed: of the sale, which is its episode 0; None for the next episode of the current seed.
+            options: none are known.
+
+        Returns:
+            The first observation, (D,) float32, and the info.
+
         Raises:
-            ValueError: the seed is no whole number in 0..2^64 - 1, or there are options.
+            ValueError: the seed is not a whole number in 0..2^64 - 1, or options are given.
         """
         check_options(options)
         if seed is not None:
@@ -173,8 +193,14 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     def step(self, action: Any) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Play one tick.
 
+        Args:
+            action: (C,), or a single index in the discrete encoding.
+
+        Returns:
+            Observation (D,) float32, reward, terminated (the sale closed), truncated (always False), info.
+
         Raises:
-            ValueError: the action has a wrong shape or type, is not finite or out of range; nothing was played.
+            ValueError: the action has a wrong shape or type, is not finite, or is out of range; nothing was played.
             gymnasium.error.ResetNeeded: the sale is closed, or was never opened.
         """
         sales, horizon = self.simulator.sales, self.simulator.scenario.horizon_ticks
@@ -186,17 +212,17 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
         return observations[0], float(rewards[0]) * self.reward_scale, closed, False, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """(A,) which levels of a grid action are worth considering now, see `flashsale_env.spaces.masks`.
+        """(A,) the actions that can still make a difference, see `flashsale_env.spaces.masks`.
 
         Raises:
-            ValueError: actions are of the box encoding.
+            ValueError: the actions have the box encoding.
         """
         if self._masks is None:
             self._masks = ActionMasks(self.scenario, self.codec.encoding)
         return np.asarray(self._masks(self.simulator.observe())[0])
 
     def render(self) -> Any:
-        """The state of the sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array").
+        """The state of the sale as text ("ansi") or as an (H, W, 3) uint8 picture ("rgb_array"); None without a mode.
 
         Raises:
             gymnasium.error.ResetNeeded: no sale was ever opened.

@@ -1,6 +1,6 @@
 """N sales as one Gymnasium vector environment: a native batch, not a loop over environments.
 
-Needs   gymnasium 1.1, which has the modes of opening closed sales anew; a single sale runs with 0.29 too.
+Needs   gymnasium 1.1 for its autoreset modes; a single sale also runs with 0.29.
 """
 
 from collections.abc import Sequence
@@ -41,12 +41,13 @@ from flashsale_env.spaces.masks import ActionMasks
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-# What `call` and `get_attr` know of a single sale: its name there -> its name here. The sales share these ...
+# The attributes of a single sale that `call` and `get_attr` offer: its name there -> its name here. The sales share
+# these,
 _SHARED = {name: name for name in ("scenario", "layout", "codec", "spec", "render_mode", "reward_scale")}
 _SHARED |= {"action_space": "single_action_space", "observation_space": "single_observation_space"}
-# ... and each has its own of what these methods return,
+# each sale has its own result of these methods,
 _PER_SALE = ("action_masks", "render")
-# and these may be set, for all sales together.
+# and these can be set, for all sales at once.
 _SETTABLE = ("render_mode", "reward_scale")
 
 
@@ -56,12 +57,15 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     Args:
         num_envs: N.
         scenario, population, actions, render_mode, reward_scale, clip_actions: as for `FlashSaleEnv`.
-        autoreset_mode: when a closed sale is opened anew: in the next step (default), in the same step, or never
+        autoreset_mode: when a new sale replaces a closed one: in the next step (default), in the same step, or never
             (then call `reset(options={"reset_mask": mask})`).
         threads: rows are split over at most this many threads; all usable cores by default.
-        max_episode_steps: steps after which a sale is truncated, as Gymnasium's `TimeLimit` does it; None for never.
+        max_episode_steps: steps after which a sale is truncated, as by Gymnasium's `TimeLimit`; None for never.
 
-    Rewards are float64. The info holds one array a key, with Gymnasium's masks, see `flashsale_env.envs.infos`.
+    Rewards are float64. The info holds one array per key, with Gymnasium's masks, see `flashsale_env.envs.infos`.
+
+    Raises:
+        ValueError: unknown names, wrong counts, or more sales than the machine has memory for.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     @property
     def spec(self) -> EnvSpec | None:
-        """As `gymnasium.make_vec` wrote it, with the longest episode and the known optimum of the sales played."""
+        """The spec from `gymnasium.make_vec`, with the step limit and the known optimum of these sales."""
         return self._spec
 
     @spec.setter
@@ -126,12 +130,15 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """Open new sales in all rows, or in those of `options["reset_mask"]`.
 
         Args:
-            seed: s for the seeds s, s + 1, ...; or one for each row, None for what a single sale does without a seed:
-                the next episode, and the first time a seed from the system's entropy.
-            options: `reset_mask`, (N,) booleans.
+            seed: s for the seeds s, s + 1, ...; or one for each row. None is the next episode, as for a single sale;
+                the first time it is a seed from the system's entropy.
+            options: `reset_mask`, (N,) booleans: the rows to open; all by default.
+
+        Returns:
+            Observations (N, D) float32, and the info. Rows outside the mask keep their sale and its last observation.
 
         Raises:
-            ValueError: a seed is no whole number in 0..2^64 - 1, there are not N of them, or unknown options.
+            ValueError: a seed is not a whole number in 0..2^64 - 1, the number of seeds is not N, or an unknown option.
         """
         check_options(options, known=("reset_mask",))
         mask = np.ones(self.num_envs, np.bool_)
@@ -148,10 +155,16 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return observations, self._info(np.zeros((self.num_envs, len(REWARD_TERMS))), mask)
 
     def step(self, actions: Any) -> tuple[Floats, npt.NDArray[np.float64], Bools, Bools, dict[str, Any]]:
-        """Play one tick of every sale, and open closed ones anew as `autoreset_mode` says.
+        """Play one tick of every sale, and replace closed ones according to `autoreset_mode`.
+
+        Args:
+            actions: (N, C), or (N,) for the discrete encoding.
+
+        Returns:
+            Observations (N, D) float32, rewards (N,) float64, terminated (N,), truncated (N,), info.
 
         Raises:
-            ValueError: an action has a wrong shape or type, is not finite or out of range; nothing was played.
+            ValueError: an action has a wrong shape or type, is not finite, or is out of range; nothing was played.
             gymnasium.error.ResetNeeded: a sale was never opened, or is closed and autoreset is disabled.
         """
         was_over = self._over()
@@ -167,7 +180,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and was_over.any():
             observations[was_over] = self._open(was_over)
-            rewards[was_over], terms[was_over] = 0.0, 0.0  # a truncated sale has gone on for this tick
+            rewards[was_over], terms[was_over] = 0.0, 0.0  # a truncated sale was played on for this tick
         if self.autoreset_mode is AutoresetMode.SAME_STEP and (over := terminated | truncated).any():
             final_info = self._info(terms, over)
             info = {"final_obs": observations.copy(), "_final_obs": over.copy()}
@@ -177,10 +190,10 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return observations, rewards * self.reward_scale, terminated, truncated, info
 
     def action_masks(self) -> Bools:
-        """(N, A) which levels of a grid action are worth considering now, see `flashsale_env.spaces.masks`.
+        """(N, A) the actions that can still make a difference, see `flashsale_env.spaces.masks`.
 
         Raises:
-            ValueError: actions are of the box encoding.
+            ValueError: the actions have the box encoding.
         """
         if self._masks is None:
             self._masks = ActionMasks(self.scenario, self.codec.encoding)
@@ -199,10 +212,10 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return tuple(frame(self.scenario, sale, self.render_mode) for sale in self.simulator.sales)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a single sale's attribute is, or its method returns, for each of the N sales.
+        """The value of an attribute, or the result of a method, of a single sale: one for each of the N sales.
 
         Raises:
-            AttributeError: it is none that a sale of a batch answers for itself.
+            AttributeError: an attribute that the sales of a batch do not offer.
         """
         if name in _PER_SALE:
             results = getattr(self, name)(*args, **kwargs)
@@ -219,8 +232,8 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """Set an attribute of all sales: one value, or N equal ones.
 
         Raises:
-            AttributeError: it cannot be set in a batch.
-            ValueError: not N values, or the sales would differ.
+            AttributeError: an attribute that cannot be set in a batch.
+            ValueError: neither one nor N values, or values that differ.
         """
         if name not in _SETTABLE:
             raise AttributeError(unknown_name("attribute that a batch can set", name, _SETTABLE))
@@ -232,7 +245,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         setattr(self, name, (checked_scale if name == "reward_scale" else checked_render_mode)(given[0]))
 
     def _take_seeds(self, seed: Any, mask: Bools) -> None:
-        """Write the seeds of these rows down, episodes before the first; all are checked before any is written."""
+        """Store the seeds of these rows, and put their episodes before the first; all seeds are checked before that."""
         unseeded = mask & (self._episodes < 0)
         given = np.zeros(self.num_envs, np.bool_)
         seeds = self._seeds.copy()
@@ -267,7 +280,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return self.simulator.open(self._seeds[rows], self._episodes[rows], rows)
 
     def _last_observations(self, mask: Bools) -> Floats:
-        """Observations of the sales that stay as they are; a row that is opened is overwritten by the caller."""
+        """Observations of the sales that are not reopened; the caller overwrites the other rows."""
         if mask.all():
             return np.empty((self.num_envs, self.layout.size), np.float32)
         return self.simulator.observe()

@@ -1,10 +1,10 @@
-"""Who arrives, and when: a stream per tick, thinned from a dominating one.
+"""Arrivals: a stream of customers per tick, thinned from a dominating stream (Lewis & Shedler 1979).
 
-Owns    expected traffic, the time of every arrival and the voice that arrives; what a shop remembers of recent
+Owns    expected traffic, the time of every arrival and the voice that arrives; exponentially weighted counts of recent
         customers.
-Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change. An action
-        that lifts traffic lets more of these points pass, so customers keep their numbers and their draws.
-Units   time inside a tick runs from 0 to 1; `expected` is customers per tick.
+Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change. An action that
+        lifts traffic lets more of these points pass, so customers keep their numbers and their draws.
+Units   time within a tick runs from 0 to 1; rates are customers per tick.
 """
 
 import math
@@ -36,18 +36,24 @@ NEVER = 2.0  # any time after the end of the tick
 
 @dataclass(frozen=True)
 class Arrivals(Part):
-    """Expected traffic over the sale: an even part, a burst at the opening and a rush before the close.
+    """Expected traffic over the sale: an even part, a burst at the start and a rush before the close.
 
-    The density over x, the elapsed share of the sale, is
-    (1 - burst - late) + burst·Exp(burst_scale) at x + late·Exp(late_scale) at 1 - x, both truncated to the sale;
-    within a tick the rate is even. The shares and scales fitted to published single-day sales are burst .11-.51 with
-    scale .01-.035, late about .08.
+    With x the elapsed share of the sale and e(y; s) the exponential density of mean s truncated to [0, 1], the density
+    of arrivals is
+
+        1 - burst_share - late_share + burst_share·e(x; burst_scale) + late_share·e(1 - x; late_scale)
+
+    Within a tick the rate is constant. Fits to published single-day sales give burst_share .11-.51 with burst_scale
+    .01-.035, and late_share about .08.
 
     Args:
         customers_per_minute: mean over the whole sale.
         burst_share, late_share: share of all customers in the burst and in the rush.
-        burst_scale, late_scale: mean distance from the opening or the close, as a share of the sale.
-        law: a key of `ARRIVAL_LAWS`; "bernoulli" lets at most one customer come in a tick.
+        burst_scale, late_scale: mean distance from the start or the close, as a share of the sale.
+        law: a key of `ARRIVAL_LAWS`; under "bernoulli" at most one customer comes in a tick.
+
+    Raises:
+        ValueError: unknown law, or a value out of range; the message names it.
     """
 
     customers_per_minute: float = field(metadata=example(20.0))
@@ -75,7 +81,7 @@ class Arrivals(Part):
             )
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """A scale without its share, or any shape inside a sale of one tick."""
+        """A scale without its share, or a burst or rush in a sale of one tick."""
         for name in ("burst", "late"):
             share, scale = getattr(self, f"{name}_share"), getattr(self, f"{name}_scale")
             if not share and scale != getattr(Arrivals, f"{name}_scale"):
@@ -90,7 +96,11 @@ class Arrivals(Part):
                 )
 
     def check(self, scenario: ScenarioLike) -> None:
-        """At most one customer comes in a tick under the law "bernoulli"."""
+        """Refuse the law "bernoulli" if more than one customer is expected in a tick.
+
+        Raises:
+            ValueError: more than one, or traffic has a shock.
+        """
         if self.law != "bernoulli":
             return
         likeliest = float(scenario.customers_per_tick.max()) * scenario.most_traffic
@@ -102,7 +112,7 @@ class Arrivals(Part):
             )
 
     def cumulative_share(self, elapsed: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Expected share of customers who have come by the elapsed share of the sale, in [0, 1]."""
+        """Expected share of customers who have come by the elapsed share of the sale; both in [0, 1], of any shape."""
         x = np.asarray(elapsed, np.float64)
         burst = np.expm1(-x / self.burst_scale) / np.expm1(-1 / self.burst_scale)
         late = 1 - np.expm1(-(1 - x) / self.late_scale) / np.expm1(-1 / self.late_scale)
@@ -112,13 +122,13 @@ class Arrivals(Part):
 
 @scalar
 def next_arrival(law, k, time, key, rate):
-    """Time of point k of the dominating stream, after `time`, with `rate` points a tick; 1 or more where none comes."""
+    """Time of point k of the dominating stream, after `time`, at `rate` points per tick; 1 or more if there is none."""
     u = streams.uniform(streams.subkey(key, streams.GAP))
     if law == BERNOULLI:
-        # Given that the customer comes, u / rate is uniform on the tick.
+        # u < rate with probability rate; given that, u / rate is uniform on the tick.
         return u / rate if k == 0 else NEVER
     if 1.0 - u >= rate * (1.0 - time):
-        return NEVER  # -ln(u) >= 1 - u: too late for this tick whatever the logarithm is, which in quiet ticks is saved
+        return NEVER  # -ln(u) >= 1 - u, so the gap passes the end of the tick; this saves the logarithm in quiet ticks
     return time - math.log(u) / rate
 
 
@@ -131,7 +141,7 @@ def pick_voice(rules, voices, sale, key):
     if len(voices) == 1:
         return 0
     u = streams.uniform(streams.subkey(key, streams.CLASS))
-    # Without leaving early, and the alias read in any case: a branch that nobody can predict costs more.
+    # No early exit, and the alias is always read: an unpredictable branch costs more.
     chosen = 0
     for c in range(rules.n_classes - 1):
         chosen += u >= sale.mix[c]
@@ -144,7 +154,7 @@ def pick_voice(rules, voices, sale, key):
 
 @scalar
 def begin_tick(rules, sale):
-    """Nobody has come yet; the memory of recent customers fades."""
+    """No customer has come yet; the weights of recent customers decay."""
     sale.tick_customers = 0
     sale.tick_came = 0.0
     sale.came_until = 0.0
@@ -156,20 +166,20 @@ def begin_tick(rules, sale):
 
 @scalar
 def write_tags(rules, sale):
-    """Everybody comes who would come without any promotion; mechanisms that lift traffic multiply by their share."""
+    """Reset the coming share to 1; mechanisms that lift traffic multiply it by the share of their own most traffic."""
     sale.coming_share = 1.0
 
 
 @scalar
 def count_share(sale, share, time):
-    """Book that this share of the dominating stream came from the last change until `time`."""
+    """Add the share of the dominating stream that came between the last change and `time`."""
     sale.tick_came += share * (time - sale.came_until)
     sale.came_until = time
 
 
 @scalar
 def remember_tick(rules, sale, schedule):
-    """What came in this tick, and what was to be expected with the promotion that was announced."""
+    """Add the customers of this tick, and those expected under the promotion on offer, to the recent ones."""
     sale.recent_customers += sale.tick_customers
     sale.recent_expected += schedule[sale.tick, 0] * rules.most_traffic * sale.tick_came
     for j in range(rules.n_products):
@@ -178,7 +188,7 @@ def remember_tick(rules, sale, schedule):
 
 @scalar
 def observe(rules, sale, schedule, out):
-    """The clock, and recent customers beside those expected."""
+    """The clock, and recent customers relative to those expected."""
     time_left = (rules.horizon - sale.tick) / rules.horizon
     put(out, rules.at.time_left, time_left, 0.0, 1.0)
     put(out, rules.at.sqrt_time_left, math.sqrt(time_left), 0.0, 1.0)
@@ -196,13 +206,13 @@ def observe(rules, sale, schedule, out):
 
 @scalar
 def customers_left(rules, sale, schedule):
-    """Share of the sale's expected customers that is still to come."""
+    """Share of the sale's expected customers still to come."""
     return schedule[sale.tick, 2] if sale.tick < rules.horizon else 0.0
 
 
 @scalar
 def measure(rules, sale, out):
-    """Customers, and how many of them bought."""
+    """The number of customers, and units sold per customer."""
     out[rules.metric.customers] = sale.customers
     sold = 0
     for j in range(rules.n_products):
@@ -233,7 +243,7 @@ MECHANISM = Mechanism(
         ("came_until", "f8"),
         # exponentially weighted
         ("recent_customers", "f8"),
-        ("recent_expected", "f8"),  # with the promotion that was announced
+        ("recent_expected", "f8"),  # under the promotion on offer
         ("recent_sold", "f8", (sizes.products,)),
     ),
     rules=lambda sizes: (("arrival_law", "i8"),),

@@ -1,13 +1,14 @@
-"""Customer choice: which product, if any, a customer buys when shown an offer.
+"""Customer choice: which product, if any, a customer buys from an offer.
 
 Owns    the map (voice, offer) -> choice of one customer.
 Leaves  who arrives to `arrivals`, and what a purchase does to `sale.visit`.
 Axes    M products; number M means "buys nothing".
 Units   utility in logits, the outside option at 0; prices as a share of the product's reference price.
 
-Every model returns two choices: over the full assortment (what the customer came for) and over what is on hand at
-that moment. The full assortment is what is offered and what is out; a product that is on hand and not offered is in
-neither. A new model is one line in `CHOICE_MODELS`, its draws, and one branch of `choose` and of `reservation_prices`.
+Every model returns two choices: the first choice over the full assortment, and the choice over the products on hand at
+that moment. The full assortment consists of the products offered and those out of stock. A product on hand that is not
+offered is in neither. A new model is one line in `CHOICE_MODELS`, its draws, and one branch each in `choose` and
+`reservation_prices`.
 """
 
 import math
@@ -44,12 +45,15 @@ class Choice(Part):
 
     Args:
         model: a key of `CHOICE_MODELS`.
-        drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
-        dissimilarity: under "nested", of the products in a nest, .01 to 1; 1 is "mnl", near 0 only the best of a nest
-            counts.
-        sensitivity_sd: under "mixed", standard deviation of log price sensitivity among customers of one voice (its
-            factor has mean 1).
-        appetite_sd: under "mixed", standard deviation of what one customer adds to every product, logits.
+        drift: factors on willingness to pay, .001 to 1000, one per equal phase of the sale; (1.0,) for none.
+        dissimilarity: under "nested", dissimilarity parameter of every nest, .01 to 1. 1 is "mnl"; near 0 only the best
+            product of a nest matters.
+        sensitivity_sd: under "mixed", standard deviation of log price sensitivity among customers of one voice; the
+            factor has mean 1.
+        appetite_sd: under "mixed", standard deviation of a customer's utility common to all products, logits.
+
+    Raises:
+        ValueError: unknown model, a value out of range, or a setting of another model; the message names it.
     """
 
     model: str = "mnl"
@@ -80,7 +84,7 @@ class Choice(Part):
             )
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """Phases that no tick falls into; what belongs to another model was refused when the part was built."""
+        """Phases without a tick; settings of other models are refused when the part is built."""
         if len(self.drift) > scenario.horizon_ticks:
             yield (
                 f"choice.drift has {len(self.drift)} phases and the sale {scenario.horizon_ticks} ticks, so some phase "
@@ -89,13 +93,14 @@ class Choice(Part):
 
     @property
     def knows_tastes(self) -> bool:
-        """Whether the model has utilities: what a product is worth to a voice, in logits."""
+        """Whether the model has utilities, in logits: it reads relevance, quality and appeal."""
         return CHOICE_MODELS[self.model] != EXPONENTIAL
 
 
 @scalar
 def taste_bits(key, bits, alternative):
-    """Bits whose lowest 16 are the draw of this alternative (0: buys nothing, j + 1: product j), taken in turn."""
+    """Bits whose lowest 16 are the draw of this alternative (0: outside option, j + 1: product j), called in order."""
+    # One 64-bit word holds the draws of four alternatives.
     if alternative & 3 == 0:
         return streams.subkey(key, streams.TASTE + (alternative >> 2))
     return bits >> _S16
@@ -103,7 +108,7 @@ def taste_bits(key, bits, alternative):
 
 @scalar
 def own_taste(rules, key):
-    """What sets this customer apart from others of the same voice: (factor on price sensitivity, appetite in logits).
+    """Tastes of one customer beyond the voice: (factor on price sensitivity, appetite in logits).
 
     Mixed logit (McFadden & Train 2000): the factor is log-normal with mean 1, the appetite normal with mean 0.
     """
@@ -113,6 +118,7 @@ def own_taste(rules, key):
     appetite = 0.0
     if rules.sensitivity_sd > 0.0:
         z = streams.standard_normal(key, streams.SENSITIVITY)
+        # E[exp(s·z)] = exp(s²/2)
         factor = math.exp(rules.sensitivity_sd * z - 0.5 * rules.sensitivity_sd * rules.sensitivity_sd)
     if rules.appetite_sd > 0.0:
         appetite = rules.appetite_sd * streams.standard_normal(key, streams.APPETITE)
@@ -121,10 +127,12 @@ def own_taste(rules, key):
 
 @scalar
 def nest_draw(rules, key, nest):
-    """Logarithm of a positive stable draw with index `dissimilarity`, one a customer and nest (Kanter 1975).
+    """Logarithm of a positive stable draw S with index a = `dissimilarity`, one per customer and nest (Kanter 1975).
 
-    dissimilarity·(Gumbel + it) is again a Gumbel draw, and those of one nest are dependent just so that choices are
-    nested logit (Hougaard 1986). At dissimilarity 1 it is 0.
+        S = sin(a·t) / sin(t)^(1/a) · (sin((1 - a)·t) / E)^((1 - a)/a),  t uniform on (0, pi), E standard exponential
+
+    a·(Gumbel + ln S) is again a standard Gumbel draw. The common S makes the draws of a nest dependent, exactly as in
+    nested logit (Hougaard 1986). At a = 1, S is 1.
     """
     a = rules.dissimilarity
     if a == 1.0:
@@ -137,8 +145,8 @@ def nest_draw(rules, key, nest):
 
 @scalar
 def common_draw(rules, key, j, last):
-    """The draw that the products of j's nest share; `last` is that of product j - 1."""
-    # Products of one nest mostly stand side by side in the catalogue, which saves a draw.
+    """The common draw of j's nest; `last` is that of product j - 1."""
+    # Neighbours in the catalogue mostly share a nest, which saves a draw. A repeated draw has the same key and value.
     if rules.choice_model == NESTED and (j == 0 or rules.nest[j] != rules.nest[j - 1]):
         return nest_draw(rules, key, rules.nest[j])
     return last
@@ -146,7 +154,7 @@ def common_draw(rules, key, j, last):
 
 @scalar
 def own_draw(rules, bits, common):
-    """This customer's draw of one product: Gumbel, or dissimilarity·(Gumbel + common) under nested logit."""
+    """This customer's draw for one product: Gumbel, or dissimilarity·(Gumbel + common) under nested logit."""
     draw = streams.GUMBEL[bits & _LOW16]
     if rules.choice_model == NESTED:
         return np.float32(rules.dissimilarity) * (draw + common)
@@ -155,16 +163,16 @@ def own_draw(rules, bits, common):
 
 @scalar
 def logit(rules, voice, sale, key, clips, paying, asked, appetite):
-    """Utility is relevance + quality + appeal - sensitivity·price, plus one draw a product (McFadden 1974).
+    """Utility is relevance + quality + appeal - sensitivity·price, plus one draw per product (McFadden 1974).
 
-    The draw belongs to the customer and the product, so raising one price never changes what the customer thinks of
-    another product. `paying` is the price sensitivity to what is on
-    hand, this customer's offer included, at most `asked`, the one to what is out. `appetite` is what this customer adds
-    to every product.
+    The draw belongs to the customer and the product, so raising one price never changes the utility of another product.
+    `paying` is the price sensitivity for products on hand, including this customer's targeted offer. It is at most
+    `asked`, the price sensitivity for products out of stock. `appetite` is added to the utility of every product.
     """
     n_products = rules.n_products
     bits = taste_bits(key, np.uint64(0), 0)
-    best_wanted = streams.GUMBEL[bits & _LOW16] - appetite  # the outside option
+    # The outside option. Subtracting the appetite here is the same as adding it to every product.
+    best_wanted = streams.GUMBEL[bits & _LOW16] - appetite
     best_on_hand = best_wanted
     wanted = n_products
     bought = n_products
@@ -180,6 +188,7 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
                 best_on_hand = utility
                 bought = j
             else:
+                # Out of stock: at the price of the last unit, without the offer, so only the first choice can change.
                 utility = voice.utility[j] + sale.appeal[j] - asked * price + draw
             if utility > best_wanted:
                 best_wanted = utility
@@ -195,10 +204,10 @@ def exponential_draw(key, j):
 
 @scalar
 def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
-    """Willingness to pay for each product is exponential with mean `paying` reference prices, `asked` for what is out.
+    """Willingness to pay is exponential, independent across products; the largest positive surplus is chosen.
 
-    The customer takes the product with the largest surplus, if any is positive. With one product the demand at price
-    p is exp(-p/theta), the model of Gallego & van Ryzin (1994).
+    Its mean, in reference prices, is `paying` for products on hand and `asked` for those out of stock. With one product
+    the demand at price p is exp(-p/theta), the model of Gallego & van Ryzin (1994).
     """
     wanted = rules.n_products
     bought = rules.n_products
@@ -209,6 +218,7 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
         if not is_offered(price):
             continue
         mean = paying if sale.on_hand[j] > 0 else asked
+        # Surpluses are compared in currency.
         surplus = (mean * exponential_draw(key, j) - price) * rules.reference_price[j]
         if surplus > best_wanted:
             best_wanted = surplus
@@ -221,10 +231,10 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
 
 @scalar
 def choose(rules, voice, sale, key, clips, drift, payable):
-    """(choice over the full assortment, choice over what is on hand), by the scenario's model.
+    """(choice over the full assortment, choice over the products on hand), by the scenario's model; M is no purchase.
 
-    `payable` is the share of the price that this customer pays for what is on hand. To a customer, all prices lower by
-    a factor are the same as a willingness to pay higher by it.
+    `payable` is the share of the price that this customer pays for products on hand. Multiplying all prices by it is
+    the same as dividing willingness to pay by it.
     """
     paying = drift / payable
     if rules.choice_model == EXPONENTIAL:
@@ -239,7 +249,8 @@ def choose(rules, voice, sale, key, clips, drift, payable):
 
 @scalar
 def reservation_prices(rules, voice, sale, key, drift, out):
-    """The most this customer would pay for each product rather than buy nothing, currency; 0 or less for never."""
+    """The most that this customer would pay for each product rather than buy nothing, currency; can be negative."""
+    # The draws are those of `choose`. The price solves utility - sensitivity·price/reference = outside option.
     factor, appetite = own_taste(rules, key)
     sensitivity = factor * np.float64(voice.price_sensitivity) / drift
     bits = taste_bits(key, np.uint64(0), 0)
@@ -257,7 +268,7 @@ def reservation_prices(rules, voice, sale, key, drift, out):
 
 @scalar
 def observe(rules, sale, schedule, out):
-    """Mean willingness to pay in the coming tick; at the close that of the last one."""
+    """Mean willingness to pay in the coming tick; at the close, that of the last tick."""
     coming = min(sale.tick, rules.horizon - 1)
     put(out, rules.at.willingness_to_pay, schedule[coming, 1] / rules.peak_drift, 0.0, 1.0)
 

@@ -1,9 +1,9 @@
-"""Coupons: a share off the price for the customers who clip one, while the budget lasts.
+"""Coupons: a share off the price for customers who clip one, while the budget lasts.
 
-Owns    the coupon on offer, the price with it, its budget, and what it does to traffic.
+Owns    the coupon on offer, the price with it, its budget, and its effect on traffic.
 Units   depth is a share of the price; the budget is currency.
 
-A coupon is honoured on a product that is on hand and offered, while what is left of the budget covers the discount.
+A coupon is honoured on a product that is on hand and offered, if the remaining budget covers the discount.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,21 @@ from flashsale_env.market.mechanism import Decision, Feature, Mechanism, Scenari
 from flashsale_env.market.parts import Part, require_range, require_rising
 from flashsale_env.tables import example
 
-# An observation holds the budget in single precision: it is known to within this share.
+# The budget is observed in single precision, so up to this relative error.
 _PRECISION = 1e-5
 
 
 @dataclass(frozen=True)
 class Coupon(Part):
-    """A share off the price for the customers who clip it, while the budget lasts.
+    """A share off the price for customers who clip it, while the budget lasts.
 
     Args:
         depths: shares off, rising from 0.
-        budget: currency that all discounts together may cost.
-        traffic_lift: relative increase of traffic while the deepest coupon is shown; proportional below.
+        budget: limit on the sum of all discounts, currency.
+        traffic_lift: relative increase of traffic under the deepest coupon; proportional to depth below it.
+
+    Raises:
+        ValueError: a value is out of range; the message names it.
     """
 
     depths: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
@@ -46,18 +49,18 @@ class Coupon(Part):
             raise ValueError("coupon.budget must be above 0, got 0; leave [coupon] out for a sale without one.")
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """Nothing: a coupon works in every scenario; whether anybody clips it, the population knows."""
+        """Nothing: a coupon works in every scenario. `idle_among` checks whether these customers clip it."""
         return iter(())
 
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
-        """The whole part where nobody clips and nobody is attracted."""
+        """The whole part, if no customer clips the coupon and it lifts no traffic."""
         if not self.traffic_lift and not customers.coupon_affinity.any():
             yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: nobody clips it."
 
 
 @scalar
 def open_sale(rules, sale, grids):
-    """The whole budget is left."""
+    """Start with the whole budget."""
     sale.coupon.budget = rules.coupon.budget
 
 
@@ -94,7 +97,7 @@ def net_price(coupon, price, clips):
 
 @scalar
 def redeem(coupon, discount):
-    """Take the discount of one purchase out of the budget; whether there was one."""
+    """Take the discount of one purchase out of the budget; returns whether there was one."""
     if coupon is None or discount <= 0.0:
         return False
     coupon.budget -= discount
@@ -105,10 +108,10 @@ def redeem(coupon, discount):
 
 @scalar
 def write_tags(rules, sale):
-    """The price of every product with the coupon, and the share of customers that comes."""
+    """The price of every product with the coupon, and the share of the dominating stream that comes."""
     coupon = sale.coupon
     for j in range(rules.n_products):
-        # What is out or not offered keeps its tag: nothing on an empty shelf is promoted.
+        # A product out of stock or not offered keeps its tag: an empty shelf carries no promotion.
         if sale.on_hand[j] > 0 and sale.price[j] > 0.0:
             coupon.price_share[j] = np.float32(net_price(coupon, sale.price[j], True) / rules.reference_price[j])
         else:
@@ -118,7 +121,7 @@ def write_tags(rules, sale):
 
 @scalar
 def is_honoured(rules, sale):
-    """Whether what is left of the budget covers the discount on some product that is on hand and offered."""
+    """Whether the remaining budget covers the discount on some product that is on hand and offered."""
     for j in range(rules.n_products):
         on_sale = sale.on_hand[j] > 0 and sale.price[j] > 0.0
         if on_sale and sale.price[j] * sale.coupon.depth <= sale.coupon.budget:
@@ -128,10 +131,10 @@ def is_honoured(rules, sale):
 
 @scalar
 def traffic_share(rules, sale):
-    """Traffic with the coupon shown now over traffic with the deepest one.
+    """Traffic under the coupon on offer, relative to traffic under the deepest one.
 
-    A coupon that cannot be honoured on any product draws nobody: otherwise a budget kept just short of one redemption,
-    or empty shelves, would lift traffic for nothing.
+    A coupon that cannot be honoured on any product attracts no customers. Otherwise a budget just short of one
+    redemption, or empty shelves, would lift traffic at no cost.
     """
     lift = rules.coupon.traffic_lift
     if not is_honoured(rules, sale):
@@ -141,21 +144,21 @@ def traffic_share(rules, sale):
 
 @scalar
 def observe(rules, sale, schedule, out):
-    """The coupon of the last tick and the budget left."""
+    """The coupon of the last tick and the remaining budget."""
     put(out, rules.at.coupon_depth, sale.coupon.depth / rules.coupon.max_depth, 0.0, 1.0)
     put(out, rules.at.coupon_budget, sale.coupon.budget / rules.coupon.budget, 0.0, 1.0)
 
 
 @scalar
 def measure(rules, sale, out):
-    """What the coupons cost."""
+    """The cost of coupons."""
     out[rules.metric.coupon_spend] = sale.coupon.spend
 
 
 def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
-    """(N, 1) the deepest coupon that what is left of the budget honours on the cheapest price.
+    """(N, 1) level of the deepest coupon that the remaining budget can honour at the lowest price.
 
-    Nobody would clip a deeper one: all it could do is to attract customers by a promise that cannot be kept.
+    No deeper coupon can be redeemed on any product, so it earns nothing.
     """
     if "coupon_budget" not in units:
         return None

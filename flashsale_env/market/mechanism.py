@@ -1,17 +1,16 @@
 """The form that every mechanism of the market fills in.
 
-Owns    `Mechanism` and what it declares: decisions, features, reward terms, metrics.
-Leaves  what a mechanism does to its own file in this folder, and the composition to `scenario` (settings and tables)
-        and `sale.composition` (records and compiled calls).
+Owns    `Mechanism` and its declarations: decisions, features, reward terms, metrics.
+Leaves  the behaviour of a mechanism to its own file, and the composition to `scenario` (settings and tables) and
+        `sale.composition` (records and compiled calls).
 
-A mechanism is one file. Its settings are a `Part`; a field of `Scenario` with that type switches the mechanism on, and
-that line is all that has to be written outside the file. From the fields of `Scenario` follow the TOML tables, the
-records of the compiled core, the columns of an action, the layout of the observation, reward terms and metrics.
+A mechanism is one file. Its settings are a `Part`. A field of `Scenario` with that type switches the mechanism on;
+that line is the only one outside the file. The fields of `Scenario` determine the TOML tables, the records of the
+compiled core, the columns of an action, the layout of the observation, the reward terms and the metrics.
 
-A mechanism whose part may be None is *optional*: where it is absent, its records do not exist and its functions are
-not compiled. Its state and rules are nested records under its name (`sale.coupon.depth`); those of a mechanism that is
-always there stand in the record itself (`sale.on_hand`). No field may be named like a method of numpy's records, e.g.
-"mean".
+A mechanism whose part may be None is *optional*: if it is absent, its records do not exist and its functions are not
+compiled. Its state and rules are nested records under its name (`sale.coupon.depth`). Those of other mechanisms are
+fields of the record itself (`sale.on_hand`). A field must not be named like a method of numpy's records, e.g. "mean".
 """
 
 import dataclasses
@@ -24,12 +23,12 @@ from typing import Any, TypeAlias
 
 from flashsale_env.market.parts import Part
 
-# The `Scenario` that holds the part. A mechanism lies below `scenario` and cannot name its type.
+# The `Scenario` that holds the part. Mechanisms are below `scenario` and cannot import its type.
 ScenarioLike: TypeAlias = Any
-# What `np.dtype` takes for one field of a record.
+# One field of a record, as an argument of `np.dtype`.
 Field: TypeAlias = tuple[str, str] | tuple[str, str, tuple[int, ...]]
 
-# The observation is grouped by section, in this order; within a section by mechanism.
+# The observation is ordered by section, and within a section by mechanism.
 SECTIONS = ("time", "stock", "price", "demand", "promotion", "messages")
 
 
@@ -52,17 +51,17 @@ def _never_constant(scenario: ScenarioLike, number: int) -> bool:
 
 @dataclass(frozen=True)
 class Feature:
-    """One entry of the observation: what it means, and where it is shown.
+    """One feature of the observation: its meaning, and the scenarios that show it.
 
     Args:
-        per: "sale" for one number, "product", "product and tick" (of lead time) or "intent" for one each.
-        low, high: bounds; a value outside is cut to them.
-        unit, meaning: for the reader of the layout.
-        section: the group of the observation that it stands in, one of `SECTIONS`.
-        applies: whether the feature varies at all in a scenario; it is left out where it does not.
+        per: "sale" for one number, or one for each "product", "product and tick" (of lead time) or "intent".
+        low, high: bounds; values are clipped to them.
+        unit, meaning: texts for the tables of the layout.
+        section: its group in the observation, one of `SECTIONS`.
+        applies: whether the feature varies in a scenario; otherwise it is left out.
         constant: whether number k of the feature never changes in a scenario.
-        on_request: shown only where the scenario's `observe` names it.
-        remembers: weighs events by their age, with the scenario's `memory_minutes`.
+        on_request: shown only if the scenario's `observe` names it.
+        remembers: weights events by their age, with the scenario's `memory_minutes` as half-life.
     """
 
     per: str
@@ -79,7 +78,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Term:
-    """One term of the reward: what it means, and whether it is money, so part of the profit."""
+    """One term of the reward: its meaning, and whether it is money, and so part of the profit."""
 
     meaning: str
     is_money: bool = True
@@ -90,13 +89,13 @@ class Decision:
     """One kind of decision: a row of the grids for each label.
 
     Args:
-        labels: what each row decides about, e.g. the titles of the products; ("",) for the sale as a whole.
-        levels: the values to choose from, one tuple a label. A row with a single level is no part of the action.
-        discrete_steps: steps in which all rows move together in the small discrete grid, from the first level to the
-            last of `discrete_levels`; None for every level. 0 leaves them at level 0.
-        discrete_levels: number of levels of each row that the discrete grid may use; all of them by default.
+        labels: one for each row, e.g. the titles of the products; ("",) for a decision about the sale as a whole.
+        levels: the values to choose from, one tuple per label. A row with a single level is not part of the action.
+        discrete_steps: number of steps in which all rows move together in the discrete grid, from level 0 to the last
+            of `discrete_levels`; None for every level, 0 to keep them at level 0.
+        discrete_levels: number of levels of each row in the discrete grid; all by default.
         highest_useful: (scenario, reader of units, observations (N, D)) -> (N, rows) highest level of each row that can
-            still make a difference, or None where the scenario does not show enough to tell.
+            still make a difference; None if the scenario does not show the features for it.
     """
 
     labels: Callable[[ScenarioLike], Sequence[str]]
@@ -108,30 +107,30 @@ class Decision:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """All that a mechanism is, apart from the calls written out in `sale.tick` and `sale.visit`.
+    """The complete declaration of a mechanism, apart from the calls written out in `sale.tick` and `sale.visit`.
 
-    Compiled functions see the records of the whole sale. `rules.at.NAME` is the index of a feature in the observation,
+    Compiled functions take the records of the whole sale. `rules.at.NAME` is the index of a feature in the observation,
     `rules.row.NAME` the first row of a decision in the grids, `rules.term.NAME` and `rules.metric.NAME` the columns of
     a term and of a metric.
 
     Args:
         settings: the part of the scenario.
-        always: there also where its part is None (stock without replenishment); else a part that may be None is
-            optional.
-        state, rules: fields of the records, given the sizes; * in a comment marks what is never observed.
-        lay_out: values of the rules' fields for a scenario.
+        always: present even if its part is None (stock without replenishment); otherwise a part that may be None makes
+            the mechanism optional.
+        state, rules: fields of the records, given the sizes; * in a comment marks fields that are never observed.
+        lay_out: values of the rules' fields in a scenario.
         decisions, features, terms, metrics: by name.
-        bounded: settings that the upper bounds may meet -> why no policy earns more than them all the same. A setting
-            that is not named is refused by every bound.
-        most_traffic: the largest factor on traffic that the shop can reach by it.
-        promotion: what kind of promotion it is, for the table `PROMOTIONS`; "" for none.
-        facts: what a view of the sale shows of an optional mechanism: (caption, field of its state, "money" or
+        bounded: settings covered by the upper bounds -> the reason why the bounds hold. A setting that is not named is
+            refused by every bound.
+        most_traffic: the largest factor on traffic that the shop can reach with it.
+        promotion: its description in the table `PROMOTIONS`; "" if it is not a promotion.
+        facts: figures of an optional mechanism in views of the sale: (caption, field of its state, "money" or
             "discount").
         open: (rules, sale, grids) at the start of a sale, on a record of zeros.
-        begin_tick: (rules, sale) before anything happens in a tick.
+        begin_tick: (rules, sale) at the start of a tick.
         decide: (rules, sale, grids, encoding, action) event 1 of a tick.
-        write_tags: (rules, sale) whenever what is on offer changes: price tags, and the share of customers that comes.
-        settle: (rules, sale, closes, terms) the money of the tick; `closes` in the last one.
+        write_tags: (rules, sale) whenever the offer changes: price tags, and the share of customers that comes.
+        settle: (rules, sale, closes, terms) the money of the tick; `closes` is true in the last one.
         observe: (rules, sale, schedule, out) its features.
         measure: (rules, sale, out) its metrics.
     """
@@ -160,21 +159,21 @@ class Mechanism:
 
 @dataclass(frozen=True)
 class Entry:
-    """A mechanism as a field of `Scenario` has it."""
+    """A mechanism as a field of `Scenario`."""
 
     name: str
     optional: bool
     mechanism: Mechanism
 
     def present(self, scenario: ScenarioLike) -> bool:
-        """Whether the scenario has it."""
+        """Whether the scenario has this mechanism."""
         return not self.optional or getattr(scenario, self.name) is not None
 
 
 def mechanisms_of(scenario_class: type) -> dict[str, Entry]:
     """The mechanisms of a scenario class, by the names of its fields and in their order.
 
-    The file of a part that is a field's type holds the part's mechanism as `MECHANISM`.
+    The module that defines the type of a field holds its mechanism as `MECHANISM`.
     """
     found = {}
     hints = typing.get_type_hints(scenario_class)

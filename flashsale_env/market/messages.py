@@ -1,6 +1,6 @@
-"""Messages: what customers write and the encoder reads.
+"""Messages: customers write them, and the shop observes the encoder's intent probabilities.
 
-Owns    which customers leave a message, and what a shop remembers of recent ones.
+Owns    which customers leave a message, and the exponentially weighted mean over recent ones.
 Never   the latent class of a customer: a shop sees the encoder's probabilities only.
 """
 
@@ -20,11 +20,14 @@ from flashsale_env.market.parts import MOST_CUSTOMERS, Part, require_range
 
 @dataclass(frozen=True)
 class Messages(Part):
-    """What customers write and the encoder reads.
+    """How many customers leave a message.
 
     Args:
-        share: share of the customers who leave a message.
-        before_opening: expected number of messages before the sale opens.
+        share: share of the customers in the sale who leave one.
+        before_opening: expected number of messages before the start of the sale.
+
+    Raises:
+        ValueError: a value is out of range; the message names it.
     """
 
     share: float = 0.1
@@ -36,7 +39,7 @@ class Messages(Part):
         require_range(self, "before_opening", most=MOST_CUSTOMERS)
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """The whole part where nobody writes."""
+        """The whole part, if no customer writes."""
         if not self.share and not self.before_opening:
             yield (
                 "[messages] does nothing: share and before_opening are 0, nobody writes. Raise one of them, or leave "
@@ -44,7 +47,7 @@ class Messages(Part):
             )
 
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
-        """The whole part where all messages read alike."""
+        """The whole part, if all messages have the same probabilities."""
         if not np.ptp(customers.intent_probabilities, axis=0).any():
             yield (
                 f"[messages] of scenario {scenario.name!r} carry no information about these customers: the encoder "
@@ -54,7 +57,7 @@ class Messages(Part):
 
 @scalar
 def leave(messages, voice, n_intents):
-    """Add the encoder's reading of one message to the recent ones."""
+    """Add the encoder's probabilities of one message to the recent ones."""
     messages.recent += 1.0
     for i in range(n_intents):
         messages.intents[i] += voice.intent[i]
@@ -62,7 +65,7 @@ def leave(messages, voice, n_intents):
 
 @scalar
 def may_leave(rules, messages, voice, marks, n_intents):
-    """A customer leaves a message with probability `share`; `rules` and `messages` are None where nobody writes."""
+    """A customer leaves a message with probability `share`; both records are None in a sale without messages."""
     if rules is None or messages is None:
         return
     if streams.lower16(marks) < rules.share:
@@ -71,7 +74,7 @@ def may_leave(rules, messages, voice, marks, n_intents):
 
 @scalar
 def share_of_expected(rules, messages):
-    """Messages before the start of the sale over those expected; 0 where nobody writes."""
+    """Messages before the start of the sale over those expected; 0 in a sale without messages."""
     if rules is None or messages is None:
         return 0.0
     return messages.recent / max(rules.before_opening, 1e-12)
@@ -79,7 +82,7 @@ def share_of_expected(rules, messages):
 
 @scalar
 def begin_tick(rules, sale):
-    """The memory of recent messages fades."""
+    """The weights of recent messages decay."""
     messages = sale.messages
     messages.recent *= rules.memory
     if messages.recent > 0.0:
@@ -95,7 +98,7 @@ def observe(rules, sale, schedule, out):
     messages = sale.messages
     entropy = 0.0
     for i in range(rules.n_intents):
-        # Before the first message: an even mix, which has the highest entropy.
+        # Before the first message: the uniform distribution, which has the highest entropy.
         mean = 1.0 / rules.n_intents
         if messages.recent > 0.0:
             mean = messages.intents[i] / messages.recent

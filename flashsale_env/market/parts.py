@@ -1,10 +1,9 @@
-"""What the parts of a scenario have in common.
+"""The parts of a scenario: their base class and shared checks.
 
-Owns    the base class of every part, and the checks of ranges that several parts share.
+Owns    the base class of every part, and the range checks that several parts share.
 
-A part is checked when it is built, and lists those of its settings that would have no effect in a given scenario. A
-scenario refuses them: a setting without effect is a mistake, and a figure made with it looks like one made with the
-effect.
+A part is checked when it is built, and lists its settings without effect in a given scenario. A scenario refuses them:
+a setting without effect is a mistake, and results would be reported under its name.
 """
 
 from abc import ABC, abstractmethod
@@ -15,9 +14,9 @@ from flashsale_env.tables import check_fields
 
 # Far beyond any shop, so that no sum of money overflows.
 MOST_MONEY = 1e12
-# A sale of this size takes about ten seconds; a far larger one would look like a program that hangs.
+# A sale of this size takes about ten seconds; a far larger one would seem to hang.
 MOST_CUSTOMERS = 1e8
-# The range of every standard deviation of a logarithm or in logits: e^5 is a factor of 150.
+# Upper limit of standard deviations in logs or logits; one of 5 is a factor of e^5 = 150.
 MOST_SD = 5.0
 
 
@@ -31,8 +30,8 @@ class Part(ABC):
     def idle(self, scenario: Any) -> Iterator[str]:
         """A sentence for each setting without effect in the scenario: which, why, and what would make it work.
 
-        A setting is idle if it changes nothing under any decisions and any customers; a limit that happens not to bind
-        is not idle. A default value never is. `observe` makes nothing idle: it only chooses what an agent sees.
+        A setting is idle if it changes nothing under any decisions and any customers. A limit that happens not to bind
+        is not idle, nor is a default value. `observe` makes no setting idle: it only selects what an agent observes.
         """
 
     def idle_among(self, scenario: Any, customers: Any) -> Iterator[str]:
@@ -49,15 +48,15 @@ class Part(ABC):
 
     @property
     def _where(self) -> str:
-        """What stands before the name of a field in a message."""
+        """Prefix of field names in messages."""
         return f"{type(self).__name__.lower()}."
 
 
 def require_range(part: Part, *names: str, most: float | None = None) -> None:
-    """Fields are at least 0 and at most `most`; that they are finite, `check_fields` has seen to.
+    """Check that fields are at least 0 and at most `most`; `check_fields` has checked that they are finite.
 
     Raises:
-        ValueError: one is not.
+        ValueError: a field is out of range; the message names it.
     """
     for name in names:
         value = getattr(part, name)
@@ -67,10 +66,10 @@ def require_range(part: Part, *names: str, most: float | None = None) -> None:
 
 
 def require_rising(part: Part, name: str) -> None:
-    """The field is two shares or more that rise from 0 and stay below 1.
+    """Check that a field holds at least two shares that rise from 0 and stay below 1.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it does not.
     """
     depths = getattr(part, name)
     rises = list(depths) == sorted(set(depths)) and len(depths) > 1

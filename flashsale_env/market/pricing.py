@@ -1,10 +1,10 @@
-"""Prices: what each product costs in a tick, and the tags that customers read.
+"""Prices: the price of each product in a tick, and the tags that customers read.
 
 Owns    the price decision, the price tags, revenue and profit.
 Units   currency; a tag is a share of the product's reference price.
 
-A product that is out counts in demand at the price that was asked when its last unit went (list price if it never had
-one), before coupons and offers, until stock arrives. So a policy gains nothing by what it shows of an empty shelf.
+Until stock arrives, a product out of stock counts in demand at the price of its last unit (at list price if it never
+had one), before coupons and offers. A policy therefore gains nothing from prices on an empty shelf.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,24 @@ from flashsale_env.core.records import put
 from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
 from flashsale_env.market.parts import Part
 
-# The tag of a product that is on hand and not offered. It is no price: ask `is_offered`.
+# The tag of a product that is on hand and not offered. It is not a price; check with `is_offered`.
 NOT_OFFERED = np.float32(-1.0)
-# Steps of the common markdown in the discrete grid: enough to sell well, few enough to learn.
+# Steps of the common markdown in the discrete grid: fine enough to sell well, small enough to learn.
 _DISCRETE_STEPS = 12
 
 
 @dataclass(frozen=True)
 class Pricing(Part):
-    """Whether a box action sets any price between a product's first and last level, or picks one of the levels."""
+    """How a box action sets prices.
+
+    Args:
+        continuous: any price between a product's first and last level, instead of one of the levels.
+    """
 
     continuous: bool = False
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """A range of prices where every product has one price."""
+        """Continuous prices, if every product has a single price."""
         if self.continuous and all(len(product.price_levels) == 1 for product in scenario.products):
             yield (
                 "pricing.continuous does nothing, every product has a single price. Give price_levels, or set "
@@ -40,7 +44,11 @@ class Pricing(Part):
             )
 
     def check(self, scenario: ScenarioLike) -> None:
-        """A range of prices has no level for "not offered"."""
+        """Refuse continuous prices together with `may_be_withheld`: a range has no level for "not offered".
+
+        Raises:
+            ValueError: a product may be withheld.
+        """
         if self.continuous and any(product.may_be_withheld for product in scenario.products):
             raise ValueError(
                 "pricing.continuous has no level for a product that is not offered: set may_be_withheld = false or "
@@ -50,7 +58,7 @@ class Pricing(Part):
 
 @scalar
 def open_sale(rules, sale, grids):
-    """List prices."""
+    """Start at list prices."""
     for j in range(rules.n_products):
         sale.price[j] = grids[rules.row.price + j, 0]
         sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
@@ -64,11 +72,12 @@ def begin_tick(rules, sale):
 
 @scalar
 def decide(rules, sale, grids, encoding, action):
-    """The price of every product; 0 where it is not offered."""
+    """The price of every product; 0 if it is not offered."""
     for j in range(rules.n_products):
         row = rules.row.price + j
         if rules.continuous_prices and encoding == BOX and rules.column[row] >= 0:
             last = rules.n_levels[row] - 1
+            # Linear from the first level at -1 to the last one at +1.
             weight = (action[rules.column[row]] + 1.0) * 0.5
             sale.price[j] = grids[row, 0] + weight * (grids[row, last] - grids[row, 0])
         else:
@@ -77,7 +86,7 @@ def decide(rules, sale, grids, encoding, action):
 
 @scalar
 def write_tags(rules, sale):
-    """The tag of every product on hand; what is out keeps its last one."""
+    """The tag of every product on hand; a product out of stock keeps its last one."""
     for j in range(rules.n_products):
         if sale.on_hand[j] > 0:
             if sale.price[j] > 0.0:
@@ -88,13 +97,13 @@ def write_tags(rules, sale):
 
 @scalar
 def is_offered(price_share):
-    """Whether a tag bears a price; a product that is not offered is neither wanted nor bought by anybody."""
+    """Whether a tag is a price; a product that is not offered is neither wanted nor bought."""
     return price_share >= 0.0
 
 
 @scalar
 def settle(rules, sale, closes, terms):
-    """What customers paid in the tick."""
+    """The revenue of the tick."""
     terms[rules.term.revenue] = sale.tick_revenue
 
 
@@ -108,7 +117,7 @@ def observe(rules, sale, schedule, out):
 
 @scalar
 def measure(rules, sale, out):
-    """Revenue, and the profit: all terms that are money, less what the initial stock cost."""
+    """Revenue, and the profit: all terms that are money, less the cost of the initial stock."""
     profit = 0.0
     for k in range(len(sale.money)):
         if rules.is_money[k]:
@@ -129,7 +138,7 @@ def _has_one_price(product: Any) -> bool:
 
 
 def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
-    """(N, M) level 0 of a product that is sold out for good: its price moves nothing."""
+    """(N, M) level 0 for a product that is sold out for good, whose price has no effect; else the last level."""
     if "position" not in units or "to_order" not in units:
         return None
     gone = (units.position(observations) == 0) & (units.to_order(observations) == 0)
@@ -141,7 +150,7 @@ MECHANISM = Mechanism(
     settings=Pricing,
     state=lambda sizes: (
         ("price", "f8", (sizes.products,)),  # set by the last action; 0 where the product is not offered
-        # over reference price: NOT_OFFERED, or for what is out the price asked when its last unit went
+        # the tag, over reference price; out of stock: of the last unit; on hand and not offered: NOT_OFFERED
         ("price_share", "f4", (sizes.products,)),
         ("tick_revenue", "f8"),
     ),
@@ -162,7 +171,7 @@ MECHANISM = Mechanism(
                 (*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products
             ],
             discrete_steps=_DISCRETE_STEPS,
-            # Moving together, no product is ever withheld.
+            # The common markdown never withholds a product.
             discrete_levels=lambda scenario: [len(product.price_levels) for product in scenario.products],
             highest_useful=highest_useful,
         )

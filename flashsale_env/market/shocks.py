@@ -1,4 +1,4 @@
-"""Shocks: what differs from sale to sale and is never observed.
+"""Shocks: unobserved differences between sales.
 
 Owns    the draws of a sale's traffic, of the appeal of its products and of its mix of intents.
 Units   appeal in logits; traffic a factor with mean 1.
@@ -19,13 +19,16 @@ from flashsale_env.market.parts import MOST_SD, Part, require_range
 
 @dataclass(frozen=True)
 class Shocks(Part):
-    """What differs from sale to sale and is never observed.
+    """Standard deviations of the unobserved differences between sales; 0 for none.
 
     Args:
         appeal_sd: standard deviation of each product's own appeal, logits.
-        common_appeal_sd: standard deviation of the appeal all products share, logits.
-        traffic_sd: standard deviation of log traffic (its mean factor is 1).
-        mix_sd: standard deviation of the log weight of each intent around the population's.
+        common_appeal_sd: standard deviation of the appeal common to all products, logits.
+        traffic_sd: standard deviation of log traffic; the factor has mean 1.
+        mix_sd: standard deviation of the log weight of each intent around that of the population.
+
+    Raises:
+        ValueError: a value is out of range; the message names it.
     """
 
     appeal_sd: float = 0.0
@@ -38,7 +41,7 @@ class Shocks(Part):
         require_range(self, "appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd", most=MOST_SD)
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """Shocks of appeal where a product has no appeal; whether intents differ, the population knows."""
+        """Appeal shocks under a choice model without appeal. `idle_among` checks whether intents differ."""
         for name in ("appeal_sd", "common_appeal_sd"):
             if getattr(self, name) and not scenario.choice.knows_tastes:
                 yield (
@@ -47,7 +50,7 @@ class Shocks(Part):
                 )
 
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
-        """A mix that varies where all customers are of one intent."""
+        """A shock to the mix, if all customers have the same intent."""
         if self.mix_sd and len(np.unique(customers.latent_class)) == 1:
             yield (
                 f"shocks.mix_sd {self.mix_sd:g} of scenario {scenario.name!r} does nothing among these customers: all "
@@ -57,7 +60,7 @@ class Shocks(Part):
 
 @scalar
 def shock(sd, key, number):
-    """A normal draw with mean 0; nothing is drawn where the standard deviation is 0."""
+    """A normal draw with mean 0; without a draw if the standard deviation is 0."""
     return sd * streams.standard_normal(key, number) if sd > 0.0 else 0.0
 
 
@@ -65,6 +68,7 @@ def shock(sd, key, number):
 def open_sale(rules, sale, grids):
     """Traffic log-normal with mean 1; appeal normal; mix logistic-normal around the population's (Aitchison 1980)."""
     traffic = shock(rules.traffic_sd, sale.key, streams.TRAFFIC)
+    # E[exp(s·z)] = exp(s²/2)
     sale.traffic = math.exp(traffic - 0.5 * rules.traffic_sd * rules.traffic_sd)
     common = shock(rules.common_appeal_sd, sale.key, streams.COMMON_APPEAL)
     for j in range(rules.n_products):

@@ -1,6 +1,6 @@
-"""Stock: units on hand, in reserve and on their way; orders, and what units cost.
+"""Stock: units on hand, in reserve and inbound; orders and their costs.
 
-Owns    the order decision, the units of every product, and all money but what customers pay.
+Owns    the order decision, the units of every product, and all reward terms except revenue.
 Axes    M products, R slots of the inbound ring: slot t % R arrives in tick t.
 Units   units; currency.
 """
@@ -26,14 +26,17 @@ _DISCRETE_STEPS = 3
 
 @dataclass(frozen=True)
 class Replenishment(Part):
-    """Orders from the reserve. The units an order may bring are in `Product.order_levels`.
+    """Orders from the reserve. `Product.order_levels` are the possible order sizes.
 
     Args:
-        lead_minutes: an order given at the start of a tick serves the customers from that many minutes later on
-            (rounded up to whole ticks).
-        order_cost: currency an order of one product costs, whatever its size.
-        freight_per_unit: currency a unit, on top of its unit cost.
+        lead_minutes: lead time, minutes, rounded up to whole ticks. Units ordered at the start of a tick are on hand
+            after the lead time.
+        order_cost: fixed cost of an order of one product, currency.
+        freight_per_unit: currency per unit, in addition to its unit cost.
         unlimited: orders do not draw on a reserve; each product that can be ordered then needs a `storage`.
+
+    Raises:
+        ValueError: a value is out of range; the message names it.
     """
 
     lead_minutes: float = 0.0
@@ -47,7 +50,7 @@ class Replenishment(Part):
         require_range(self, "order_cost", "freight_per_unit", most=MOST_MONEY)
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """The whole part where nothing can be ordered, or where no order arrives before the close."""
+        """The whole part, if no product can be ordered or no order arrives before the close."""
         if not any(product.can_be_ordered for product in scenario.products):
             yield (
                 "[replenishment] does nothing, no product has order_levels. Give them, e.g. [0, 25, 50, 100], or leave "
@@ -63,7 +66,7 @@ class Replenishment(Part):
 
 @scalar
 def open_sale(rules, sale, grids):
-    """The initial stock and the reserve."""
+    """Start with the initial stock and the reserve."""
     for j in range(rules.n_products):
         sale.on_hand[j] = rules.initial_stock[j]
         sale.reserve[j] = rules.initial_reserve[j]
@@ -90,7 +93,7 @@ def in_transit(rules, sale, j):
 
 @scalar
 def available_to_order(rules, sale, j):
-    """Units of product j that an order can bring now: what the reserve has and the storage takes."""
+    """Units of product j that an order can bring now: those in the reserve, limited by the room in the storage."""
     units = NO_LIMIT if rules.unlimited_supply else sale.reserve[j]
     if rules.storage[j] > 0:
         units = min(units, rules.storage[j] - sale.on_hand[j] - in_transit(rules, sale, j))
@@ -99,7 +102,7 @@ def available_to_order(rules, sale, j):
 
 @scalar
 def decide(rules, sale, grids, encoding, action):
-    """Orders leave the reserve and are paid."""
+    """Ordered units leave the reserve and are paid."""
     arrival_slot = (sale.tick + rules.lead_ticks) % rules.n_slots
     for j in range(rules.n_products):
         wanted = chosen(rules, grids, encoding, action, rules.row.order + j)
@@ -125,7 +128,7 @@ def receive(rules, sale):
 
 @scalar
 def take(sale, j):
-    """One unit of product j is sold; whether it was the last one."""
+    """Sell one unit of product j; returns whether it was the last one."""
     sale.on_hand[j] -= 1
     sale.sold[j] += 1
     sale.tick_sold[j] += 1
@@ -134,14 +137,14 @@ def take(sale, j):
 
 @scalar
 def lose(sale, j):
-    """A customer whose first choice was product j found it out and bought nothing."""
+    """Count a lost sale: the first choice, product j, was out of stock, and the customer bought nothing."""
     sale.lost[j] += 1
     sale.tick_lost[j] += 1
 
 
 @scalar
 def settle(rules, sale, closes, terms):
-    """Orders, holding, penalties for lost sales and, at the close, the worth of leftovers."""
+    """Orders, holding, penalties for lost sales and, at the close, the salvage value of leftovers."""
     holding = 0.0
     salvage = 0.0
     lost_sales = 0.0
@@ -159,7 +162,7 @@ def settle(rules, sale, closes, terms):
 
 @scalar
 def observe(rules, sale, schedule, out):
-    """Units as shares of all units there are, see `spaces.units`."""
+    """Units as shares of all units of the product, see `spaces.units`."""
     left = customers_left(rules, sale, schedule)
     for j in range(rules.n_products):
         coming = in_transit(rules, sale, j)
@@ -188,7 +191,7 @@ def _share(part, whole):
 
 @scalar
 def measure(rules, sale, out):
-    """What was wanted, sold, lost and ordered."""
+    """Demand, sales, lost sales and orders."""
     demand = 0
     sold = 0
     lost = 0
@@ -218,7 +221,7 @@ def _orders_arrive_later(scenario: ScenarioLike) -> bool:
 
 
 def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
-    """(N, M) the first level of each order that takes all there is to take."""
+    """(N, M) the lowest level of each order that takes all available units."""
     if "to_order" not in units:
         return None
     supply = units.to_order(observations)
@@ -257,7 +260,7 @@ MECHANISM = Mechanism(
         ("reserve", "i8", (sizes.products,)),
         ("inbound", "i8", (sizes.slots, sizes.products)),  # slot t % R arrives in tick t
         # since the start of the sale
-        ("demand", "i8", (sizes.products,)),  # * first choices over what is offered and what is out
+        ("demand", "i8", (sizes.products,)),  # * first choices over the products offered and those out of stock
         ("sold", "i8", (sizes.products,)),
         ("lost", "i8", (sizes.products,)),  # *
         ("ordered", "i8", (sizes.products,)),

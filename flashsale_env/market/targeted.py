@@ -1,7 +1,7 @@
-"""Targeted offers: a share off for the customers of one intent, as the encoder reads their messages.
+"""Targeted offers: a share off for customers whose message the encoder assigns to one intent.
 
-Owns    the depth of the offer to each intent, and what the offers cost.
-Units   depth is a share of the price, after the coupon for those who clip it too.
+Owns    the depth of the offer to each intent, and the cost of the offers.
+Units   depth is a share of the price; for customers who also clip a coupon, of the price after the coupon.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,16 @@ from flashsale_env.tables import example
 
 @dataclass(frozen=True)
 class Targeted(Part):
-    """Offers to the customers of one intent: the encoder reads each customer's message before a price is shown.
+    """Offers by predicted intent: the encoder classifies each customer's message before the customer sees a price.
 
-    The price that one customer sees may then depend on the intent that the message most likely has, which is not the
-    true one wherever the encoder errs.
+    The price may depend on the most probable intent of the message, which differs from the true intent where the
+    encoder errs.
 
     Args:
-        depths: shares off, rising from 0; each intent has a depth of its own.
+        depths: the levels of the offer to each intent, shares off, rising from 0.
+
+    Raises:
+        ValueError: the depths do not rise from 0, or reach 1.
     """
 
     depths: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
@@ -33,7 +36,7 @@ class Targeted(Part):
         require_rising(self, "depths")
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """The whole part where nobody writes: there is no intent to read."""
+        """The whole part in a sale without messages: there is no intent to predict."""
         if scenario.messages is None:
             yield (
                 "[targeted] does nothing: its offers follow from what the encoder reads in messages, and the scenario "
@@ -50,7 +53,7 @@ def decide(rules, sale, grids, encoding, action):
 
 @scalar
 def payable_share(targeted, voice):
-    """Share of the price that this customer pays; `targeted` is None where there are no such offers."""
+    """Share of the price that this customer pays; `targeted` is None in a sale without such offers."""
     if targeted is None:
         return 1.0
     return 1.0 - targeted.depth[voice.predicted]
@@ -58,7 +61,7 @@ def payable_share(targeted, voice):
 
 @scalar
 def book(targeted, discount):
-    """Add what the offer to one customer cost."""
+    """Add the cost of the offer to one customer, currency."""
     if targeted is None:
         return
     targeted.spend += discount
@@ -66,7 +69,7 @@ def book(targeted, discount):
 
 @scalar
 def measure(rules, sale, out):
-    """What the offers cost."""
+    """The cost of the offers."""
     out[rules.metric.targeted_spend] = sale.targeted.spend
 
 

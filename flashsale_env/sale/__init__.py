@@ -1,1 +1,1 @@
-"""How a sale runs: its start, its ticks, its customers one by one."""
+"""The course of a sale: its start, its ticks, its customers one by one."""

@@ -1,13 +1,13 @@
-"""The mechanisms put together: records, and one compiled function for each moment of a sale.
+"""Composition of the mechanisms: their records, and one compiled function for each moment of a sale.
 
-Owns    the types of the records that the compiled core reads and writes, and the order in which mechanisms are called
-        where their order does not matter. Where it does, the calls are written out in `tick` and `visit`.
+Owns    the types of the records of the compiled core, and the calls of mechanisms whose order does not matter. Calls
+        whose order matters are written out in `tick` and `visit`.
 Axes    batch axis N first: `sales["on_hand"]` has shape (N, M). M products, R slots of the inbound ring, I intents,
         K reward terms.
 
-Nothing here names a mechanism. M, R and the mechanisms that are present are part of the types, so each combination
-compiles once; everything else is a value. A type is made once and cached: numba recognises it by identity, and compares
-an equal one field by field at every call (microseconds).
+No mechanism is named here. M, R and the mechanisms present are part of the types, so each combination compiles once;
+everything else is a value. Types are cached: numba recognises the same object at once, but compares an equal one field
+by field at every call (microseconds).
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REW
 
 
 def _compose(moment: str) -> Any:
-    """One function of all mechanisms that do something at this moment."""
+    """One compiled function that calls all mechanisms with a function for this moment."""
     found = [(entry, getattr(entry.mechanism, moment)) for entry in MECHANISMS.values()]
     return in_turn([(entry.name if entry.optional else "", call) for entry, call in found if call is not None])
 
@@ -38,12 +38,15 @@ measure = _compose("measure")
 
 
 def present(scenario: Scenario) -> tuple[str, ...]:
-    """Names of the optional mechanisms that a scenario has."""
+    """Names of the optional mechanisms of a scenario."""
     return tuple(entry.name for entry in MECHANISMS.values() if entry.optional and entry.present(scenario))
 
 
 def _fields(kind: str, optional: tuple[str, ...], sizes: Sizes) -> list[Any]:
-    """Optional parts first: appended, numba takes the larger record for a subtype of the smaller."""
+    """Fields of all mechanisms, optional parts first.
+
+    If they came last, numba would treat the larger record as a subtype of the smaller one.
+    """
     entries = MECHANISMS.values()
     nested: list[Any] = []
     for name in optional:
@@ -79,7 +82,7 @@ def sale_dtype(products: int, slots: int, optional: tuple[str, ...]) -> np.dtype
 
 @cache
 def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int) -> np.dtype[np.void]:
-    """What holds for every sale of a scenario; per-tick costs, so no length of a tick appears in the core."""
+    """The constants of a scenario. Rates and costs are per tick, so the core needs no length of a tick."""
     intents = len(INTENTS)
     return np.dtype(
         [
@@ -89,7 +92,7 @@ def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int)
             ("n_intents", "i8"),
             ("horizon", "i8"),
             ("lead_ticks", "i8"),
-            ("memory", "f8"),  # factor a tick on everything recent
+            ("memory", "f8"),  # factor per tick on all exponentially weighted counts
             ("most_traffic", "f8"),  # the dominating stream over the expected one
             # latent classes of the population
             ("n_classes", "i8"),
@@ -101,7 +104,7 @@ def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int)
             ("column", "i8", (rows,)),
             ("n_levels", "i8", (rows,)),
             ("is_money", "i8", (len(REWARD_TERMS),)),
-            # where the names of the mechanisms stand: first row, place in the observation (-1: not shown), column
+            # by name: first row of a decision, index in the observation (-1: not shown), columns of terms and metrics
             ("row", _numbers(DECISIONS)),
             ("at", _numbers(FEATURES)),
             ("term", _numbers(REWARD_TERMS)),
@@ -121,7 +124,7 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             ("alias_below", "f4"),
             ("alias", "i4"),
             ("predicted", "i4"),  # the likeliest intent
-            # Last, for it is read only where a message is left: what every customer reads then lies close together.
+            # Last, because it is read only when a message is left: the fields of every visit stay close together.
             ("intent", "f4", (len(INTENTS),)),
         ]
     )
@@ -129,7 +132,10 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
 
 @cache
 def log_dtype(products: int) -> np.dtype[np.void]:
-    """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
+    """One visit in a choice log. `bought` is M for no purchase; `clips` is 1 if the coupon price applied.
+
+    Price shares are fractions of the product's reference price.
+    """
     return np.dtype(
         [
             ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
@@ -139,7 +145,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("tick", "i4"),
             ("bought", "i4"),
             ("clips", "u1"),
-            ("available", "u1", (products,)),  # on hand and offered; else the shares are those on the price tag
+            ("available", "u1", (products,)),  # on hand and offered; otherwise the shares are those of the tag
             ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),
         ]

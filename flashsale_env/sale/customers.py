@@ -1,7 +1,7 @@
-"""The one loop over a stream of customers, in exact time order.
+"""The loop over a stream of customers, in exact time order.
 
-Owns    the points of the dominating stream of a tick, by whomever they are met: served in the sale, read as messages
-        before its start, or counted in hindsight.
+Owns    the points of the dominating stream of a tick. The same loop serves customers in a sale, reads messages before
+        its start, and lists customers for the hindsight bound.
 """
 
 from flashsale_env.core import streams
@@ -11,9 +11,9 @@ from flashsale_env.market import arrivals
 
 @inlined
 def meet_all(law, tick_key, rate, meet, *context):
-    """Call meet(key, time, *context) for every point of the stream with this key and `rate` points a tick.
+    """Call meet(key, time, *context) for every point of the stream with this key and `rate` points per tick.
 
-    The key of a point is all that it takes to draw the customer again, whatever happened before.
+    The key of a point determines the customer completely, independent of earlier events.
     """
     time = 0.0
     k = 0

@@ -1,4 +1,4 @@
-"""A scenario and its population as the arrays that the compiled core reads."""
+"""A scenario and its population as the arrays of the compiled core."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from flashsale_env.spaces.observations import Layout
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A scenario and a population, laid out.
+    """A scenario and a population as arrays.
 
     Args:
         rules: (1,) of `rules_dtype`.
         voices: (V,) of `voice_dtype`, sorted by latent class.
-        schedule: (T, 3) per tick: expected customers, drift, share of expected customers from this tick on.
-        grids: (rows, L) levels of each decision, the last one repeated to fill the row.
-        voice_rows: (V,) row of the population behind each voice.
+        schedule: (T, 3) per tick: expected customers, drift, share of the sale's customers expected from this tick on.
+        grids: (rows, L) levels of each decision; the last one is repeated to fill the row.
+        voice_rows: (V,) row of each voice in the population.
         sale_dtype: of one sale in progress.
     """
 
@@ -35,10 +35,10 @@ class Instance:
 
 
 def build_instance(scenario: Scenario, population: Population, layout: Layout) -> Instance:
-    """Lay a scenario and its population out for the core.
+    """Arrange a scenario and its population for the core.
 
     Raises:
-        ValueError: the choice model would leave a taste of the customers unread.
+        ValueError: the choice model would ignore tastes of the customers.
     """
     scenario.check_customers(population)
     products = len(scenario.products)
@@ -86,7 +86,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
 def _voice_records(
     scenario: Scenario, population: Population, rules: npt.NDArray[np.void]
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
-    """Voices sorted by class with an alias table inside each class; fills the class fields of the rules."""
+    """Voices sorted by class, with an alias table for each class; also fills the class fields of the rules."""
     order = np.argsort(population.latent_class, kind="stable")
     quality = np.array([product.quality for product in scenario.products])
     voices = np.zeros(len(population), voice_dtype(len(scenario.products)))
@@ -110,13 +110,14 @@ def _voice_records(
 
 
 def _alias_table(weight: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Walker's alias table by Vose's method (1991, doi 10.1109/32.92917)."""
+    """Walker's alias table by Vose's method (1991, doi 10.1109/32.92917): (n,) thresholds, (n,) aliases."""
     n = len(weight)
     share = weight / weight.sum() * n
     below, alias = np.ones(n), np.arange(n)
     small = [i for i in range(n) if share[i] < 1]
     large = [i for i in range(n) if share[i] >= 1]
     while small and large:
+        # Fill the cell of a small share up to 1 from a large one, which may become small.
         s, g = small.pop(), large[-1]
         below[s], alias[s] = share[s], g
         share[g] -= 1 - share[s]

@@ -1,7 +1,7 @@
-"""The compiled entry points: everything Python calls, over rows [begin, end) of a batch.
+"""The compiled entry points for calls from Python, over rows [begin, end) of a batch.
 
-They release the interpreter lock, so a batch is split over threads by rows; a row never reads another row, which is
-why a batch of one and any number of threads give the same bits.
+They release the interpreter lock, so a batch can be split over threads by rows. A row never reads another row, so every
+batch size and every number of threads give the same bits.
 """
 
 from flashsale_env.core import levels
@@ -11,6 +11,7 @@ from flashsale_env.sale import composition, opening, tick
 
 @nan_aware_scalar
 def find_invalid(rules, encoding, actions):
+    """The first row whose action is not finite or out of range; -1 if there is none."""
     for n in range(len(actions)):
         if not levels.is_valid(rules, encoding, actions[n]):
             return n
@@ -29,9 +30,10 @@ def open_sales(sales, rules, voices, schedule, grids, seeds, episodes, rows, obs
 
 @entry_point
 def advance(sales, rules, voices, schedule, grids, encoding, actions, observations, rewards, terms, logs, begin, end):
-    """Play one tick of every sale that is still open; a closed sale stays as it is and earns 0.
+    """Play one tick of every open sale; a closed sale is unchanged and earns 0.
 
-    A call for the whole batch checks the actions itself, plays nothing if one is invalid, and returns its row; else -1.
+    A call for the whole batch checks the actions first. If one is invalid, it plays nothing and returns the row of that
+    action; otherwise it returns -1.
     """
     r = rules[0]
     if begin == 0 and end == len(sales):
@@ -51,7 +53,7 @@ def advance(sales, rules, voices, schedule, grids, encoding, actions, observatio
 
 @entry_point
 def first_invalid(rules, encoding, actions):
-    """The first row whose action is not finite or out of range, or -1: for a batch that several threads play."""
+    """As `find_invalid`, before a batch is split over threads."""
     return find_invalid(rules[0], encoding, actions)
 
 
@@ -59,12 +61,12 @@ def first_invalid(rules, encoding, actions):
 def measure(sales, rules, out):
     """Write the metrics of every sale to the rows of `out`."""
     for n in range(len(sales)):
-        out[n, :] = 0.0  # of mechanisms that the scenario does not have
+        out[n, :] = 0.0  # the metrics of absent mechanisms
         composition.measure(rules[0], sales[n], out[n])
 
 
 @entry_point
 def observe(sales, rules, schedule, observations):
-    """Write the observation of every sale as it stands."""
+    """Write the current observation of every sale."""
     for n in range(len(sales)):
         composition.observe(rules[0], sales[n], schedule, observations[n])

@@ -1,7 +1,7 @@
-"""Choice logs: what one customer was offered and what the customer chose.
+"""Choice logs: the offer to one customer, and the choice.
 
-Demand models are estimated on logs that the simulator itself records, so there is no second simulator of choice that
-could drift away from this one.
+Demand models are estimated on logs recorded by the simulator itself. There is no second choice simulator that could
+deviate from it.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ from flashsale_env.market import coupon, pricing, targeted
 
 @scalar
 def record_offer(rules, sale, voice, row, record):
-    """What can be bought and at which price, at the moment the customer looks.
+    """Availability and prices of all products at the moment of the visit.
 
-    What cannot be bought keeps its tag: the last price asked of what is out, `NOT_OFFERED` otherwise.
+    An unavailable product keeps its tag: the price of its last unit if it is out of stock, else `NOT_OFFERED`.
     """
     payable = np.float32(targeted.payable_share(option(sale, "targeted"), voice))
     record.voice = row
@@ -30,6 +30,6 @@ def record_offer(rules, sale, voice, row, record):
 
 @scalar
 def record_outcome(bought, clips, record):
-    """The product bought (M for none) and whether the coupon price was the one that counted."""
+    """The product bought (M for none), and whether the coupon price applied."""
     record.bought = bought
     record.clips = clips

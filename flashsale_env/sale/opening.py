@@ -1,7 +1,7 @@
 """The start of a sale: its stock, its unobserved shocks and the messages that arrived before it.
 
-Every sale differs in its mix of intents, in the appeal of its products and in its traffic; none of these is observed.
-The messages are: the encoder reads them, and they are part of the first observation.
+Sales differ in their mix of intents, the appeal of their products and their traffic; none of these is observed. The
+messages are observed: the encoder's probabilities of them are part of the first observation.
 """
 
 from flashsale_env.core import streams
@@ -13,14 +13,14 @@ from flashsale_env.sale import composition, customers
 
 @scalar
 def read(key, time, rules, voices, sale, read_so_far):
-    """One message, by a customer from the mix of this sale."""
+    """Add one message by a customer from the mix of this sale."""
     row = arrivals.pick_voice(rules, voices, sale, key)
     messages.leave(read_so_far, voices[row], rules.n_intents)
 
 
 @scalar
 def read_messages(of_messages, read_so_far, rules, voices, sale):
-    """A Poisson number of messages before the start; both records are None where nobody writes."""
+    """A Poisson number of messages before the start; both records are None in a sale without messages."""
     if of_messages is None or read_so_far is None:
         return
     rate = of_messages.before_opening * sale.traffic
@@ -30,7 +30,7 @@ def read_messages(of_messages, read_so_far, rules, voices, sale):
 
 @scalar
 def open_sale(rules, voices, grids, seed, episode, sale):
-    """Set every field of the sale to its state at the start. The record must be zero beforehand."""
+    """Set every field of the sale to its initial state. The record must be zero beforehand."""
     sale.key = streams.sale_key(seed, episode)
     sale.seed = seed
     sale.episode = episode

@@ -1,8 +1,8 @@
 """One tick of one sale, in the documented order of events.
 
-1 the action is taken and orders leave; 2 inbound stock arrives; 3 price tags are written for what is on hand;
-4 customers come in exact time order; 5 costs; 6 at the close, leftovers are salvaged; 7 the observation is written by
-the caller.
+1 the action is decoded and orders are placed; 2 inbound stock arrives; 3 price tags are written for products on hand;
+4 customers come in exact time order; 5 costs are booked; 6 at the close, leftovers are salvaged; 7 the caller writes
+the observation.
 """
 
 from flashsale_env.core import streams
@@ -14,12 +14,13 @@ from flashsale_env.sale.visit import visit
 
 @scalar
 def serve(key, time, rules, voices, sale, drift, records):
-    """One point of the dominating stream; a visit is recorded while there are records left.
+    """Serve one point of the dominating stream if it comes; its visit is recorded if a record is left.
 
-    The shop itself may end a promotion in mid-tick, when its budget or the last unit it applies to is gone.
+    A promotion may end in mid-tick, when its budget or the last unit it applies to is gone. The share of the stream
+    that comes then changes at the time of this customer.
     """
     marks = streams.subkey(key, streams.MARKS)
-    # Thinning keeps arrivals independent of the policy: two agents meet the same customers (Lewis & Shedler 1979).
+    # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
     if streams.upper32(marks) >= share:
         return
@@ -36,7 +37,7 @@ def serve(key, time, rules, voices, sale, drift, records):
 
 @scalar
 def book(rules, sale, closes, terms):
-    """Write the terms of the tick that just ended and return their sum, the reward."""
+    """Write the reward terms of the tick that just ended and return their sum, the reward."""
     terms[:] = 0.0
     composition.settle(rules, sale, closes, terms)
     reward = 0.0

@@ -1,8 +1,9 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: clip, choose, pay, or find the first choice gone; leave a message.
-A lost sale is a customer whose first choice over the full assortment was out and who bought nothing. The full
-assortment is what is offered and what is out, each at the price on its tag (see `pricing`).
+Owns    the order of events in a visit: clip the coupon, choose, pay, or lose the sale; leave a message.
+
+A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. The full
+assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
 """
 
 from flashsale_env.core.compiler import scalar
@@ -13,7 +14,7 @@ from flashsale_env.sale import composition
 
 @scalar
 def visit(rules, voice, sale, key, marks, drift):
-    """Serve the customer with this key, who has this voice; (product bought or M, clipped the coupon)."""
+    """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable)

@@ -1,15 +1,18 @@
-"""How an agent's decision is written as an action.
+"""Encodings of an agent's decisions as actions.
 
-Every decision picks a level: a price of each product, an order of each product, and what else the mechanisms of the
-scenario leave to the shop (`DECISIONS`). Level 0 is list price, no order, no coupon. A product that may be withheld has
-one more price level, the last: 0, not offered. A decision with a single level is no part of the action.
+Owns    the maps between actions, levels and prices, and the check of actions.
+Axes    N sales, C columns of an action, P price columns, A actions of the discrete grid.
 
-    box             Box[-1, 1]: one number a decision, cut into cells of equal width, one cell a level; with
-                    `pricing.continuous` a price runs evenly from the first level (-1) to the last (+1)
-    multidiscrete   the number of the level, one a decision
-    discrete        a small grid: one markdown step for all products x order the same level of every product or
-                    nothing x coupon depth; action 0 is list price, no order, no coupon. Decisions that it leaves out
-                    (targeted offers) stay at level 0.
+Each decision picks a level: the price of each product, the order of each product, and the further decisions of the
+scenario's mechanisms (`DECISIONS`). Level 0 is list price, no order, no coupon. A product that may be withheld has one
+more price level, the last one: 0, not offered. A decision with a single level is not part of the action.
+
+    box             Box[-1, 1]: one number per decision, cut into cells of equal width, one per level; with
+                    `pricing.continuous` a price is linear from the first level (-1) to the last (+1)
+    multidiscrete   the index of the level, one per decision
+    discrete        a small grid: a markdown step common to all products x an order level common to all products x the
+                    coupon depth. Action 0 is list price, no order, no coupon. Decisions outside the grid (targeted
+                    offers) stay at level 0.
 """
 
 import itertools
@@ -29,17 +32,21 @@ ENCODINGS = ("box", "multidiscrete", "discrete")
 
 
 class ActionCodec:
-    """Between the actions of one encoding and the levels of the decisions.
+    """Converts between the actions of one encoding and the levels of the decisions.
 
     Args:
-        scenario: whose decisions are made.
-        encoding: a name out of `ENCODINGS`.
-        clip: whether box actions are cut to [-1, 1] before they are checked. NaN is refused all the same.
+        scenario: the scenario.
+        encoding: one of `ENCODINGS`.
+        clip: whether box actions are clipped to [-1, 1] before they are checked. NaN is refused in any case.
 
     Attributes:
-        space: the single action space.
-        names: what each column decides, e.g. "price[air fryer]", in the order of the action's columns.
+        space: the action space of a single sale.
+        names: the decision of each column, e.g. "price[air fryer]".
+        levels: the values of each column's levels.
         n_levels: (C,) number of levels of each column.
+
+    Raises:
+        ValueError: unknown encoding, `clip` with another encoding than "box", or a scenario without a decision.
     """
 
     def __init__(self, scenario: Scenario, encoding: str = "box", *, clip: bool = False) -> None:
@@ -76,7 +83,7 @@ class ActionCodec:
             self.space = spaces.Discrete(len(self._grid))
 
     def columns(self, decision: str) -> npt.NDArray[np.int64]:
-        """Columns of one kind of decision, a key of `DECISIONS`; none where the scenario does not leave it open.
+        """Columns of one kind of decision, a key of `DECISIONS`; empty if the scenario does not have it.
 
         Raises:
             ValueError: unknown decision.
@@ -87,16 +94,16 @@ class ActionCodec:
 
     @property
     def n_prices(self) -> npt.NDArray[np.int64]:
-        """Number of prices of each price column: its levels without "not offered"."""
+        """(P,) number of prices of each price column: its levels without "not offered"."""
         return self._prices[self.numbers_of(self.columns("price"))]
 
     def numbers_of(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Index of the product (price, order) or of the intent (targeted) that each of these columns decides about."""
+        """Index of the product (price, order) or of the intent (targeted) of each of these columns."""
         return np.array([self._rows[column].number for column in columns], np.int64)
 
     @property
     def makes_every_decision(self) -> bool:
-        """Whether the encoding can make any combination of decisions: the optimum of the scenario is within reach."""
+        """Whether the encoding can express every combination of decisions, and so the optimum of the scenario."""
         if self.encoding == "box":
             return True
         if self._continuous:
@@ -107,7 +114,7 @@ class ActionCodec:
         """The actions of a batch as the core reads them, (N, C).
 
         Raises:
-            ValueError: wrong shape or type. Ranges are checked by the core.
+            ValueError: wrong shape or type, or a discrete action out of range. The core checks the other ranges.
         """
         array = self._numbers(actions)
         if array.shape != (sales, *self._shape):
@@ -127,7 +134,7 @@ class ActionCodec:
         return np.ascontiguousarray(array, np.int64)
 
     def batch_of_one(self, action: object) -> npt.NDArray[Any]:
-        """The action of a single sale as that of a batch, (C,) -> (1, C).
+        """The action of a single sale as an action of a batch, (C,) -> (1, C).
 
         Raises:
             ValueError: wrong shape or type.
@@ -138,7 +145,7 @@ class ActionCodec:
         return array[None]
 
     def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int, sales: int) -> ValueError:
-        """The error for an action that the core found out of range; `sale` of `sales` of them."""
+        """The error for an action (C,) that the core found out of range, of sale number `sale` out of `sales`."""
         if self.encoding == "box":
             column = int((~(np.abs(action) <= 1)).argmax())
             wanted = "be a number" if np.isnan(action[column]) else "lie in [-1, 1]; clip_actions=True cuts it to that"
@@ -151,11 +158,16 @@ class ActionCodec:
         )
 
     def from_levels(self, levels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
-        """Actions of the box or multidiscrete encoding that pick these levels, (N, C) -> (N, C)."""
+        """Actions of the box or multidiscrete encoding for these levels, (N, C) -> (N, C).
+
+        Raises:
+            ValueError: the encoding is discrete.
+        """
         if self.encoding == "discrete":
             raise ValueError("a discrete action cannot pick any combination of levels; use box or multidiscrete.")
         if self.encoding == "multidiscrete":
             return np.asarray(levels, np.int64)
+        # The centre of the level's cell.
         actions = (2.0 * np.asarray(levels) + 1.0) / self.n_levels - 1.0
         if self._continuous:
             prices = self.columns("price")
@@ -167,7 +179,7 @@ class ActionCodec:
     def from_prices(self, prices: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """The price columns of a box action for these prices, (N, P) -> (N, P), under `pricing.continuous`.
 
-        Prices outside the range of a product's levels become its nearest level.
+        Prices outside the range of a product's levels are clipped to it.
         """
         first = np.array([self.levels[c][0] for c in self.columns("price")])
         last = np.array([self.levels[c][-1] for c in self.columns("price")])
@@ -187,7 +199,7 @@ class ActionCodec:
         return f"{what} with {self.encoding} encoding must have shape {wanted}{columns}, got {got}."
 
     def _discrete_grid(self, scenario: Scenario) -> npt.NDArray[np.int64]:
-        """(A, C) levels of every discrete action, the last decision running fastest."""
+        """(A, C) levels of every discrete action; the last decision varies fastest."""
         moved, choices = [], []
         for name, decision in DECISIONS.items():
             columns = self.columns(name)
@@ -206,7 +218,7 @@ class ActionCodec:
 
 
 def _steps(n_levels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """(steps, columns) levels when all columns move together from their first level to their last."""
+    """(steps, columns) levels of columns that move together, in even steps, from their first level to their last."""
     steps = int(min(n_levels.max(), most))
     share = np.linspace(0.0, 1.0, steps)[:, None] if steps > 1 else np.zeros((1, 1))
     return np.rint(share * (n_levels - 1)).astype(np.int64)

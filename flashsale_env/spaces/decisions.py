@@ -1,4 +1,4 @@
-"""The decisions of a scenario, row by row: what is decided, from which levels, in which column of an action."""
+"""The decisions of a scenario, row by row: their levels and their columns in an action."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ class Row:
 
     Args:
         decision: a key of `DECISIONS`.
-        number: of the row among those of its decision, e.g. that of the product.
-        name: as a column of an action is called, e.g. "price[air fryer]".
-        levels: values to choose from.
-        column: of the action, -1 where there is a single level and so nothing to decide.
+        number: index of the row within its decision, e.g. of the product.
+        name: of its column, e.g. "price[air fryer]".
+        levels: the values to choose from.
+        column: index in the action; -1 if there is a single level, so nothing to decide.
     """
 
     decision: str

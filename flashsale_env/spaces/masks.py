@@ -1,13 +1,13 @@
-"""Which levels of a grid action are worth considering.
+"""Action masks: the levels of a grid action that can still make a difference.
 
-Owns    the map observations -> allowed levels, for `MaskablePPO` and whoever else wants it.
+Owns    the map observations -> allowed levels, for `MaskablePPO` and other masked learners.
 Axes    N sales, D numbers of an observation, C columns of an action, A outputs: the levels of all columns of a
-        multidiscrete action one after the other, or the actions of a discrete one.
+        multidiscrete action, column by column, or the actions of a discrete one.
 
-Each mechanism says up to which level a decision of its own can make a difference (`Decision.highest_useful`): a price
-of a product that is sold out for good changes nothing, an order is useful up to the first level that takes all there is
-to take, a coupon as deep as what is left of its budget pays for. A discrete action is masked where its predecessor in
-one of these decisions amounts to the same.
+Each mechanism gives the highest level of its decisions that can make a difference (`Decision.highest_useful`). The
+price of a product that is sold out for good changes nothing. An order is useful up to the first level that takes all
+available units. A coupon is useful up to the depth that the rest of its budget pays for. A discrete action is masked if
+it has the same effect as its predecessor in one of these decisions.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ Ints = npt.NDArray[np.int64]
 
 
 class ActionMasks:
-    """Allowed levels of a scenario.
+    """Masks of a scenario, from its observations alone.
 
-    What the scenario does not show masks nothing.
+    A decision is never masked if the scenario does not show the features behind its mask.
 
     Args:
         scenario: the scenario.
@@ -42,7 +42,7 @@ class ActionMasks:
         self._steps = self._grid_steps() if encoding == "discrete" else []
 
     def __call__(self, observations: npt.NDArray[np.float32]) -> Bools:
-        """(N, D) -> (N, A)."""
+        """(N, D) observations -> (N, A) True where allowed; level 0 and action 0 always are."""
         highest = self.highest_levels(observations)
         if self._codec.encoding == "multidiscrete":
             return np.concatenate(
@@ -57,7 +57,7 @@ class ActionMasks:
         return allowed
 
     def highest_levels(self, observations: npt.NDArray[np.float32]) -> Ints:
-        """(N, C) the highest level of each column that can still make a difference."""
+        """(N, D) observations -> (N, C) the highest level of each column that can still make a difference."""
         codec = self._codec
         highest = np.tile(codec.n_levels - 1, (len(observations), 1))
         for name, decision in DECISIONS.items():

@@ -1,6 +1,6 @@
-"""The layout of the observation: which number means what.
+"""The layout of the observation: the meaning of every number.
 
-`layout["on_hand"]` is the slice of a feature; `layout.entries` names every single number with its unit and bounds.
+`layout["on_hand"]` is the slice of a feature; `layout.entries` lists every number with its unit and bounds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,9 @@ from flashsale_env.scenario import FEATURES, Scenario
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of the observation; a `constant` one never changes, whatever is done (a product with one price)."""
+    """One number of the observation. A `constant` one is the same under every policy, e.g. the price of a product with
+    one price level.
+    """
 
     index: int
     feature: str
@@ -63,21 +65,21 @@ class Layout(Mapping[str, slice]):
 
     @property
     def size(self) -> int:
-        """Length of the observation."""
+        """D, the length of the observation."""
         return len(self.entries)
 
     @property
     def low(self) -> npt.NDArray[np.float32]:
-        """(size,) lower bounds."""
+        """(D,) lower bounds."""
         return np.array([entry.low for entry in self.entries], np.float32)
 
     @property
     def high(self) -> npt.NDArray[np.float32]:
-        """(size,) upper bounds."""
+        """(D,) upper bounds."""
         return np.array([entry.high for entry in self.entries], np.float32)
 
     def describe(self) -> str:
-        """The layout as a Markdown table, one line a feature."""
+        """The layout as a Markdown table, one line per feature."""
         lines = ["| index | feature | for each | unit | bounds | meaning |", "|---|---|---|---|---|---|"]
         for name, where in self._slices.items():
             feature = FEATURES[name]

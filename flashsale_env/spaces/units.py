@@ -1,11 +1,11 @@
 """From the shares of an observation back to whole units.
 
-Owns    what a number of the observation is a share of: whoever needs units, asks here and scales nothing.
+Owns    the scale of every share in the observation; no other module multiplies shares back.
 Axes    N sales, D numbers of an observation, M products, L ticks of lead time.
-Units   stock and orders in units, ticks as numbers, money in the scenario's currency.
+Units   stock and orders in units, ticks as indices, money in the scenario's currency.
 
-Shares are single precision numbers; they give back the exact whole number up to 2^23 units, which is the most that a
-scenario may have of a product.
+Shares are single-precision numbers. They recover whole units exactly up to 2^23, which is the most that a scenario may
+have of a product.
 
     units = UnitReader(scenario)
     if "sold" in units:
@@ -26,14 +26,14 @@ _OF_A_RESERVE = {"reserve", "owned", "sold"}
 
 
 class UnitReader:
-    """Reads whole units off observations (N, D).
+    """Reads whole units from observations (N, D).
 
-    `"owned" in reader` says whether a scenario tells a quantity. It does where it shows the features behind it, or
-    where the quantity is the same in every sale: nothing is in transit where orders arrive at once. Asking for another
-    is an error that names what is missing.
+    `"owned" in reader` is whether a quantity can be read. It can if the scenario shows the features behind it, or if it
+    is the same in every sale: for example, nothing is in transit when orders arrive at once. Reading any other quantity
+    raises a ValueError that names the missing features.
 
     Args:
-        scenario: whose observations are read.
+        scenario: of the observations.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -45,7 +45,7 @@ class UnitReader:
         self._unlimited = supply is not None and supply.unlimited
         self._can_order = np.array([supply is not None and p.can_be_ordered for p in products])
         self._initial_reserve = np.array([product.reserve for product in products], np.int64)
-        # Under limited supply a storage that takes all units there are never cuts an order.
+        # Under limited supply, a storage with room for all units never cuts an order.
         storage = np.array([product.storage for product in products], np.int64)
         self._binds = self._can_order & (storage > 0) & (self._unlimited | (storage < self._scale))
         self._storage = storage
@@ -55,14 +55,14 @@ class UnitReader:
         return quantity in self._unseen and self.why_unread(str(quantity)) is None
 
     def why_unread(self, *quantities: str) -> str | None:
-        """Why an agent cannot read one of these quantities, or None where it can read all."""
+        """The reason why one of these quantities cannot be read, as a clause; None if all can."""
         if self._unlimited and not _OF_A_RESERVE.isdisjoint(quantities):
             return "the scenario's orders draw on no reserve"
         features = sorted({feature for quantity in quantities for feature in self._unseen[quantity]})
         return f"the agent reads {', '.join(features)}, which the scenario does not show" if features else None
 
     def tick(self, observations: Observations) -> Integers:
-        """(N,) number of the coming tick, from 0; the number of ticks at the close."""
+        """(N,) index of the coming tick, from 0; T at the close."""
         self._require("tick")
         left = self._shown("time_left", observations)[:, 0] * self._horizon
         return np.asarray(self._horizon - np.rint(left).astype(np.int64))
@@ -73,7 +73,7 @@ class UnitReader:
         return self._units(self._shown("on_hand", observations), self._scale)
 
     def pipeline(self, observations: Observations) -> Integers:
-        """(N, M, L) units that arrive so many ticks from now."""
+        """(N, M, L) units that arrive in l ticks, l = 0..L-1."""
         self._require("pipeline")
         shape = (len(observations), len(self._scale), self._lead)
         if "pipeline" not in self._layout:
@@ -110,7 +110,7 @@ class UnitReader:
         return np.asarray(self.owned(observations) - self.position(observations))
 
     def to_order(self, observations: Observations) -> Integers:
-        """(N, M) units that an order can bring now: what the reserve has and the storage takes."""
+        """(N, M) units that an order can bring now: those in the reserve, limited by the room in the storage."""
         self._require("to_order")
         if self._unlimited or not self._can_order.any():
             units = np.tile(self._storage, (len(observations), 1))
@@ -128,7 +128,7 @@ class UnitReader:
         return np.asarray(self._shown("coupon_budget", observations)[:, 0] * self._scenario.coupon.budget)
 
     def _features_not_shown(self) -> dict[str, set[str]]:
-        """Quantity -> features that it is read from and that the scenario does not show."""
+        """Quantity -> the features that it needs and that the scenario does not show."""
 
         def unseen(feature: str, where: bool = True) -> set[str]:
             return {feature} if where and feature not in self._layout else set()

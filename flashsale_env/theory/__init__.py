@@ -1,1 +1,1 @@
-"""Bounds on what any policy can earn, what a signal is worth, and the scenarios for which such a claim holds."""
+"""Upper bounds on the profit of any policy, the value of a signal, and the scenarios for which such a claim holds."""

@@ -1,22 +1,23 @@
-"""Upper bounds on what any policy can earn.
+"""Upper bounds on the profit of any policy.
 
-Owns    the Lagrangian dual of the stock constraints with prices relaxed to one for each voice; the hindsight bound,
-        which knows every customer of a sale.
+Owns    the Lagrangian dual of the stock constraints, with prices relaxed to one per voice; the hindsight bound, with
+        full information on the customers of a sale.
+Axes    M products, V voices, C customers of one sale.
 Units   currency per sale, on the scale of the metric `profit`.
 
-A bound is never called optimal: it says that no policy earns more, and its name is printed beside it. `DUAL_SCOPE` and
-`HINDSIGHT_SCOPE` name the options of a scenario for which that is proved; a scenario with any other is refused.
+A bound is never called optimal: no policy earns more, but none need earn as much. Its name is printed beside it.
+`DUAL_SCOPE` and `HINDSIGHT_SCOPE` name the scenario options covered by the proofs; any other option is refused.
 
-Both proofs rest on the same facts, setting by setting. Those of a mechanism stand in its file (`Mechanism.bounded`); of
-the products:
+Both proofs rest on the same facts, one for each setting. Those of a mechanism are in its file (`Mechanism.bounded`).
+Those of the products are:
 
 - `price_levels`: a customer pays at most the list price.
-- `may_be_withheld`, a stock-out: a product that a customer cannot buy is one whose price is out of reach.
-- `initial_stock`, `reserve`, `order_levels`, `storage`: they limit the shop.
-- `holding_cost`: at least 0. `salvage_value`: of every unit left, so a unit is worth at least that.
-- `lost_sale_penalty`: in the reward and never in the profit, which is what is bounded.
+- `may_be_withheld`, a stock-out: a product that cannot be bought is one at a prohibitive price.
+- `initial_stock`, `reserve`, `order_levels`, `storage`: constraints on the shop.
+- `holding_cost`: at least 0. `salvage_value`: paid for every leftover, so a unit is worth at least that.
+- `lost_sale_penalty`: part of the reward, never of the profit, and the profit is bounded.
 
-`observe` and `memory_minutes` are what the shop knows, and the bound knows more.
+`observe` and `memory_minutes` limit the information of the shop; the bounds assume more information.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ from flashsale_env.theory.scope import ANY, Scope, every
 
 Floats = npt.NDArray[np.float64]
 
-# What voices are like is part of both bounds.
+# Both bounds model every attribute of a voice.
 _VOICES = (
     *("products", "utterances", "languages", "intent_probabilities", "latent_class", "relevance", "price_sensitivity"),
     *("coupon_affinity", "weight", "card"),
@@ -61,7 +62,7 @@ DUAL_SCOPE = Scope(
         **{
             name: values
             for name, values in HINDSIGHT_SCOPE.options.items()
-            # Customers of one voice differ under "mixed", and a price for each voice is no bound.
+            # Under "mixed" the customers of one voice differ: one price per voice relaxes too little.
             if name not in ("choice.sensitivity_sd", "choice.appetite_sd")
         },
         "choice.model": ("mnl", "exponential", "nested"),
@@ -72,13 +73,13 @@ DUAL_SCOPE = Scope(
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """An upper bound, averaged over sales with their shocks known.
+    """An upper bound, averaged over sales.
 
     Args:
-        name: always printed beside the value.
+        name: of the bound, always printed beside the value.
         value: mean over the sales, currency.
-        half_width: of the 95 % interval of that mean; 0 where sales do not differ.
-        per_sale: (n,) the bound of each sale: given its shocks (dual), or its customers (hindsight).
+        half_width: of the 95 % confidence interval of that mean, currency; 0 if the sales do not differ.
+        per_sale: (N,) the bound of each sale, given its shocks (dual) or its customers (hindsight), currency.
     """
 
     name: str
@@ -95,25 +96,29 @@ def lagrangian_dual_bound(
 ) -> Bound:
     """Upper bound on the expected profit of any policy, by weak duality, valid for any multiplier.
 
-    Relaxed in the policy's favour: it knows the shocks of the sale; it sets a price for each voice and product, up to
-    the list price, or offers nothing; every customer whom the deepest coupon attracts comes; orders arrive at once and
-    cost no fixed fee; stock holds on average only and costs nothing to hold. With w_j the worth of a unit,
+    The problem is relaxed in the policy's favour. The shocks of the sale are known. Each voice and product has a price
+    of its own, up to the list price, or is not offered. All customers attracted by the deepest coupon come. Orders
+    arrive at once and cost no fixed fee. Stock is limited in expectation only and costs nothing to hold. With w_j the
+    worth of a unit,
 
         D(w) = sum_voices customers_v · R_v(w)
              + sum_j w_j·stock_j + (w_j - unit_cost_j - freight)^+·reserve_j - opening cost
 
-    for every w >= salvage value, where R_v = max sum_j (p_j - w_j)·q_j(p) is one customer's best margin. For MNL it is
-    the root of R = sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ (Dinkelbach 1967, doi 10.1287/mnsc.13.7.492), by
-    Newton's method; for exponential willingness to pay and nested logit it is at most what the products would earn each
-    on its own, sum_j max_p P(product j is better than nothing at p)·(p - w_j). Under "mixed" the customers of one voice
-    differ, and a price for each voice is no bound.
+    bounds the profit for every w >= salvage value. R_v = max_p sum_j (p_j - w_j)·q_j(p) is the best margin of one
+    customer. For MNL it is the root of R = sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ (Dinkelbach 1967,
+    doi 10.1287/mnsc.13.7.492), found by Newton's method. For exponential willingness to pay and nested logit it is at
+    most the sum of the products' separate margins, sum_j max_p P(product j is better than nothing at p)·(p - w_j).
+    "mixed" is refused: its customers differ within a voice, so one price per voice would not be a bound.
 
     Args:
         scenario, population: as for `Simulator`.
-        seeds: the sales whose shocks are averaged over; one is enough where a scenario has no shocks.
+        seeds: (N,) the sales whose shocks are averaged over; one is enough for a scenario without shocks.
+
+    Returns:
+        The bound, with one value of D for each sale.
 
     Raises:
-        ValueError: the scenario has an option that `DUAL_SCOPE` does not name.
+        ValueError: the scenario has an option outside `DUAL_SCOPE`.
     """
     simulator = _opened(DUAL_SCOPE, scenario, population, seeds)
     problem = _DualProblem(simulator)
@@ -128,22 +133,25 @@ def hindsight_bound(
 ) -> Bound:
     """Upper bound on the profit of any policy in *each* of these sales, not only on average.
 
-    The policy is told before the opening who comes and what each customer would pay at most for each product, every
-    customer whom the deepest coupon attracts comes, each pays the reservation price (at most the list price), orders
-    arrive at once and cost no fixed fee, and stock costs nothing to hold. What is left is the assignment of units to
-    customers; its value is at most, for every worth w >= salvage value of a unit,
+    The shop is given full information before the start of the sale: all customers and their reservation price for each
+    product. All customers attracted by the deepest coupon come. Each pays the reservation price, at most the list
+    price. Orders arrive at once and cost no fixed fee, and stock costs nothing to hold. What remains is the assignment
+    of units to customers. By linear programming duality its value is at most, for every w >= salvage value,
 
         sum_customers max_j (payment_j - w_j)^+
              + sum_j w_j·stock_j + (w_j - unit_cost_j - freight)^+·reserve_j - opening cost
 
-    which is minimised product by product. With one product this is exact: the best-paying customers buy.
+    which is minimised over one product at a time. With one product this is exact: the customers who pay most buy.
 
     Args:
         scenario, population: as for `Simulator`.
-        seeds: the sales, as `play` takes them; the same seeds are the same customers.
+        seeds: (N,) the sales; a policy played on the same seeds meets the same customers.
+
+    Returns:
+        The bound, with the value of each sale.
 
     Raises:
-        ValueError: the scenario has an option that `HINDSIGHT_SCOPE` does not name.
+        ValueError: the scenario has an option outside `HINDSIGHT_SCOPE`.
     """
     simulator = _opened(HINDSIGHT_SCOPE, scenario, population, seeds)
     supply = _Supply(simulator)
@@ -163,7 +171,7 @@ def _opened(
     reason = scope.why_not(scenario, population)
     if reason is not None:
         other = " Take hindsight_bound." if HINDSIGHT_SCOPE.why_not(scenario, population) is None else ""
-        raise ValueError(f"{scope.claim} is no bound for scenario {scenario.name!r}: {reason}.{other}")
+        raise ValueError(f"{scope.claim} is not valid for scenario {scenario.name!r}: {reason}.{other}")
     simulator = Simulator(scenario, population, sales=len(seeds))
     simulator.open(np.asarray(seeds, np.uint64), np.zeros(len(seeds), np.int64))
     return simulator
@@ -176,7 +184,7 @@ def _bound(name: str, per_sale: list[float]) -> Bound:
 
 
 class _Supply:
-    """Units and their worth, the same in every sale of a scenario; (M,) arrays."""
+    """Stock, reserve and costs, the same in every sale of a scenario; (M,) arrays, currency per unit."""
 
     def __init__(self, simulator: Simulator) -> None:
         rules = simulator.instance.rules[0]
@@ -185,25 +193,27 @@ class _Supply:
         self.landed_cost = rules["unit_cost"] + rules["freight_per_unit"]
         self.opening_cost = float((rules["initial_stock"] * rules["unit_cost"]).sum())
         self.stock = rules["initial_stock"].astype(np.float64)
-        # Whatever is worth more than it costs to order will be ordered: under unlimited supply nothing is.
+        # Under unlimited supply a unit is never worth more than its landed cost: the shop would order another one.
         orderable = np.array([levels[-1] > 0 for levels in _order_levels(simulator)])
         unlimited = bool(rules["unlimited_supply"]) & orderable
         self.reserve = np.where(unlimited, np.inf, rules["initial_reserve"])
         self.dearest = np.where(unlimited, np.maximum(self.landed_cost, self.salvage), np.inf)
 
     def value(self, worth: Floats) -> tuple[float, Floats]:
-        """What all units are worth less what they cost, and its derivative by the worth of one."""
+        """w·stock + (w - landed cost)^+·reserve - opening cost, currency, and its derivative by w."""
+        # At `dearest`, where supply is unlimited, (w - landed cost)^+ is 0; the mask avoids 0·inf.
         ordered = (worth > self.landed_cost) & (worth < self.dearest)
         reserve = np.where(ordered, self.reserve, 0.0)
         value = worth @ self.stock + (worth - self.landed_cost) @ reserve - self.opening_cost
         return float(value), self.stock + reserve
 
     def assignment_value(self, payments: Floats) -> float:
-        """Upper bound on the value of assigning units to customers who pay (C, M)."""
+        """Upper bound on the value of assigning units to customers, given what each would pay, (C, M) currency."""
         worth = np.clip(self.landed_cost, self.salvage, self.dearest)
         best = np.inf
         for _ in range(_MOST_SWEEPS):
             for j in range(len(worth)):
+                # The bid for j is the payment less the best surplus from another product, or from none.
                 others = np.delete(payments - worth, j, axis=1).max(axis=1, initial=0.0)
                 worth[j] = self._clearing_worth(j, payments[:, j] - others)
             value = float((payments - worth).max(axis=1, initial=0.0).sum()) + self.value(worth)[0]
@@ -213,20 +223,22 @@ class _Supply:
         return best
 
     def _clearing_worth(self, j: int, bids: Floats) -> float:
-        """The worth of product j at which as many bids lie above it as there are units."""
+        """The worth of product j that minimises the bound: as many bids lie above it as there are units."""
+        # The bound is convex in w_j with slope units - (number of bids above w_j). The reserve counts as units only
+        # above the landed cost, so the minimum is at one of two ranks, or at the landed cost between them.
         clears = _at_rank(bids, self.stock[j])
         if clears > self.landed_cost[j]:
             clears = max(self.landed_cost[j], _at_rank(bids, self.stock[j] + self.reserve[j]))
         return float(np.clip(clears, self.salvage[j], self.dearest[j]))
 
 
-# Sweeps over the products end when one gains less than this share; any worth gives a valid bound.
+# Sweeps over the products end when one improves the bound by less than this share; any worth gives a valid bound.
 _SMALL_GAIN = 1e-6
 _MOST_SWEEPS = 50
 
 
 def _at_rank(bids: Floats, rank: float) -> float:
-    """The bid with `rank` bids before it, from the highest; minus infinity where there are not so many."""
+    """The bid at this rank, 0 for the highest; minus infinity if there are fewer bids."""
     if rank >= len(bids):
         return -np.inf
     k = len(bids) - 1 - int(rank)
@@ -238,8 +250,9 @@ def _order_levels(simulator: Simulator) -> list[tuple[int, ...]]:
 
 
 def _payments(simulator: Simulator, row: int, list_price: Floats) -> Floats:
-    """(C, M) the most each customer of a sale pays for each product."""
+    """(C, M) the most that each customer of a sale would pay for each product, at most the list price, currency."""
     expected = float(simulator.instance.schedule[:, 0].sum()) * float(simulator.sales["traffic"][row])
+    # The number of customers is random. A call with too few rows still counts them, and a second one has enough.
     rows = int(1.5 * expected) + 100
     while True:
         payments = np.empty((rows, len(list_price)))
@@ -252,7 +265,7 @@ def _payments(simulator: Simulator, row: int, list_price: Floats) -> Floats:
 
 
 class _DualProblem:
-    """D(w) of each sale of a batch that was just opened."""
+    """D(w) of each sale of a newly opened batch."""
 
     def __init__(self, simulator: Simulator) -> None:
         rules, voices = simulator.instance.rules[0], simulator.instance.voices
@@ -260,18 +273,19 @@ class _DualProblem:
         self._model = int(rules["choice_model"])
         self._utility = voices["utility"].astype(np.float64)
         sensitivity = voices["price_sensitivity"].astype(np.float64)[:, None] / rules["reference_price"]
-        # Customers by drift of willingness to pay: the sale is one static problem for each value of it.
+        # Stock is limited over the whole sale only, so ticks with the same drift form one static problem.
         drift, phase = np.unique(simulator.instance.schedule[:, 1], return_inverse=True)
         customers = np.bincount(phase, simulator.instance.schedule[:, 0]) * rules["most_traffic"]
         self._phases = [(sensitivity / d, float(c)) for d, c in zip(drift, customers, strict=True)]
         self._supply = _Supply(simulator)
         self._class_of, self._within = _weight_within_class(rules, simulator)
-        # Neighbouring problems resemble each other, so each search starts where the last one ended.
+        # Warm starts: each search begins at the solution of the previous sale. Half the unit cost is a guess.
         self._worth = np.clip(0.5 * rules["unit_cost"], self._supply.salvage, self._supply.dearest)
         self._margins = [np.zeros(len(voices)) for _ in self._phases]
 
     def solve(self, row: int) -> float:
-        """The smallest D(w) found for this sale; any w is a valid bound, so the minimiser need not be exact."""
+        """The smallest D(w) found for this sale; every D(w) is a bound, so the minimiser need not be exact."""
+        # `mix` is cumulative over classes; traffic scales the number of customers.
         sale = self._sales[row]
         mix = np.diff(sale["mix"], prepend=0.0)
         share = mix[self._class_of] * self._within * sale["traffic"]
@@ -289,6 +303,7 @@ class _DualProblem:
         return float(found.fun)
 
     def _dual(self, worth: Floats, share: Floats, appeal: Floats) -> tuple[float, Floats]:
+        """D(w) and its gradient."""
         list_price = self._supply.list_price
         value, slope = self._supply.value(worth)
         demand, scratch = np.empty(len(worth)), np.empty(len(worth))
@@ -297,12 +312,13 @@ class _DualProblem:
                 self._model, self._utility, appeal, slopes, list_price, worth, share, margins, demand, scratch
             )
             value += customers * margin
+            # Envelope theorem: a customer's best margin falls by the probability of buying j per unit of w_j.
             slope = slope - customers * demand
         return value, slope
 
 
 def _weight_within_class(rules: np.void, simulator: Simulator) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Class number of each voice and its share inside that class."""
+    """(V,) class number of each voice, and (V,) its share within that class."""
     weight = simulator.population.weight[simulator.instance.voice_rows].astype(np.float64)
     sizes = rules["class_size"][: rules["n_classes"]]
     class_of = np.repeat(np.arange(len(sizes)), sizes)

@@ -1,6 +1,8 @@
-"""The best margin of one customer whose prices are set for him alone: the inner problem of the dual bound.
+"""The best expected margin of one customer with prices of their own: the inner problem of the dual bound.
 
-Units   `worth` is what a unit on hand is worth to the shop, currency; `slope` is logits per currency.
+Axes    V voices, M products.
+Units   prices, `caps` (list prices) and `worth` (the dual price of a unit of stock) in currency; `slope` in logits per
+        currency; `utility` and `appeal` in logits.
 """
 
 import math
@@ -8,19 +10,23 @@ import math
 from flashsale_env.core.compiler import entry_point, scalar
 from flashsale_env.market.choice import EXPONENTIAL, MNL
 
-# Newton's method on a convex falling function doubles its digits; far fewer steps are ever needed.
+# Newton's method converges quadratically on a convex decreasing function; far fewer steps are ever needed.
 _MOST_STEPS = 60
 
 
 @scalar
 def best_price(slope, cap, worth, margin):
     """The price that maximises e^(-slope·p)·(p - worth - margin), at most `cap`."""
+    # First-order condition; the objective rises up to that price, so the cap is optimal below it.
     return min(cap, worth + margin + 1.0 / slope)
 
 
 @scalar
 def mnl_margin(utility, appeal, slopes, caps, worth, start):
-    """max over prices of sum_j (p_j - worth_j)·q_j(p) under MNL: the root R of sum_j max_p e^(a-b·p)·(p-w-R)^+ = R."""
+    """max over p of sum_j (p_j - w_j)·q_j(p) under MNL: the root R of sum_j max_p e^(a_j - b_j·p)·(p - w_j - R)^+ = R.
+
+    `start` is the first guess of R. A product whose cap is below w_j + R is not offered: its term is 0.
+    """
     margin = start
     for i in range(_MOST_STEPS):
         gain = 0.0
@@ -32,8 +38,9 @@ def mnl_margin(utility, appeal, slopes, caps, worth, start):
                 weight = math.exp(utility[j] + appeal[j] - slopes[j] * price)
                 odds += weight
                 gain += weight * above
+        # By the envelope theorem the derivative of gain - R is -(odds + 1).
         step = (gain - margin) / (1.0 + odds)
-        # After one step the search rises to the root from below; only rounding can turn it back.
+        # The function is convex: after one step the iterates rise to the root from below, up to rounding.
         if i > 0 and step < 0.0:
             break
         margin += step
@@ -44,9 +51,16 @@ def mnl_margin(utility, appeal, slopes, caps, worth, start):
 
 @entry_point
 def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins, demand, weights):
-    """Sum over voices of share·best margin; `demand` becomes the expected purchases of each product.
+    """Sum over voices of share·best margin, currency per customer.
 
-    `margins` holds one number a voice: where the search starts, and what it found. `weights` is (M,) of scratch.
+    Args:
+        model: number of the choice model.
+        utility, slopes: (V, M) of each voice.
+        appeal, caps, worth: (M,).
+        shares: (V,) of each voice in the sale.
+        margins: (V,) in: first guesses of Newton's method; out: the margins found.
+        demand: (M,) out: expected purchases of each product per customer, minus the derivative of the sum by `worth`.
+        weights: (M,) scratch.
     """
     total = 0.0
     demand[:] = 0.0
@@ -62,16 +76,16 @@ def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins
                     weights[j] = math.exp(utility[v, j] + appeal[j] - slopes[v, j] * price)
                 odds += weights[j]
             for j in range(len(worth)):
-                demand[j] += shares[v] * weights[j] / (1.0 + odds)
+                demand[j] += shares[v] * weights[j] / (1.0 + odds)  # q_j = e^(u_j) / (1 + sum_k e^(u_k))
             total += shares[v] * margin
         else:
-            # Each product on its own: together they earn at least what a choice among them does.
+            # An upper bound: each product is bought at least as often if it is the only alternative to nothing.
             for j in range(len(worth)):
                 if model == EXPONENTIAL:
                     price = best_price(slopes[v, j], caps[j], worth[j], 0.0)
                     odds = math.exp(-slopes[v, j] * price)
                     bought = odds
-                else:  # nested logit: against nothing, every product is a logit of its own
+                else:  # nested logit: a single product against the outside option is a binary logit
                     margin = mnl_margin(utility[v, j : j + 1], appeal[j : j + 1], slopes[v, j : j + 1],
                                         caps[j : j + 1], worth[j : j + 1], 0.0)  # fmt: skip
                     price = best_price(slopes[v, j], caps[j], worth[j], margin)

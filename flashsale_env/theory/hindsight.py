@@ -1,7 +1,7 @@
-"""The customers of a sale as only hindsight knows them: what each would have paid.
+"""Reservation prices of all customers of a sale, for the hindsight bound.
 
-The draws are those of `sale.tick`, so customer k of tick t is the person whom every policy met. All points of the
-dominating stream are taken: a promotion may bring any of them.
+The draws are those of `sale.tick`: customer k of tick t is the same person as under any policy. All points of the
+dominating stream are included, since a promotion may attract any of them.
 """
 
 from flashsale_env.core import streams
@@ -12,7 +12,7 @@ from flashsale_env.sale import customers
 
 @scalar
 def note(key, time, rules, voices, sale, drift, payments, number):
-    """Write one customer's reservation prices, while there are rows left."""
+    """Write one customer's reservation prices if a row is left, and count the customer."""
     if number[0] < len(payments):
         voice = voices[arrivals.pick_voice(rules, voices, sale, key)]
         choice.reservation_prices(rules, voice, sale, key, drift, payments[number[0]])
@@ -21,9 +21,13 @@ def note(key, time, rules, voices, sale, drift, payments, number):
 
 @entry_point
 def customers_of(sales, rules, voices, schedule, row, payments, number):
-    """Write the reservation prices of the sale's customers, (C, M), until the rows are used up; `number` counts them.
+    """Write the reservation prices of the customers of sale `row`, currency.
 
-    `number` is (1,) and 0 beforehand.
+    Args:
+        sales, rules, voices, schedule: as for the entry points of `sale.kernel`.
+        row: number of the sale in the batch.
+        payments: (rows, M) out; customers beyond the last row are counted only.
+        number: (1,) 0 beforehand; out: the number of customers.
     """
     r = rules[0]
     sale = sales[row]

@@ -1,10 +1,10 @@
-"""What a formula, a solver or a bound is valid for: the options of a scenario, and the customers, that it models.
+"""Scopes: the scenario options and the customers for which a formula, a solver or a bound is valid.
 
 Owns    the declaration (`Scope`), and the one check of a scenario against it.
-Leaves  the declarations to those who make a claim: `bounds`, `agents.exact`.
+Leaves  the declarations to the modules with such claims: `bounds`, `agents.exact`.
 
-A scope names what is modelled and refuses the rest. So an option that is added to scenarios later is refused by every
-claim that does not name it; until then a claim holds where the option is absent, or at its default value.
+A scope is a whitelist. A new scenario option is therefore refused by every claim that does not name it; only its
+default value, or its absence, is accepted.
 """
 
 import dataclasses
@@ -38,19 +38,19 @@ def every(part: str, *names: str) -> dict[str, _AnyValue]:
 
 @dataclass(frozen=True)
 class Scope:
-    """The scenarios and customers for which something is claimed.
+    """The scenarios and customers for which a claim holds.
 
-    A field that is not named must have its default value; a part that may be left out (None) must be left out unless
-    one of its fields is named. The walk goes over the fields that a scenario has, so one that is new is met as well.
+    A field that is not named must have its default value. An optional part must be None unless one of its fields is
+    named. The check walks over the fields of the scenario itself, so it reaches new fields too.
 
     Args:
-        claim: who models them, as the subject of a sentence, e.g. "textbook pricing".
+        claim: name of the formula, solver or bound, as the subject of a sentence, e.g. "textbook pricing".
         options: dotted name of a field of `Scenario` or of its parts ("choice.drift", "products.quality") -> the values
-            that are modelled. A part cannot be named as a whole, for it may grow.
+            that are modelled. A part cannot be named as a whole, because it may gain fields.
         customers: fields of `Population` that may have any value; the others must be those of homogeneous customers.
 
     Raises:
-        ValueError: a name is no field.
+        ValueError: a name is not a field.
     """
 
     claim: str
@@ -61,20 +61,22 @@ class Scope:
         known = {*option_names(Scenario)} - {"population"}
         unknown = [*self.options.keys() - known, *set(self.customers) - _field_names(Population)]
         if unknown:
-            raise ValueError(f"the scope of {self.claim} names {', '.join(sorted(unknown))}, which is no field.")
+            raise ValueError(f"the scope of {self.claim} names {', '.join(sorted(unknown))}, which is not a field.")
 
     def why_not(self, scenario: Scenario, population: "str | Path | Population | None" = None) -> str | None:
-        """The first thing in a scenario that is not modelled, as the end of a sentence, or None where all is.
+        """The first option outside the scope, as a clause for an error message; None if all are inside.
 
         Args:
-            scenario: what is played.
+            scenario: the scenario to check.
             population: the customers; the scenario's own by default.
         """
         strange = next(self._strange(scenario, "", ""), None)
         return strange or self._why_not_customers(scenario.population if population is None else population)
 
     def _strange(self, part: Any, prefix: str, shown_prefix: str) -> Iterator[str]:
-        """What is not modelled in a part; `products.quality` is looked up, `products[0].quality` is shown."""
+        """Clauses for the options of a part outside the scope; looked up as `products.quality`, shown as
+        `products[0].quality`.
+        """
         for field in dataclasses.fields(part):
             name, shown = prefix + field.name, shown_prefix + field.name
             value = getattr(part, field.name)
@@ -104,7 +106,8 @@ class Scope:
         if not isinstance(customers, Population):
             if str(customers) == HOMOGENEOUS or set(self.customers) >= _field_names(Population):
                 return None
-            return f"the scenario's customers differ (population {str(customers)!r}), and {self.claim} models one kind"
+            named = str(customers)
+            return f"the scenario's customers differ (population {named!r}), and {self.claim} models homogeneous ones"
         alike = Population.homogeneous(customers.products)
         for field in dataclasses.fields(customers):
             neutral = getattr(alike, field.name, _default(field))
@@ -117,7 +120,7 @@ class Scope:
 
 
 def _parts(value: Any) -> dict[str, Any]:
-    """The dataclasses that a value is or holds, by how they are written behind its name; none for a plain value."""
+    """Suffix of the name -> dataclass, for the dataclasses that a value is or holds; empty for a plain value."""
     if dataclasses.is_dataclass(value):
         return {"": value}
     held = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, tuple | list) else {}
@@ -138,7 +141,7 @@ def _equal(value: Any, neutral: Any) -> bool:
 
 
 def _same_in_every_row(value: Any, neutral: Any) -> bool:
-    """Whether every voice has what the one voice of homogeneous customers has."""
+    """Whether every voice equals the single voice of homogeneous customers in this field."""
     value = np.asarray(value)
     try:
         return bool(np.all(value == np.broadcast_to(neutral, value.shape)))
@@ -151,7 +154,7 @@ def _field_names(kind: Any) -> set[str]:
 
 
 def option_names(kind: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all fields of a dataclass and of the parts it is declared to hold."""
+    """Dotted names of all fields of a dataclass and of its parts."""
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         held = [hint for hint in _flat(hints[field.name]) if dataclasses.is_dataclass(hint)]
@@ -162,7 +165,7 @@ def option_names(kind: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _flat(hint: Any) -> list[Any]:
-    """The plain types of a hint: `tuple[Product, ...]` and `Coupon | None` hold one part each."""
+    """The plain types inside a hint, e.g. Product in `tuple[Product, ...]`."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is not None:
         return [plain for entry in typing.get_args(hint) for plain in _flat(entry)]
     return [hint]

@@ -1,12 +1,12 @@
-"""What a signal of a customer's class is worth where the price may depend on it: the ceiling of what text can earn.
+"""The value of a signal of a customer's class when the price may depend on it: the ceiling of the value of text.
 
 Owns    the exact revenue of prices that depend on a predicted class, for any confusion matrix.
 Axes    C classes of willingness to pay, K predictions.
-Units   currency.
+Units   prices, means and revenue in currency; revenue per customer.
 
 Willingness to pay of class c is exponential with mean theta_c, so an offer at price p earns p·exp(-p/theta_c) from a
-customer of the class. One price is set per *prediction*; stock is not limited. No reader of texts is worth more there
-than knowing the class; with one posted price for all, the signal is worth nothing inside a tick.
+customer of the class. One price is set per *prediction*; stock is unlimited. No text encoder earns more than perfect
+prediction of the class. With one posted price for all customers, the signal has no value within a tick.
 """
 
 import numpy as np
@@ -19,11 +19,15 @@ Floats = npt.NDArray[np.float64]
 def best_single_price(means: npt.ArrayLike, shares: npt.ArrayLike) -> tuple[float, float]:
     """(revenue per customer, price) of the best price for all: maximises p·sum_c share_c·exp(-p/mean_c).
 
-    The revenue may have several local maxima. All of them lie between the smallest and the largest mean, because below
-    the one every class would pay more and above the other every class is priced too high; each is climbed.
+    The revenue may have several local maxima. All lie between the smallest and the largest mean: p·exp(-p/mean) rises
+    below its mean and falls above it, for every class. The best of them is returned.
+
+    Args:
+        means: (C,) mean willingness to pay of each class, currency.
+        shares: (C,) of the classes; scaled to sum to 1.
 
     Raises:
-        ValueError: means are not positive, or shares negative or all 0.
+        ValueError: means are not positive, or shares are negative or all 0.
 
     >>> revenue, price = best_single_price((40, 80, 160), (0.5, 0.35, 0.15))
     >>> f"{revenue:.6f} {price:.5f}"
@@ -40,6 +44,7 @@ def best_single_price(means: npt.ArrayLike, shares: npt.ArrayLike) -> tuple[floa
     low, high = float(theta.min()), float(theta.max())
     if low == high:
         return revenue(low), low
+    # Each change of the slope from + to - on the grid brackets one local maximum, refined by Brent's method.
     grid = np.geomspace(low, high, 512)
     rising = np.array([slope(price) > 0 for price in grid])
     peaks = [brentq(slope, grid[i], grid[i + 1]) for i in np.flatnonzero(rising[:-1] & ~rising[1:])]
@@ -51,14 +56,14 @@ def price_by_prediction(
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """(revenue per customer, (K,) best price for each prediction).
 
-    A customer of class c is predicted as k with probability confusion[c, k]. Among those predicted as k the classes mix
-    as share_c·confusion[c, k], and the price is the best single price of that mixture.
+    A customer of class c is predicted as k with probability confusion[c, k]. Given prediction k, class c has weight
+    share_c·confusion[c, k] (Bayes' rule), and the price is the best single price of that mixture.
 
     Args:
         means: (C,) mean willingness to pay of each class, currency.
         shares: (C,) of the classes; scaled to sum to 1.
-        confusion: (C, K), rows sum to 1 (or counts, which are scaled by row). K need not be C. A prediction that never
-            occurs gets the best single price of all classes.
+        confusion: (C, K) probabilities, or counts, which are scaled by row. K may differ from C. A prediction that
+            never occurs gets the best single price for all classes.
 
     Raises:
         ValueError: shapes disagree, a number is negative, or a row is empty.
@@ -69,6 +74,7 @@ def price_by_prediction(
     for k in range(matrix.shape[1]):
         joint = weight * matrix[:, k]
         if joint.sum() > 0:
+            # `best_single_price` scales the weights to sum to 1, so its revenue is conditional on prediction k.
             revenue, prices[k] = best_single_price(theta[joint > 0], joint[joint > 0])
             total += revenue * float(joint.sum())
     return total, prices
@@ -77,7 +83,15 @@ def price_by_prediction(
 def revenue_of_prices(
     means: npt.ArrayLike, shares: npt.ArrayLike, confusion: npt.ArrayLike, prices: npt.ArrayLike
 ) -> float:
-    """Revenue per customer of the price prices[k] for everyone predicted as k."""
+    """Revenue per customer when the price is prices[k] for all customers predicted as k, currency.
+
+    Args:
+        means, shares, confusion: as for `price_by_prediction`.
+        prices: (K,) currency.
+
+    Raises:
+        ValueError: shapes disagree, a number is negative, or a row is empty.
+    """
     theta, weight = _classes(means, shares)
     matrix, price = _confusion(confusion, len(theta)), np.asarray(prices, float)
     if price.shape != (matrix.shape[1],):
@@ -86,7 +100,11 @@ def revenue_of_prices(
 
 
 def symmetric_confusion(classes: int, accuracy: float) -> Floats:
-    """(C, C) right with probability `accuracy`, otherwise any other class alike."""
+    """(C, C) confusion: correct with probability `accuracy`, otherwise each other class with equal probability.
+
+    Raises:
+        ValueError: fewer than 2 classes, or an accuracy outside 0..1.
+    """
     if classes < 2 or not 0 <= accuracy <= 1:
         raise ValueError(f"want 2 classes or more and an accuracy of 0..1, got {classes} and {accuracy}.")
     return np.asarray(np.where(np.eye(classes, dtype=bool), accuracy, (1 - accuracy) / (classes - 1)))
@@ -111,5 +129,5 @@ def _confusion(confusion: npt.ArrayLike, classes: int) -> Floats:
         raise ValueError("confusion must hold probabilities or counts, 0 or more.")
     rows = matrix.sum(axis=1)
     if (rows == 0).any():
-        raise ValueError(f"confusion: row {int((rows == 0).argmax())} is empty, so nothing is known of that class.")
+        raise ValueError(f"confusion: row {int((rows == 0).argmax())} is empty: a class without predictions.")
     return np.asarray(matrix / rows[:, None])

@@ -1,4 +1,4 @@
-"""A 5x7 bitmap font, so that a picture can carry labels without a drawing library.
+"""A 5x7 bitmap font: labels in pictures without a drawing library.
 
 Owns    capital letters, digits and signs. Lower case is drawn as capitals, any other character as a box.
 Units   pixels; a glyph is 5 wide and 7 high and is followed by one empty column.
@@ -98,11 +98,11 @@ def text_width(text: str, scale: int = 1) -> int:
 
 @lru_cache(maxsize=1024)
 def text_mask(text: str, scale: int = 1) -> npt.NDArray[np.bool_]:
-    """One line of text as the pixels to be painted.
+    """One line of text as a mask of pixels.
 
     Args:
-        text: what to write.
-        scale: edge of the square that stands for one dot of a glyph, pixels.
+        text: the line.
+        scale: pixels per dot of a glyph, along one edge.
 
     Returns:
         (7 scale, text_width) read-only; True where there is ink.

@@ -1,6 +1,6 @@
 """One sale as a picture.
 
-Axes    M products, a row each; a picture is (HEIGHT, WIDTH, 3) RGB.
+Axes    M products, one row each; a picture is (HEIGHT, WIDTH, 3) RGB.
 Units   boxes in pixels.
 """
 
@@ -39,11 +39,11 @@ def render_rgb(scenario: Scenario, sale: np.void) -> npt.NDArray[np.uint8]:
     """The sale as a picture.
 
     Args:
-        scenario: whose sale it is.
+        scenario: of the sale.
         sale: one record of `composition.sale_dtype`.
 
     Returns:
-        (HEIGHT, WIDTH, 3) RGB, a fresh array. Where not all products fit, the last row says how many miss.
+        (HEIGHT, WIDTH, 3) uint8 RGB, a fresh array. If not all products fit, the last row counts the missing ones.
     """
     picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     picture[:] = BACKGROUND
@@ -67,7 +67,7 @@ class Box(NamedTuple):
 
 
 def _draw_head(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sale: np.void) -> None:
-    """Name of the scenario, countdown bar and the numbers of the sale."""
+    """Name of the scenario, countdown bar and the figures of the sale."""
     ticks_left = scenario.horizon_ticks - int(sale["tick"])
     _write(picture, scenario.name, Box(box.x, box.y, box.width - 90, 14), TEXT, 2)
     _write(picture, "open" if ticks_left else "closed", box._replace(height=14), TIME, 2, align=1.0)
@@ -84,7 +84,7 @@ def _draw_head(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sal
 
 
 def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sale: np.void) -> None:
-    """A row a product: title, bar of stock, units on hand, bar of the price against list price, price."""
+    """A row per product: title, stock bar, units on hand, bar of price over list price, price."""
     title, stock, on_hand, bar, price = (
         Box(box.x + x, box.y, width, 7) for x, width in ((0, 138), (146, 222), (372, 48), (432, 96), (534, 78))
     )
@@ -142,7 +142,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
 
 
 def _draw_intents(picture: npt.NDArray[np.uint8], box: Box, shares: npt.NDArray[np.float64], columns: int = 3) -> None:
-    """A bar an intent, the likeliest brightest; a full bar is probability 1."""
+    """A bar per intent, the most probable one brightest; a full bar is probability 1."""
     caption = "what recent messages ask for" if shares.any() else "no messages yet"
     _write(picture, caption, box._replace(height=7), FAINT)
     width, pitch = box.width // columns, 15
@@ -162,7 +162,7 @@ def _fill(picture: npt.NDArray[np.uint8], box: Box, colour: Colour) -> None:
 
 
 def _scale(texts: Iterable[str], width: int, height: int) -> int:
-    """The size of letters, 2 where all texts fit with it and 1 elsewhere."""
+    """The letter size: 2 if all texts fit, else 1."""
     widest = max(texts, key=text_width)
     return max(1, min(2, height // GLYPH_HEIGHT, width // max(1, text_width(widest))))
 
@@ -175,7 +175,7 @@ def _write(
     scale: int = 1,
     align: float = 0.0,
 ) -> None:
-    """One line in the middle of its box, `align` 0 for left, 1 for right; what is too long is cut off."""
+    """One line, vertically centred in its box; `align` 0 is left, 1 is right. A long text is cut off."""
     if text_width(text, scale) > box.width:
         while text and text_width(text + "..", scale) > box.width:
             text = text[:-1]
@@ -187,7 +187,7 @@ def _write(
 
 
 def _write_lines(picture: npt.NDArray[np.uint8], text: str, box: Box, colour: Colour, scale: int) -> None:
-    """Broken into as many lines as the box has room for; the last one is cut off if need be."""
+    """Several lines, as many as fit into the box; the last one is cut off if necessary."""
     pitch = (GLYPH_HEIGHT + 2) * scale
     room = max(1, box.height // pitch)
     lines = textwrap.wrap(text, (box.width + scale) // (GLYPH_ADVANCE * scale))
@@ -199,7 +199,7 @@ def _write_lines(picture: npt.NDArray[np.uint8], text: str, box: Box, colour: Co
 
 
 def _write_if_it_fits(picture: npt.NDArray[np.uint8], text: str, box: Box, scale: int) -> None:
-    """Dark in the middle of a coloured bar, smaller or not at all where the bar is small."""
+    """Dark text in the middle of a coloured bar; smaller, or omitted, if the bar is too small."""
     for size in range(scale, 0, -1):
         if text_width(text, size) + 4 <= box.width and GLYPH_HEIGHT * size + 2 <= box.height:
             _write(picture, text, box, BACKGROUND, size, align=0.5)

@@ -1,8 +1,8 @@
-"""What a shop sees of a sale in progress, for views of every kind.
+"""The observable state of a sale in progress, for all views.
 
-Never   what a shop does not see: tastes, true demand, lost sales, shocks.
-Axes    M products. A bar of stock is as long as all units the sale has had so far and has in reserve: from the left
-        units on hand, in transit, in reserve, and sold. It is empty where there are none yet.
+Never   anything hidden from the shop: tastes, true demand, lost sales, shocks.
+Axes    M products. A stock bar stands for all units of a product: on hand, in transit, in reserve and sold, from left
+        to right. It is empty if the product has had no units yet.
 Units   money in the scenario's currency, stock in units, time in minutes.
 """
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 from flashsale_env.intents import INTENTS
 from flashsale_env.scenario import MECHANISMS, REWARD_TERMS, Scenario
 
-# The parts of a bar of stock from the left, as `stock` counts them.
+# The parts of a stock bar from left to right, in the column order of `stock`.
 STOCK_PARTS = ("on hand", "transit", "reserve", "sold")
 
 _REVENUE = list(REWARD_TERMS).index("revenue")
 
 
 def facts(scenario: Scenario, sale: np.void) -> list[tuple[str, str]]:
-    """Caption and value of every number that belongs to the sale as a whole."""
+    """(caption, value) of the figures of the sale as a whole."""
     minutes = (scenario.horizon_ticks - sale["tick"]) * scenario.tick_minutes
     shown = [
         ("tick", f"{sale['tick']}/{scenario.horizon_ticks}"),
@@ -36,7 +36,7 @@ def facts(scenario: Scenario, sale: np.void) -> list[tuple[str, str]]:
 
 
 def stock(sale: np.void) -> npt.NDArray[np.int64]:
-    """(M, 4) units on hand, in transit, in reserve and sold; a row sums to all units the sale can have."""
+    """(M, 4) units on hand, in transit, in reserve and sold; a row sums to all units of the product."""
     in_transit = sale["inbound"].sum(axis=0)
     return np.column_stack([sale["on_hand"], in_transit, sale["reserve"], sale["sold"]])
 
@@ -53,21 +53,21 @@ def intent_name(number: int) -> str:
 
 
 def money(amount: float) -> str:
-    """An amount with cents up to 10,000."""
+    """An amount, with cents below 10,000."""
     return f"{amount:,.2f}" if amount < 10_000 else f"{amount:,.0f}"
 
 
 def discount(depth: float) -> str:
-    """A share off as a percentage."""
+    """A discount as a percentage."""
     return f"-{100 * depth:.3g}%" if depth > 0 else "none"
 
 
 def price(amount: float) -> str:
-    """The price of a product that may be withheld."""
+    """A price, or "withheld" for 0."""
     return money(amount) if amount > 0 else "withheld"
 
 
 def edges(parts: npt.NDArray[np.int64], length: int) -> list[int]:
-    """Where the parts of a bar begin and end, so that rounding never changes its length; all at 0 without units."""
+    """The edges of the parts of a bar. Cumulative sums are rounded, so the length is exact; all 0 without units."""
     ends = np.cumsum(parts)
     return [0, *np.rint(ends / max(ends[-1], 1) * length).astype(int).tolist()]

@@ -7,19 +7,19 @@ from flashsale_env.views import scene
 
 _SIGNS = dict(zip(scene.STOCK_PARTS, "#>. ", strict=True))
 _BAR = 24  # characters
-_LIKELIEST = 3  # intents named
+_LIKELIEST = 3  # number of intents named
 
 
 def render_text(scenario: Scenario, sale: np.void) -> str:
     """The sale as a table.
 
     Args:
-        scenario: whose sale it is.
+        scenario: of the sale.
         sale: one record of `composition.sale_dtype`.
 
     Returns:
-        A line on the sale, the names of the columns, a line a product and, where customers write messages, a
-        line on the intents that the encoder finds likeliest. No newline at the end.
+        A line for the sale, the column names, a line per product and, if the scenario has messages, a line with the
+        most probable intents by the encoder. No newline at the end.
     """
     left = max(len("product"), *(len(product.title) for product in scenario.products))
     captions = "".join(f"{f'{name} {sign}'.strip():>11}" for name, sign in _SIGNS.items())

@@ -166,12 +166,12 @@ def test_a_foreign_card_is_refused(folder):
     with pytest.raises(ValueError, match="made for intents"):
         fs.Population.load(folder)
     (folder / "card.json").write_text(json.dumps({**card, "format": 99}))
-    with pytest.raises(ValueError, match="must say format 1, got 99"):
+    with pytest.raises(ValueError, match="must have format 1, got 99"):
         fs.Population.load(folder)
 
 
 def test_a_population_of_other_products_is_refused():
-    with pytest.raises(ValueError, match="the population knows the products"):
+    with pytest.raises(ValueError, match="the population was built for the products"):
         fs.Simulator("gvr-periodic", "learned")
 
 

@@ -122,17 +122,17 @@ def test_all_settings_that_do_nothing_are_in_one_error():
         (lambda: sale().replace(horizon_ticks="60"), "horizon_ticks must be a whole number, got '60'"),
         (lambda: sale().replace(horizon_ticks=0), "horizon_ticks must lie in 1..1,000,000, got 0"),
         (lambda: sale(tick_minutes="1"), "tick_minutes must be a finite number, got '1'"),
-        (lambda: sale(tick_minutes=1e308, arrivals=fs.Arrivals(0.0)), "no finite time"),
+        (lambda: sale(tick_minutes=1e308, arrivals=fs.Arrivals(0.0)), "not a finite time"),
         (lambda: sale(products=product()), r"products must be a list of Product parts, got Product\("),
         (lambda: sale(products=[{"title": "a"}]), r"products\[0\] must be of type Product"),
         (lambda: sale(arrivals=5.0), "arrivals must be of type Arrivals, got 5.0"),
         (lambda: sale(population=3), "population must be a text, got 3"),
         (lambda: sale(observe="on_hand"), "observe must be a list of texts, got 'on_hand'"),
-        (lambda: fs.load_scenario(3), "a scenario is given by name, by path of a TOML file.*got 3"),
-        (lambda: fs.load_scenario(None), "a scenario is given by name.*got None"),
-        (lambda: fs.load_scenario(["standard"]), "a scenario is given by name"),
-        (lambda: fs.FlashSaleEnv(scenario=3), "a scenario is given by name"),
-        (lambda: fs.load_population(3, ["a"]), "a population is given by name, by folder or as a Population, got 3"),
+        (lambda: fs.load_scenario(3), "a scenario must be a name, the path of a TOML file.*got 3"),
+        (lambda: fs.load_scenario(None), "a scenario must be a name.*got None"),
+        (lambda: fs.load_scenario(["standard"]), "a scenario must be a name"),
+        (lambda: fs.FlashSaleEnv(scenario=3), "a scenario must be a name"),
+        (lambda: fs.load_population(3, ["a"]), "a population must be a name, a folder or a Population, got 3"),
     ],
 )
 def test_a_value_of_a_wrong_type_or_size_is_refused_by_name(make, message):
@@ -142,15 +142,15 @@ def test_a_value_of_a_wrong_type_or_size_is_refused_by_name(make, message):
 
 def test_a_sale_that_would_never_end_is_refused_with_the_arithmetic():
     """Ticks as customers: what is laid out or played is counted before anything is allocated."""
-    with pytest.raises(ValueError, match=r"got 1000000000: .* 24 GB of schedule; 1,000,000 ticks of 0.001 minutes"):
+    with pytest.raises(ValueError, match=r"got 1000000000: .* 24 GB of schedule; .* 1,000,000 ticks of 0.001 minutes"):
         sale(horizon_ticks=10**9, tick_minutes=1e-6)
-    with pytest.raises(ValueError, match=r"are 3e\+12 customers a sale"):
+    with pytest.raises(ValueError, match=r"are 3e\+12 customers per sale"):
         sale(arrivals=fs.Arrivals(1e11))
     with pytest.raises(ValueError, match=r"150 expected customers, times 1 \+ coupon.traffic_lift 1e\+09"):
         sale(coupon=fs.Coupon((0.0, 0.1), 5.0, traffic_lift=1e9))
     with pytest.raises(ValueError, match=r"messages.before_opening 9e\+07, times 3.17 in a sale of four standard"):
         sale(messages=fs.Messages(0.1, 9e7), shocks=fs.Shocks(traffic_sd=0.3))
-    with pytest.raises(ValueError, match="looks at what is on its way"):
+    with pytest.raises(ValueError, match="scans of inbound units"):
         ordered(fs.Replenishment(900_000.0), horizon_ticks=1_000_000)
     with pytest.raises(ValueError, match=r"200 products times 100001 levels of the longest list are 4e\+07 numbers"):
         sale(

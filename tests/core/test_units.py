@@ -101,7 +101,7 @@ def test_the_largest_stock_is_read_exactly_and_one_unit_more_is_refused():
     observations = np.zeros((5, fs.Layout(one_product()).size), np.float32)
     observations[:, fs.Layout(one_product())["on_hand"]] = shares[:, None]
     assert reader.on_hand(observations)[:, 0].tolist() == [units, units - 1, units // 2 + 1, 1, 0]
-    with pytest.raises(ValueError, match=r"more than the 8,388,608 that an observation can tell apart"):
+    with pytest.raises(ValueError, match=r"more than the 8,388,608 that an observation can resolve"):
         one_product(product={"initial_stock": units + 1})
 
 

@@ -106,9 +106,9 @@ def test_the_same_seed_makes_the_same_variants_and_another_one_others(standard, 
 def test_what_cannot_be_made_wider_is_an_error(standard, population):
     with pytest.raises(ValueError, match="copies must be at least 2, got 1"):
         variants(standard, population, 1)
-    with pytest.raises(ValueError, match="too few units for 500 variants: 420 at the opening and 80 in reserve"):
+    with pytest.raises(ValueError, match="too few units for 500 variants: 420 on hand and 80 in reserve"):
         variants(standard, population, 500)
-    with pytest.raises(ValueError, match="would bring willingness to pay of its own"):
+    with pytest.raises(ValueError, match="would draw its own willingness to pay"):
         variants(fs.load_scenario("gvr-periodic"), fs.Population.homogeneous(["ticket"]), 2)
-    with pytest.raises(ValueError, match="the population knows"):
+    with pytest.raises(ValueError, match="the population was built for"):
         variants(standard, fs.Population.homogeneous(["ticket"]), 2)

@@ -326,11 +326,11 @@ def test_exact_values_are_of_homogeneous_customers_whoever_names_the_others(tmp_
 
 
 def test_a_scope_names_fields_that_exist_and_parts_field_by_field():
-    with pytest.raises(ValueError, match=r"the scope of a formula names choice\.mode, which is no field"):
+    with pytest.raises(ValueError, match=r"the scope of a formula names choice\.mode, which is not a field"):
         Scope("a formula", {"choice.mode": ("mnl",)}, ())
-    with pytest.raises(ValueError, match="names coupon, which is no field"):
+    with pytest.raises(ValueError, match="names coupon, which is not a field"):
         Scope("a formula", {"coupon": ANY}, ())
-    with pytest.raises(ValueError, match="names weights, which is no field"):
+    with pytest.raises(ValueError, match="names weights, which is not a field"):
         Scope("a formula", {}, ("weights",))
 
 
