@@ -53,8 +53,10 @@ _OPTIONS = {"nogil": True, "_nrt": False}
 # Only compiled code calls callees. Their wrappers for Python and C would take a third of the compilation time.
 _CALLEE = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 scalar = numba.njit(fastmath=FASTMATH, **_CALLEE)
-# For a loop that takes its body as an argument: inlining removes the cost of the call.
-inlined = numba.njit(fastmath=FASTMATH, forceinline=True, **_CALLEE)
+# On the path of one customer: inlining by LLVM removes the calls, and absent parts leave no code.
+hot = numba.njit(fastmath=FASTMATH, forceinline=True, **_CALLEE)
+# Inlined before type inference: for a loop that takes its body as an argument.
+inlined = numba.njit(fastmath=FASTMATH, inline="always", **_CALLEE)
 # For checks of external input: under "nnan", comparisons with NaN may be optimised away. fastmath=False must be
 # explicit: a callee compiled without the option inherits its caller's flags.
 nan_aware_scalar = numba.njit(fastmath=False, **_CALLEE)

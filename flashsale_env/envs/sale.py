@@ -92,9 +92,9 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     products move together; action 0 is list price, no order, no coupon. `codec.names` names every column.
 
     **Observation**: one flat float32 Box with finite bounds. `layout[name]` is the slice of a feature, and
-    `layout.entries` names every number with its unit and bounds; README.md prints the table. It contains what a shop
-    sees: time, stock, sales, traffic, coupon, and the encoder's intent probabilities of customers' messages. It never
-    contains tastes, true intents or the shocks of the sale.
+    `layout.entries` names every number with its unit and bounds; docs/environment.md prints the table. It contains what
+    a shop sees: time, stock, sales, traffic, coupon, and the encoder's intent probabilities of customers' messages. It
+    never contains tastes, true intents or the shocks of the sale.
 
     **Reward**: currency earned in the tick, the sum of the `reward_terms/...` of the info, times `reward_scale`. The
     opening stock was bought before the sale, so its cost is in `info["profit"]` and not in the reward. The penalty for

@@ -6,13 +6,13 @@ A lost sale is a customer whose first choice over the full assortment was out of
 assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
 """
 
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import hot
 from flashsale_env.core.records import option
 from flashsale_env.market import choice, coupon, messages, stock, targeted
 from flashsale_env.sale import composition
 
 
-@scalar
+@hot
 def visit(rules, voice, sale, key, marks, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
     payable = targeted.payable_share(option(sale, "targeted"), voice)

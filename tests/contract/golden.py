@@ -1,10 +1,10 @@
-"""Golden trajectories: what every registered id does, tick by tick, under one fixed policy.
+"""Golden trajectories: every registered id, tick by tick, under one fixed policy.
 
     python -m tests.contract.golden     # writes tests/contract/golden/*.json for the ids that have none
 
-A trajectory is sales 0..3 of an id from the opening to the close. The policy draws from the whole action space, by the
-raw bits of Philox: numpy may change its distributions, never these. An id that changes its behaviour gets a new version
-and a trajectory of its own, so an existing file is never written over.
+A trajectory is sales 0..3 of an id from start to close. The policy draws from the whole action space, from the raw bits
+of Philox: numpy may change its distributions, but never these. A change of behaviour gives an id a new version and a
+new trajectory, so an existing file is never overwritten.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from flashsale_env.envs.registration import NAMESPACE
 
 FOLDER = Path(__file__).parent / "golden"
 SALES = 4
-# Ticks at which the digest of all observations and rewards so far is kept: they say where two trajectories part.
+# Ticks with a digest of all observations and rewards so far: they locate the first difference.
 CHECKPOINTS = 20
 
 
@@ -38,7 +38,7 @@ def file_of(name: str) -> Path:
 
 
 def actions(space: spaces.Space[Any], ticks: int) -> npt.NDArray[Any]:
-    """(ticks, SALES, *shape) actions, uniform over the space of one sale; a third of a box's lie at its ends."""
+    """(ticks, SALES, *shape) actions, uniform over the action space; a third of box actions are at the bounds."""
     shape = (ticks, SALES, *(space.shape or ()))
     bits = np.random.Philox(key=20221129).random_raw(shape)
     if isinstance(space, spaces.Box):
@@ -53,7 +53,7 @@ def play(name: str, threads: int = 1) -> dict[str, Any]:
     """The trajectory of an id."""
     envs = gym.make_vec(name, num_envs=SALES, vectorization_mode="vector_entry_point")
     simulator = envs.unwrapped.simulator
-    simulator._threads = threads  # a batch this small would not be split on its own
+    simulator._threads = threads  # such a small batch would not be split otherwise
     ticks = simulator.scenario.horizon_ticks
     checkpoints = {round(share * ticks) for share in np.linspace(0.0, 1.0, CHECKPOINTS + 1)}
     digest = hashlib.sha256()
@@ -80,7 +80,7 @@ def play(name: str, threads: int = 1) -> dict[str, Any]:
 
 
 def as_text(trajectory: dict[str, Any]) -> str:
-    """JSON with one line a checkpoint, a term and a metric, so that a change reads as a change."""
+    """JSON with one line per checkpoint, term and metric, for readable diffs."""
     lines = []
     for key, value in trajectory.items():
         if isinstance(value, dict):
@@ -92,7 +92,7 @@ def as_text(trajectory: dict[str, Any]) -> str:
 
 
 def difference(recorded: dict[str, Any], played: dict[str, Any]) -> str:
-    """Where a trajectory first leaves the recorded one; "" if nowhere. A metric newer than the record is no difference.
+    """The first difference to the recorded trajectory; "" if there is none. A metric newer than the record is ignored.
 
     >>> difference({"returns": {"1": [2.0], "2": [5.0]}}, {"returns": {"1": [2.0], "2": [4.0]}})
     'returns, 2: [5.0] was recorded, [4.0] is played'
@@ -108,7 +108,7 @@ def difference(recorded: dict[str, Any], played: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write the golden files that are missing; 1 if one that exists is not what is played today."""
+    """Write missing golden files; returns 1 if an existing one differs from the trajectory of today."""
     FOLDER.mkdir(exist_ok=True)
     changed = []
     for name in registered_ids():

@@ -42,7 +42,7 @@ def test_gymnasium_and_sb3_accept_it_without_a_warning(name, encoding):
 
 @pytest.mark.parametrize(("name", "encoding"), EVERY_KIND)
 def test_the_same_seed_gives_the_same_sale(name, encoding):
-    """Observations, rewards and infos, in two environments and again in the first."""
+    """Observations, rewards and infos, in two environments and in the first one again."""
     a, b = gym.make(name, actions=encoding), gym.make(name, actions=encoding)
     a.action_space.seed(3)
     actions = [a.action_space.sample() for _ in range(a.unwrapped.scenario.horizon_ticks)]
@@ -120,7 +120,7 @@ def test_a_reset_without_seed_opens_the_next_episode():
     assert np.array_equal([first, second, third], again)
 
 
-def test_a_sale_copied_or_pickled_midway_goes_on_as_it_would():
+def test_a_sale_copied_or_pickled_midway_continues_unchanged():
     env = gym.make(STANDARD).unwrapped
     env.reset(seed=2)
     action = np.zeros(env.action_space.shape, np.float32)
@@ -154,7 +154,7 @@ def test_action_0_of_discrete_encodings_is_list_price_no_order_no_coupon():
 
 
 def test_a_box_is_cut_into_cells_of_equal_width():
-    """A uniform action is uniform over the grid of prices, and the ends of the box are its first and last level."""
+    """A uniform action is uniform over the price levels; the bounds of the box are the first and last level."""
     env = gym.make(PERIODIC).unwrapped
     levels = env.scenario.products[0].price_levels
 
@@ -173,7 +173,7 @@ def test_a_box_is_cut_into_cells_of_equal_width():
 
 @pytest.mark.parametrize("encoding", ["box", "multidiscrete"])
 @pytest.mark.parametrize("name", IDS)
-def test_chosen_levels_come_out_of_the_action_that_encodes_them(name, encoding):
+def test_an_action_for_given_levels_decodes_to_these_levels(name, encoding):
     simulator = fs.Simulator(gym.spec(name).kwargs["scenario"], sales=50, actions=encoding)
     codec = simulator.codec
     levels = np.random.default_rng(0).integers(0, codec.n_levels, (50, len(codec.n_levels)))
@@ -212,7 +212,7 @@ def test_an_unknown_render_mode_is_refused():
         fs.FlashSaleEnv(render_mode="humen")
 
 
-def test_a_nan_action_is_refused_and_the_sale_goes_on():
+def test_a_nan_action_is_refused_and_the_sale_continues():
     env = gym.make(STANDARD).unwrapped
     env.reset(seed=0)
     action = np.zeros(17, np.float32)

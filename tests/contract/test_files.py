@@ -1,4 +1,4 @@
-"""Scenario and population files: strict, whole, and clear about what is wrong."""
+"""Scenario and population files: strict, complete, with errors that name the fault."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def toml(tmp_path):
         ("initial_stock = 10", "initial_stock = 10\nreserve = 5", r"no \[replenishment\]"),
     ],
 )
-def test_a_wrong_scenario_file_names_the_key_and_what_would_do(toml, old, new, message):
+def test_an_error_in_a_scenario_file_names_the_key_and_a_remedy(toml, old, new, message):
     with pytest.raises(ValueError, match=message):
         fs.load_scenario(toml(old, new))
 
@@ -160,7 +160,7 @@ def test_an_edited_population_is_refused(folder):
         fs.Population.load(folder)
 
 
-def test_a_foreign_card_is_refused(folder):
+def test_a_card_of_another_format_is_refused(folder):
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, "intents": ["a", "b"]}))
     with pytest.raises(ValueError, match="made for intents"):
@@ -170,7 +170,7 @@ def test_a_foreign_card_is_refused(folder):
         fs.Population.load(folder)
 
 
-def test_a_population_of_other_products_is_refused():
+def test_a_population_for_other_products_is_refused():
     with pytest.raises(ValueError, match="the population was built for the products"):
         fs.Simulator("gvr-periodic", "learned")
 
@@ -189,7 +189,7 @@ def test_a_population_with_impossible_tastes_is_refused():
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    """A full disk in the middle of a save: the old content is still there, and no litter."""
+    """A full disk in the middle of a save keeps the old content and leaves no temporary file."""
     target = tmp_path / "card.json"
     files.write_atomically(target, b"old")
 

@@ -1,4 +1,4 @@
-"""No registered id changes what it does without a new version."""
+"""No registered id changes its behaviour without a new version."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import flashsale_env as fs
 from tests.contract import golden
 
 IDS = golden.registered_ids()
-# Uncompiled, a customer takes 50 microseconds: these play within a second each.
+# An uncompiled customer takes 50 microseconds; these ids take less than a second each.
 SMALL = [name for name in IDS if "Gvr" in name or "MnlStock" in name]
 
 
@@ -22,17 +22,17 @@ def recorded(name):
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_an_id_does_what_it_did_when_it_got_its_version(name):
+def test_an_id_behaves_as_when_its_version_was_recorded(name):
     """Every observation and reward of four sales under a fixed policy, to the bit."""
     assert golden.difference(recorded(name), golden.play(name)) == "", "raise `version` in the scenario file"
 
 
 @pytest.mark.parametrize("name", [fs.environment_id(name) for name in fs.SCENARIOS])
-def test_in_three_threads_the_ids_do_the_same(name):
+def test_three_threads_give_the_same_trajectories(name):
     assert golden.difference(recorded(name), golden.play(name, threads=3)) == ""
 
 
-def test_uncompiled_the_ids_do_the_same():
+def test_uncompiled_code_gives_the_same_trajectories():
     script = f"""
 import json
 from tests.contract import golden
@@ -56,8 +56,8 @@ def test_no_golden_file_outlives_its_id():
     assert {path.name for path in golden.FOLDER.glob("*.json")} == {golden.file_of(name).name for name in IDS}
 
 
-def test_a_trajectory_says_where_it_leaves_its_record():
-    """Any number that is recorded counts; a metric that did not exist then does not."""
+def test_the_first_difference_to_a_record_is_found():
+    """In any recorded number; metrics newer than the record are ignored."""
     played = golden.play(SMALL[0])
     assert golden.difference(played, played) == ""
     earlier = {**played, "metrics": {"profit": played["metrics"]["profit"]}}

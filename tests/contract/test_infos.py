@@ -1,4 +1,4 @@
-"""Infos are flat: one numpy number a key, and in a batch one array a key with Gymnasium's mask."""
+"""Infos are flat: one numpy number per key, and in a batch one array per key with Gymnasium's mask."""
 
 import gymnasium as gym
 import numpy as np
@@ -75,7 +75,7 @@ def test_sb3s_monitor_logs_the_profit(tmp_path):
     assert float(lines[2].split(",")[3]) == pytest.approx(info["profit"])
 
 
-def test_a_learners_batch_tells_profit_and_episode_in_currency():
+def test_a_learners_batch_reports_profit_and_episode_in_currency():
     venv = FlashSaleVecEnv("gvr-periodic", num_envs=2, reward_scale=0.01, threads=1)
     venv.reset()
     for _ in range(TICKS):

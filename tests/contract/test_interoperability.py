@@ -1,4 +1,4 @@
-"""What other libraries do with a sale: Gymnasium's wrappers and vectors, copies, Stable-Baselines3, RL Zoo, Minari."""
+"""Sales in other libraries: Gymnasium's wrappers and vectors, copies, Stable-Baselines3, RL Zoo, Minari."""
 
 import copy
 import functools
@@ -40,7 +40,7 @@ ACTIONS = np.random.default_rng(3).uniform(-1, 1, (4 * TICKS, 1)).astype(np.floa
 
 
 def sale(env, seed=5, actions=ACTIONS):
-    """One sale: the first observation, and what every step returned, until the end."""
+    """One sale: the first observation, and the result of every step until the end."""
     first, _ = env.reset(seed=seed)
     steps = []
     for action in actions:
@@ -72,7 +72,7 @@ AROUND_ONE_SALE = {
 
 @pytest.mark.parametrize("name", AROUND_ONE_SALE)
 def test_a_wrapper_changes_nothing_about_the_sale_inside(name):
-    """Length, end, reward terms and metrics equal the bare sale's; what is shown lies in the wrapper's own space."""
+    """Length, end, reward terms and metrics equal the bare sale's; observations lie in the wrapper's own space."""
     bare = sale(gym.make(ID))[1]
     env = AROUND_ONE_SALE[name](gym.make(ID, render_mode="rgb_array"))
     first, steps = sale(env)
@@ -93,7 +93,7 @@ def test_episode_statistics_are_the_sum_and_the_number_of_the_rewards():
     assert len(env.return_queue) == 2
 
 
-def test_observations_are_normalised_by_what_was_seen_so_far():
+def test_observations_are_normalised_by_running_statistics():
     env = wrappers.NormalizeObservation(gym.make(ID))
     for seed in range(20):
         sale(env, seed)
@@ -156,7 +156,7 @@ def test_stacked_frames_are_the_last_observations():
         assert np.array_equal(stacked[tick][0], [bare[tick - 2][0], bare[tick - 1][0], bare[tick][0]])
 
 
-# --- what a spec remembers -----------------------------------------------------------------------------------------
+# --- specs ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_spec_with_wrappers_and_a_limit_survives_json():
@@ -172,7 +172,7 @@ def test_a_spec_with_wrappers_and_a_limit_survives_json():
 
 @pytest.mark.parametrize("name", fs.SCENARIOS)
 def test_a_spec_with_a_scenario_object_survives_json(name):
-    """Gymnasium writes the dataclass as a table; the table is read back as the same scenario."""
+    """Gymnasium writes the dataclass as a table, which is read back as the same scenario."""
     scenario = fs.load_scenario(name)
     env = gym.make(ID, scenario=scenario)
     assert gym.make(EnvSpec.from_json(env.spec.to_json())).unwrapped.scenario == scenario
@@ -193,7 +193,7 @@ def test_the_spec_of_a_batch_survives_json(tmp_path):
 
 
 def batch_steps(venv, steps=2 * TICKS + 3, seed=9):
-    """What a batch returns without its infos; closed rows are opened by the caller where autoreset is off."""
+    """Results of a batch without its infos; closed rows are reset explicitly if autoreset is disabled."""
     seen = [venv.reset(seed=seed)[0].copy()]
     for actions in np.random.default_rng(1).uniform(-1, 1, (steps, venv.num_envs, 1)).astype(np.float32):
         observations, rewards, terminated, truncated, _ = venv.step(actions)
@@ -218,7 +218,7 @@ def test_a_mode_is_given_by_name_or_as_gymnasiums_enum_and_as_a_loop(mode):
     assert data_equivalence(native, loop)
 
 
-def test_an_unknown_autoreset_mode_is_answered_with_the_known_ones():
+def test_an_unknown_autoreset_mode_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown autoreset_mode 'SAME_STEP'.*Known: .*SameStep"):
         gym.make_vec(ID, num_envs=2, autoreset_mode="SAME_STEP")
 
@@ -253,8 +253,8 @@ def test_episode_statistics_of_a_batch_hold_in_every_mode(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_normalised_observations_of_a_batch_want_the_next_step_mode(mode):
-    """Gymnasium's own rule: in the other modes its running statistics would miss observations, so it refuses."""
+def test_normalised_observations_of_a_batch_need_the_next_step_mode(mode):
+    """Gymnasium's own rule: in the other modes its running statistics would miss observations."""
     bare = gym.make_vec(ID, num_envs=8, autoreset_mode=mode)
     if mode is not AutoresetMode.NEXT_STEP:
         with pytest.raises(ValueError, match=f"got AutoresetMode.{mode.name}"):
@@ -329,8 +329,8 @@ def test_sales_in_worker_processes_equal_sales_in_a_loop(context):
         workers.close()
 
 
-def test_make_vec_puts_sales_in_worker_processes_too():
-    """By names and by objects: `scenario` travels to the worker either way."""
+def test_make_vec_runs_sales_in_worker_processes_too():
+    """With `scenario` given by name and as an object."""
     native = gym.make_vec(ID, num_envs=2, autoreset_mode="SameStep")
     workers = gym.make_vec(
         ID,
@@ -362,7 +362,7 @@ def to_the_end(env, actions):
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("encoding", fs.ENCODINGS)
-def test_a_sale_and_its_copy_play_on_alike_and_do_not_disturb_each_other(copied, encoding):
+def test_a_sale_and_its_copy_continue_equally_and_independently(copied, encoding):
     env = wrappers.RecordEpisodeStatistics(gym.make(STANDARD, actions=encoding), buffer_length=3)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(90)]
@@ -377,13 +377,13 @@ def test_a_sale_and_its_copy_play_on_alike_and_do_not_disturb_each_other(copied,
         expected += to_the_end(env, [action])
         seen += to_the_end(twin, [action])
     for outcome in (*expected, *seen):
-        outcome[-1].pop("episode", None)  # holds the time it took
+        outcome[-1].pop("episode", None)  # contains wall-clock time
     assert data_equivalence(expected, seen)
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_batch_and_its_copy_play_on_alike_and_do_not_disturb_each_other(copied, mode):
+def test_a_batch_and_its_copy_continue_equally_and_independently(copied, mode):
     venv = gym.make_vec(ID, num_envs=4, autoreset_mode=mode)
     batch_steps(venv, TICKS - 4)
     twin, disturber = copied(venv), copied(venv)
@@ -401,7 +401,7 @@ def test_a_batch_and_its_copy_play_on_alike_and_do_not_disturb_each_other(copied
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_a_learners_batch_and_its_copy_play_on_alike(copied):
+def test_a_learners_batch_and_its_copy_continue_equally(copied):
     venv = make_learners_batch()
     venv.reset()
     actions = np.random.default_rng(8).uniform(-1, 1, (3 * TICKS, 4, 1)).astype(np.float32)
@@ -439,7 +439,7 @@ def test_a_learners_batch_plays_the_sales_of_single_environments_to_their_last_o
         assert seen[-1][3][i]["profit"] == steps[-1][4]["profit"]
 
 
-def test_vec_normalize_shows_the_same_sales_and_is_saved_and_loaded(tmp_path):
+def test_vec_normalize_plays_the_same_sales_and_survives_saving(tmp_path):
     venv = VecNormalize(make_learners_batch(), gamma=0.9)
     learner_steps(venv, 100)
     path = str(tmp_path / "statistics.pkl")
@@ -458,7 +458,7 @@ def test_vec_normalize_shows_the_same_sales_and_is_saved_and_loaded(tmp_path):
             np.testing.assert_allclose(ours[3][2]["terminal_observation"], wanted)
 
 
-def test_vec_monitor_counts_what_the_batch_counts(tmp_path):
+def test_vec_monitor_and_the_batch_count_the_same(tmp_path):
     plain = learner_steps(make_learners_batch())
     path = tmp_path / "monitor.csv"
     monitored = learner_steps(VecMonitor(make_learners_batch(), str(path), info_keywords=("profit",)))
@@ -486,7 +486,7 @@ def test_vec_frame_stack_shows_the_last_observations_of_the_same_sale():
                 assert np.array_equal(ours["terminal_observation"], [*last, *theirs["terminal_observation"]])
 
 
-def test_a_sale_has_no_nan_and_wrappers_write_nothing_into_the_shared_infos():
+def test_a_sale_has_no_nan_and_wrappers_do_not_write_into_shared_infos():
     inner = make_learners_batch()
     venv = VecCheckNan(VecNormalize(VecFrameStack(VecMonitor(inner), 3)), raise_exception=True)
     for step in learner_steps(venv)[1:]:
@@ -567,7 +567,7 @@ def zoo_folder(tmp_path_factory):
     return folder
 
 
-def test_rl_zoo_trains_by_its_own_command_line(zoo_folder):
+def test_rl_zoo_trains_with_its_own_command_line(zoo_folder):
     run = zoo_folder / "logs" / "ppo" / f"{ID.replace('/', '-')}_1"
     model = PPO.load(next(run.glob("FlashSale-*.zip")), device="cpu")
     assert model.num_timesteps == 200
@@ -578,7 +578,7 @@ def test_rl_zoo_trains_by_its_own_command_line(zoo_folder):
 
 
 @pytest.mark.slow
-def test_rl_zoo_replays_what_it_trained(zoo_folder):
+def test_rl_zoo_replays_its_trained_agent(zoo_folder):
     pytest.importorskip("requests", reason="rl_zoo3.enjoy needs it: pip install requests")
     output = zoo(zoo_folder, "enjoy", "--folder", "logs", "-n", "30", "--no-render")
     assert "3 Episodes" in output

@@ -1,4 +1,4 @@
-"""Masks of grid actions: they take away what is no use, and nothing else."""
+"""Masks of grid actions: they exclude useless actions, and no others."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ ENCODINGS = ("multidiscrete", "discrete")
 
 
 def states(scenario, encoding, sales=64):
-    """Observations and simulator of sales played at random; stock, reserve and budget run out towards the end."""
+    """(observations, simulator) at every tick of random play; stock, reserve and budget run out towards the end."""
     simulator = Simulator(scenario, sales=sales, actions=encoding, threads=1)
     observations = simulator.open(split_seeds("validation", 0, sales), np.zeros(sales, np.int64))
     rng = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def outputs(codec):
 
 
 def draw(codec, masks, rng):
-    """An action of every sale, at random among the allowed."""
+    """A random allowed action for every sale."""
     ends = [masks.shape[1]] if codec.encoding == "discrete" else np.cumsum(codec.n_levels)
     columns = np.split(masks, ends[:-1], axis=1)
     drawn = [(rng.random(part.shape) * part).argmax(axis=1) for part in columns]
@@ -48,7 +48,7 @@ def test_a_sold_out_product_has_only_its_first_price_left():
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_state_leaves_an_action_and_the_first_is_always_one(encoding):
+def test_the_first_action_is_always_allowed(encoding):
     for name in ("standard", "mnl-stock", "lost-sales", "gvr-periodic"):
         for simulator, observations, _ in states(name, encoding, sales=8):
             masks = ActionMasks(simulator.scenario, encoding)(observations)
@@ -56,8 +56,8 @@ def test_every_state_leaves_an_action_and_the_first_is_always_one(encoding):
             assert masks[:, 0].all()
 
 
-def test_no_allowed_order_asks_for_more_than_one_level_below_would_bring():
-    """An order is cut to what there is: of the levels that bring the same, the smallest is allowed."""
+def test_of_orders_that_bring_the_same_units_only_the_smallest_is_allowed():
+    """An order is cut to the available units, so several levels can bring the same."""
     cut = 0
     for name in ("standard", "lost-sales"):
         for simulator, observations, _ in states(name, "multidiscrete"):
@@ -76,15 +76,15 @@ def test_no_allowed_order_asks_for_more_than_one_level_below_would_bring():
 
 
 def stored(room):
-    """The standard sale with storage for so many units more than it opens with."""
+    """The standard sale with a storage of the opening stock plus `room`."""
     scenario = load_scenario("standard")
     products = [dataclasses.replace(p, storage=p.initial_stock + room) for p in scenario.products]
     return scenario.replace(products=tuple(products))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_storage_that_never_binds_masks_what_no_storage_masks(encoding):
-    """Units were read as shares of a storage beside a reserve."""
+def test_a_storage_that_never_binds_leaves_the_masks_unchanged(encoding):
+    """A regression: units used to be read as shares of a storage beside a reserve."""
     roomy, plain = stored(2000), load_scenario("standard")
     for simulator, observations, _ in states(roomy, encoding, sales=4):
         masks = ActionMasks(roomy, encoding)(observations)
@@ -125,7 +125,7 @@ def test_no_coupon_is_allowed_that_the_budget_cannot_honour():
 @pytest.mark.parametrize("name", ["mnl-stock", "lost-sales"])
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_masked_action_earns_what_an_allowed_one_earns(name, encoding):
-    """Without coupons a mask takes nothing away: the next lower allowed level of each decision does the same."""
+    """Without coupons masks are lossless: the next lower allowed level of each decision has the same effect."""
     for simulator, observations, rng in states(name, encoding, sales=32):
         codec = simulator.codec
         masks = ActionMasks(simulator.scenario, encoding)(observations)
@@ -146,10 +146,10 @@ def test_a_masked_action_earns_what_an_allowed_one_earns(name, encoding):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("mode", [True, False])
 def test_the_masked_learner_plays_only_allowed_actions(encoding, mode):
-    """Also untrained, also drawn at random: the policy gives the rest no weight."""
+    """Untrained and stochastic policies included: masked actions have probability 0."""
     agent = agents.make("maskable_ppo", "mnl-stock", actions=encoding)
     with_torch = agent.policy.mlp_extractor.networks.correction
-    with_torch.weight.data.normal_(0.0, 3.0)  # far from what it starts with
+    with_torch.weight.data.normal_(0.0, 3.0)  # far from its initial values
     for simulator, observations, _ in states("mnl-stock", encoding):
         masks = ActionMasks(simulator.scenario, encoding)(observations)
         actions, _ = agent.predict(observations, deterministic=mode)

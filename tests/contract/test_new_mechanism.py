@@ -1,4 +1,4 @@
-"""A mechanism of the market is one file and one line: the example of the documentation, added to a copy."""
+"""A mechanism of the market is one file and one line: the example of the documentation, in a copy of the package."""
 
 import json
 import os
@@ -68,7 +68,7 @@ cost = 0.5
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A copy of the package with the new mechanism; every other line is as it was."""
+    """A copy of the package with the new mechanism and no other change."""
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "flashsale_env", site / "flashsale_env", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "docs" / "examples" / "shipping.py", site / "flashsale_env" / "market" / "shipping.py")
@@ -130,6 +130,6 @@ def test_a_fee_lowers_demand_and_is_part_of_reward_and_profit(said):
     assert fee["metrics"]["profit"] == pytest.approx(fee["reward"] + cost)
 
 
-def test_every_bound_refuses_it_until_it_is_proved_for_it(said):
+def test_every_bound_refuses_it_until_the_bound_is_proved_for_it(said):
     assert "shipping" in said["bound"]
     assert "does not model" in said["bound"]

@@ -1,4 +1,4 @@
-"""What tools ask of an environment beside reset and step: masks, scales, attributes, frames, a monitor."""
+"""Features for other tools beyond reset and step: masks, scales, attributes, frames, a monitor."""
 
 import gymnasium as gym
 import numpy as np
@@ -41,7 +41,7 @@ def test_a_reward_scale_scales_rewards_and_leaves_infos_in_currency():
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, np.nan, np.inf, "1", True, None])
-def test_a_scale_that_would_turn_or_lose_rewards_is_refused(scale):
+def test_a_reward_scale_that_is_not_positive_is_refused(scale):
     for make in (
         lambda: gym.make(PERIODIC, reward_scale=scale),
         lambda: gym.make_vec(PERIODIC, num_envs=2, reward_scale=scale),
@@ -51,7 +51,7 @@ def test_a_scale_that_would_turn_or_lose_rewards_is_refused(scale):
             make()
 
 
-def test_clipped_actions_are_those_at_the_ends_and_nan_is_still_refused():
+def test_clipped_actions_are_at_the_bounds_and_nan_is_still_refused():
     inside, outside = gym.make(PERIODIC), gym.make(PERIODIC, clip_actions=True)
     for action in (-7.0, 7.0, np.inf, 0.3):
         inside.reset(seed=0)
@@ -73,7 +73,7 @@ def test_clipped_actions_are_those_at_the_ends_and_nan_is_still_refused():
 
 
 @pytest.mark.parametrize("encoding", GRIDS)
-def test_clipping_what_is_no_box_is_refused(encoding):
+def test_clipping_other_encodings_than_box_is_refused(encoding):
     with pytest.raises(ValueError, match=f"would do nothing to {encoding} ones"):
         gym.make(PERIODIC, actions=encoding, clip_actions=True)
 
@@ -83,7 +83,7 @@ def test_clipping_what_is_no_box_is_refused(encoding):
 
 @pytest.mark.parametrize("encoding", GRIDS)
 def test_the_masks_of_a_sale_are_a_row_of_the_batchs(encoding):
-    """In the single sale, Gymnasium's batch and Stable-Baselines3's, by their own ways of asking."""
+    """In the single sale, Gymnasium's batch and Stable-Baselines3's batch, each with its own interface."""
     name = fs.environment_id("gvr-periodic", encoding)
     venv = gym.make_vec(name, num_envs=3)
     singles = [gym.make(name) for _ in range(3)]
@@ -130,7 +130,7 @@ def test_maskable_ppo_learns_on_both_kinds_of_batch(encoding):
 
 
 def test_a_learners_batch_counts_as_monitored(recwarn):
-    """evaluate_policy warned that it was not, and took rewards as they are scaled for currency."""
+    """Otherwise evaluate_policy would warn, and report scaled rewards as currency."""
     venv = FlashSaleVecEnv("gvr-periodic", num_envs=2, reward_scale=0.01)
     assert venv.env_is_wrapped(Monitor) == [True, True]
     model = PPO("MlpPolicy", venv, n_steps=TICKS, batch_size=2 * TICKS, device="cpu", seed=0)
@@ -141,7 +141,7 @@ def test_a_learners_batch_counts_as_monitored(recwarn):
 
 
 def test_a_step_before_the_first_reset_is_refused():
-    """It played a phantom sale."""
+    """A regression: it used to play a sale that was never opened."""
     venv = FlashSaleVecEnv("gvr-periodic", num_envs=2)
     with pytest.raises(gym.error.ResetNeeded, match="call reset"):
         venv.step(np.zeros((2, 1), np.float32))
@@ -159,12 +159,12 @@ def test_a_learners_batch_takes_no_reset_options():
 
 # --- attributes and frames of a batch ------------------------------------------------------------------------------
 
-# Of a single sale: its life, which a batch leads for all rows at once, and what a batch has one of.
+# Attributes of a single sale that a batch has once for all rows, or that belong to its life cycle.
 OF_THE_BATCH = {"reset", "step", "close", "simulator", "metadata"}
 GYMNASIUMS = {"get_wrapper_attr", "has_wrapper_attr", "set_wrapper_attr", "np_random", "np_random_seed", "unwrapped"}
 
 
-def test_a_batch_answers_for_each_sale_whatever_a_single_sale_has():
+def test_a_batch_offers_every_attribute_of_a_single_sale():
     name = fs.environment_id("mnl-stock", "discrete")
     venv = gym.make_vec(name, num_envs=2, render_mode="ansi")
     loop = gym.vector.SyncVectorEnv([lambda: gym.make(name, render_mode="ansi").unwrapped] * 2)
@@ -188,7 +188,7 @@ def test_a_batch_answers_for_each_sale_whatever_a_single_sale_has():
         assert len(venv.unwrapped.get_attr(entry)) == 2
 
 
-def test_a_batch_says_what_it_cannot_answer_for_one_sale():
+def test_an_attribute_that_a_batch_lacks_is_an_error():
     venv = fs.FlashSaleVectorEnv(2, "gvr-periodic")
     for name in ("reset", "step"):
         with pytest.raises(AttributeError, match=f"unknown attribute of a sale in a batch '{name}'"):
@@ -248,8 +248,8 @@ def test_a_number_of_sales_is_a_whole_number_of_at_least_one(number):
         fs.Simulator("gvr-periodic", sales=number)
 
 
-def test_more_sales_than_there_is_memory_for_are_refused_with_the_sum():
-    """Nothing is asked for first: some systems promise any memory, and then kill."""
+def test_more_sales_than_fit_into_memory_are_refused_with_the_arithmetic():
+    """Before any allocation: some systems grant any memory and kill the process later."""
     wanted = r"1,000,000,000,000 sales at once take 1,000,000,000,000 x [\d,]+ bytes = [\d,]+ GB .* at most [\d,]+ s"
     for make in (
         lambda: gym.make_vec(PERIODIC, num_envs=10**12),
@@ -275,8 +275,8 @@ def test_a_scenario_of_another_type_is_refused():
 
 
 @pytest.mark.parametrize("encoding", fs.ENCODINGS)
-def test_a_single_sale_speaks_of_its_own_shape_and_a_batch_of_its_own(encoding):
-    """It said "must be (1, 1), got (1, 1, 1)"."""
+def test_a_shape_error_names_the_shape_of_a_single_sale_or_of_the_batch(encoding):
+    """A regression: a single sale used to report "must be (1, 1), got (1, 1, 1)"."""
     shape = () if encoding == "discrete" else (1,)
     env, venv = gym.make(PERIODIC, actions=encoding), gym.make_vec(PERIODIC, num_envs=2, actions=encoding)
     env.reset(seed=0)

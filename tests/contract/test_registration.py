@@ -1,4 +1,4 @@
-"""What an id and its spec say: version, encoding, longest episode, known optimum."""
+"""Ids and their specs: version, encoding, step limit, known optimum."""
 
 import copy
 import pickle
@@ -32,7 +32,7 @@ def ends(env, steps=10**4):
 
 @pytest.mark.parametrize(("name", "encoding"), EVERY_KIND)
 def test_every_scenario_has_an_id_for_every_encoding(name, encoding):
-    """For tools that take an id and nothing else."""
+    """For tools that accept only an id."""
     scenario = fs.load_scenario(name)
     name_in_id = "".join(part.capitalize() for part in name.split("-"))
     suffix = {"box": "", "multidiscrete": "MultiDiscrete", "discrete": "Discrete"}[encoding]
@@ -44,7 +44,7 @@ def test_every_scenario_has_an_id_for_every_encoding(name, encoding):
     assert gym.make(fs.environment_id(name), actions=encoding).action_space == env.action_space
 
 
-def test_the_version_of_an_id_is_its_scenarios_own(tmp_path):
+def test_the_version_of_an_id_is_that_of_its_scenario(tmp_path):
     text = re.sub(r"(?m)^version = .*\n", "", fs.SCENARIOS["gvr-periodic"].read_text())
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('name = "gvr-periodic"', 'name = "mine"\nversion = 3'))
@@ -64,14 +64,14 @@ def test_an_unknown_name_has_no_id():
 
 
 @pytest.mark.parametrize("name", fs.SCENARIOS)
-def test_the_longest_episode_is_one_step_more_than_the_sale_has(name):
+def test_the_step_limit_is_one_more_than_the_horizon(name):
     horizon = fs.load_scenario(name).horizon_ticks
     assert gym.make(fs.environment_id(name)).spec.max_episode_steps == horizon + 1
     assert gym.make_vec(fs.environment_id(name), num_envs=2).spec.max_episode_steps == horizon + 1
 
 
-def test_the_close_terminates_and_never_truncates_whatever_scenario_an_id_is_given():
-    """A limit registered with the id would cut a longer sale at the id's own length."""
+def test_the_close_terminates_and_never_truncates_for_any_scenario_under_an_id():
+    """A limit registered with the id would truncate a longer sale."""
     longer = fs.load_scenario("gvr-periodic").replace(horizon_ticks=25)
     env = gym.make(PERIODIC, scenario=longer)
     assert env.spec.max_episode_steps == 26
@@ -90,7 +90,7 @@ def test_the_close_terminates_and_never_truncates_whatever_scenario_an_id_is_giv
         assert not flags[:, 1].any()
 
 
-def test_a_limit_that_is_asked_for_holds():
+def test_a_given_step_limit_holds():
     assert ends(gym.make(PERIODIC, max_episode_steps=4)) == (4, False, True)
     assert gym.make(PERIODIC, max_episode_steps=4).spec.max_episode_steps == 4
 
@@ -98,7 +98,7 @@ def test_a_limit_that_is_asked_for_holds():
 @pytest.mark.parametrize("mode", gym.vector.AutoresetMode)
 @pytest.mark.parametrize("limit", [4, 10, 11])
 def test_a_limit_of_a_batch_is_that_of_the_single_sales(limit, mode):
-    """Rewards, ends, observations and infos equal those of Gymnasium's loop under its own TimeLimit."""
+    """Rewards, ends, observations and infos equal those of Gymnasium's loop with its own TimeLimit."""
     native = gym.make_vec(PERIODIC, num_envs=3, max_episode_steps=limit, autoreset_mode=mode)
     loop = gym.vector.SyncVectorEnv(
         [lambda: gym.make(PERIODIC, max_episode_steps=limit) for _ in range(3)], autoreset_mode=mode
@@ -138,7 +138,7 @@ def test_a_copy_keeps_its_spec(copied):
 
 @pytest.mark.parametrize("name", fs.SCENARIOS)
 def test_the_reward_threshold_is_the_optimum_wherever_a_solver_finds_one(name):
-    """Solved again here; a scenario that becomes solvable, or stops being so, turns this red."""
+    """Solved again here. The test fails if a scenario becomes solvable, or stops being so."""
     scenario = fs.load_scenario(name)
     if name == "intent":
         optimum = best_price_for_each_intent(scenario)
@@ -151,7 +151,7 @@ def test_the_reward_threshold_is_the_optimum_wherever_a_solver_finds_one(name):
 
 
 def best_price_for_each_intent(scenario):
-    """A customer of voice v pays price p with probability exp(-p/theta_v), and p may depend on the intent read."""
+    """A customer of voice v pays price p with probability exp(-p/theta_v), and p may depend on the predicted intent."""
     (product,) = scenario.products
     voices = load_population(scenario.population, [product.title])
     read = voices.intent_probabilities.argmax(axis=1)
@@ -163,8 +163,8 @@ def best_price_for_each_intent(scenario):
     return best * scenario.customers_per_tick.sum()
 
 
-def test_a_threshold_belongs_to_the_sale_that_is_played():
-    """Another scenario, other customers or a coarser grid have another optimum; a scale scales it."""
+def test_a_threshold_belongs_to_the_sale_in_the_environment():
+    """Another scenario, other customers or a coarser grid have another optimum; a reward scale multiplies it."""
     scenario = fs.load_scenario("gvr-periodic")
     optimum = registration.OPTIMA["gvr-periodic"]
     assert gym.make(PERIODIC, reward_scale=0.5).spec.reward_threshold == 0.5 * optimum
@@ -174,12 +174,12 @@ def test_a_threshold_belongs_to_the_sale_that_is_played():
     assert gym.make(PERIODIC, scenario="gvr-two-phase").spec.reward_threshold == registration.OPTIMA["gvr-two-phase"]
     assert gym.make_vec(PERIODIC, num_envs=2).spec.reward_threshold == optimum
     assert gym.make(fs.environment_id("intent"), population="homogeneous").spec.reward_threshold is None
-    for name, known in (("gvr-periodic", fs.ENCODINGS), ("mnl-stock", ("box",))):  # any price is for box actions alone
+    for name, known in (("gvr-periodic", fs.ENCODINGS), ("mnl-stock", ("box",))):  # continuous prices need box actions
         specs = {encoding: gym.spec(fs.environment_id(name, encoding)) for encoding in fs.ENCODINGS}
         assert [encoding for encoding, spec in specs.items() if spec.reward_threshold] == list(known)
 
 
-def test_a_spec_of_somebody_elses_stays_as_it_was_written():
+def test_a_spec_of_another_package_keeps_its_threshold():
     gym.register("Mine/Sale-v0", "flashsale_env.envs.sale:FlashSaleEnv", reward_threshold=5.0, max_episode_steps=7)
     try:
         spec = gym.make("Mine/Sale-v0", scenario="gvr-periodic").spec

@@ -1,4 +1,4 @@
-"""What a person sees of a sale: everything a shop sees, and nothing else."""
+"""Views of a sale: everything a shop sees, and nothing else."""
 
 from itertools import combinations, pairwise
 
@@ -18,7 +18,7 @@ from flashsale_env.views.text import render_text
 
 REVENUE = list(REWARD_TERMS).index("revenue")
 
-# Fields a shop sees and the drawing shows, with a change large enough to move a bar by a pixel.
+# Fields that a shop sees and the views show, with a change large enough to move a bar by a pixel.
 SHOWN = {
     "tick": 5,
     "on_hand": -20,
@@ -46,7 +46,7 @@ HIDDEN = (
 
 
 def scenario_of(products: int, *, messages: bool = True) -> Scenario:
-    """A sale with every option; product j costs 20 + j and opens with 100 + j units and 50 in reserve."""
+    """A sale with every option; product j costs 20 + j and starts with 100 + j units and 50 in reserve."""
     return Scenario(
         name=f"{products} products",
         horizon_ticks=20,
@@ -80,7 +80,7 @@ def sale_after(scenario: Scenario | str, ticks: int) -> np.void:
 
 
 def record_of(scenario: Scenario) -> np.void:
-    """A sale half sold at the second price, laid out by hand: the core compiles for each product count."""
+    """A sale, half sold at the second price, filled in by hand: the core would compile for each product count."""
     sale = np.zeros(1, sale_dtype(len(scenario.products), 4, present(scenario)))[0]
     sale["tick"] = 10
     for j, product in enumerate(scenario.products):
@@ -92,7 +92,7 @@ def record_of(scenario: Scenario) -> np.void:
 
 
 def widest(picture: np.ndarray, colour: rendering.Colour) -> int:
-    """Most pixels of one colour in a line of the picture."""
+    """The largest number of pixels of one colour in a line of the picture."""
     return int((picture == np.array(colour, np.uint8)).all(axis=2).sum(axis=1).max())
 
 
@@ -115,7 +115,7 @@ def ticket() -> Scenario:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_shipped_scenario_is_shown_in_both_modes_from_opening_to_close(name: str) -> None:
+def test_every_shipped_scenario_is_rendered_in_both_modes_from_start_to_close(name: str) -> None:
     text = FlashSaleEnv(name, population="homogeneous", render_mode="ansi")
     picture = FlashSaleEnv(name, population="homogeneous", render_mode="rgb_array")
     for env in (text, picture):
@@ -141,7 +141,7 @@ def test_a_picture_has_one_size_for_any_number_of_products(products: int, messag
 
 
 @pytest.mark.parametrize("field", SHOWN)
-def test_what_a_shop_sees_changes_both_drawings(eight: Scenario, sale: np.void, field: str) -> None:
+def test_fields_that_a_shop_sees_change_both_views(eight: Scenario, sale: np.void, field: str) -> None:
     changed = sale.copy()
     record, _, name = field.rpartition(".")
     part = changed[record] if record else changed
@@ -154,7 +154,7 @@ def test_what_a_shop_sees_changes_both_drawings(eight: Scenario, sale: np.void, 
     assert (render_rgb(eight, changed) != render_rgb(eight, sale)).any()
 
 
-def test_what_the_encoder_reads_changes_both_drawings(eight: Scenario, sale: np.void) -> None:
+def test_predicted_intents_change_both_views(eight: Scenario, sale: np.void) -> None:
     changed = sale.copy()
     changed["messages"]["intents"][4] += 0.3 * changed["messages"]["recent"]
     assert render_text(eight, changed) != render_text(eight, sale)
@@ -162,14 +162,14 @@ def test_what_the_encoder_reads_changes_both_drawings(eight: Scenario, sale: np.
 
 
 @pytest.mark.parametrize("field", HIDDEN)
-def test_what_a_shop_never_sees_changes_neither_drawing(eight: Scenario, sale: np.void, field: str) -> None:
+def test_hidden_fields_change_neither_view(eight: Scenario, sale: np.void, field: str) -> None:
     changed = sale.copy()
     changed[field] = changed[field] + 1
     assert render_text(eight, changed) == render_text(eight, sale)
     np.testing.assert_array_equal(render_rgb(eight, changed), render_rgb(eight, sale))
 
 
-def test_drawing_a_sale_leaves_it_as_it_was_and_pictures_share_no_memory(eight: Scenario, sale: np.void) -> None:
+def test_rendering_leaves_the_sale_unchanged_and_pictures_share_no_memory(eight: Scenario, sale: np.void) -> None:
     before = sale.tobytes()
     render_text(eight, sale)
     first, second = render_rgb(eight, sale), render_rgb(eight, sale)
@@ -191,7 +191,7 @@ def test_every_product_of_a_picture_has_its_own_row(products: int) -> None:
     assert all(above[1] < below[0] for above, below in pairwise(rows))
 
 
-def test_products_that_do_not_fit_in_the_picture_are_counted_and_all_stand_in_the_text() -> None:
+def test_products_that_do_not_fit_in_the_picture_are_counted_and_the_text_lists_all() -> None:
     scenario = scenario_of(60)
     sale = record_of(scenario)
     assert all(f"\nproduct {j} " in render_text(scenario, sale) for j in range(60))
@@ -211,7 +211,7 @@ def test_products_that_do_not_fit_in_the_picture_are_counted_and_all_stand_in_th
 
 
 @pytest.mark.parametrize("left", [10, 8, 7, 5, 1, 0])
-def test_a_bar_of_stock_is_cut_in_proportion_to_its_units(ticket: Scenario, left: int) -> None:
+def test_a_stock_bar_is_divided_in_proportion_to_its_units(ticket: Scenario, left: int) -> None:
     sale = sale_after(ticket, 0)
     full = widest(render_rgb(ticket, sale), rendering.ON_HAND)
     sale["on_hand"], sale["sold"] = left, 10 - left
@@ -221,14 +221,14 @@ def test_a_bar_of_stock_is_cut_in_proportion_to_its_units(ticket: Scenario, left
     assert widest(picture, rendering.SOLD) == max(legend, full - round(full * left / 10))
 
 
-def test_the_four_parts_of_a_bar_of_stock_fill_it_whatever_they_round_to(eight: Scenario, sale: np.void) -> None:
+def test_the_four_parts_of_a_stock_bar_fill_it_under_any_rounding(eight: Scenario, sale: np.void) -> None:
     picture = render_rgb(eight, sale)
     parts = [
         np.array(colour, np.uint8)
         for colour in (rendering.ON_HAND, rendering.IN_TRANSIT, rendering.RESERVE, rendering.SOLD)
     ]
     covered = np.any([(picture == colour).all(axis=2) for colour in parts], axis=0)
-    # Lines above and below the numbers written on a bar are all bar.
+    # The lines above and below the numbers on a bar contain only the bar.
     lengths = covered.sum(axis=1)
     assert (lengths == lengths.max()).sum() >= 8 * 2
     rows = [line for line in render_text(eight, sale).splitlines() if line.startswith("product ")][1:]
@@ -246,7 +246,7 @@ def test_a_countdown_runs_from_the_full_width_to_nothing(ticket: Scenario) -> No
     np.testing.assert_allclose(np.diff(lengths), -lengths[0] / ticket.horizon_ticks, atol=1)
 
 
-def test_a_bar_of_price_is_the_share_of_list_price(ticket: Scenario) -> None:
+def test_a_price_bar_is_the_share_of_list_price(ticket: Scenario) -> None:
     sale = sale_after(ticket, 0)
     full = widest(render_rgb(ticket, sale), rendering.PRICE)
     for price in (2.25, 1.5, 0.5):
@@ -317,7 +317,7 @@ def test_the_table_states_the_numbers_of_the_sale(eight: Scenario, sale: np.void
     assert len(rows) == 8 + 1
 
 
-def test_the_table_names_the_three_likeliest_intents_of_recent_messages(eight: Scenario, sale: np.void) -> None:
+def test_the_table_names_the_three_most_probable_intents_of_recent_messages(eight: Scenario, sale: np.void) -> None:
     known = sale.copy()
     known["messages"]["recent"] = 40.0
     known["messages"]["intents"] = 0.0
@@ -329,7 +329,7 @@ def test_the_table_names_the_three_likeliest_intents_of_recent_messages(eight: S
     assert "messages" not in render_text(silent, sale)
 
 
-def test_a_picture_has_bars_of_intents_only_where_customers_write(eight: Scenario, sale: np.void) -> None:
+def test_a_picture_has_intent_bars_only_in_a_sale_with_messages(eight: Scenario, sale: np.void) -> None:
     assert widest(render_rgb(eight, sale), rendering.INTENT) > 0
     assert widest(render_rgb(scenario_of(8, messages=False), sale), rendering.INTENT) == 0
 
@@ -350,7 +350,7 @@ def test_every_intent_of_a_picture_has_its_bar(eight: Scenario, sale: np.void) -
 # --- the font ---
 
 
-def test_every_glyph_is_five_by_seven_and_unlike_every_other() -> None:
+def test_every_glyph_is_five_by_seven_and_unique() -> None:
     box = text_mask("\N{SNOWMAN}")
     for character, glyph in GLYPHS.items():
         assert glyph.shape == (GLYPH_HEIGHT, GLYPH_WIDTH), character
@@ -360,7 +360,7 @@ def test_every_glyph_is_five_by_seven_and_unlike_every_other() -> None:
         assert (GLYPHS[one] != GLYPHS[other]).any(), (one, other)
 
 
-def test_the_font_has_all_that_the_drawings_write_themselves() -> None:
+def test_the_font_has_every_character_of_the_captions() -> None:
     wanted = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;+-=/%!?'\"()"
     assert not set(wanted) - set(GLYPHS)
 
@@ -383,7 +383,7 @@ def test_scaled_text_is_each_dot_as_a_square(scale: int) -> None:
     assert text_mask("", scale).shape == (GLYPH_HEIGHT * scale, 0) == (GLYPH_HEIGHT * scale, text_width(""))
 
 
-def test_a_shelf_without_any_unit_yet_is_an_empty_bar():
+def test_a_product_without_any_unit_yet_is_an_empty_bar():
     """Unlimited supply and no opening stock: nothing on hand, in transit, in reserve or sold before the first order."""
     product = Product("a", (5.0, 4.0), 0, order_levels=(0, 5), storage=20)
     supply = Replenishment(unlimited=True)

@@ -1,4 +1,4 @@
-"""Seeds and reset options: what is taken, what is refused, and what comes where nothing was given."""
+"""Seeds and reset options: those accepted, those refused, and the seed if none is given."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def sales_of(env):
 
 
 @pytest.mark.parametrize("seed", NOT_SEEDS, ids=repr)
-def test_what_is_no_seed_is_refused_alone_and_in_a_list(seed):
+def test_an_invalid_seed_is_refused_alone_and_in_a_list(seed):
     env, venv = gym.make(PERIODIC), batch()
     wanted = "a whole number in 0..2\\^64 - 1"
     if not isinstance(seed, list):
@@ -38,8 +38,8 @@ def test_what_is_no_seed_is_refused_alone_and_in_a_list(seed):
     assert (venv.unwrapped._episodes == -1).all(), "nothing of a refused list is taken"
 
 
-def test_seeds_of_split_seeds_are_taken_everywhere():
-    """As they come, and as Python's own numbers; alone, in a list and as an array."""
+def test_seeds_of_split_seeds_are_accepted_everywhere():
+    """As numpy's and as Python's numbers; alone, in a list and as an array."""
     seeds = split_seeds("train", 7, 3)
     env, venv = gym.make(PERIODIC), batch()
     expected = [env.reset(seed=int(seed))[0] for seed in seeds]
@@ -53,7 +53,7 @@ def test_seeds_of_split_seeds_are_taken_everywhere():
 
 
 def test_the_largest_seed_is_a_seed_and_no_batch_counts_past_it():
-    """Sale i of a batch is the single environment with seed s + i, or there is no such batch."""
+    """Sale i of a batch is the single environment with seed s + i; a batch beyond the range is refused."""
     env, venv = gym.make(PERIODIC), batch()
     assert np.array_equal(venv.reset(seed=LARGEST - 2)[0][2], env.reset(seed=LARGEST)[0])
     with pytest.raises(ValueError, match=f"the last of 3 sales the seed {LARGEST + 1}"):
@@ -62,7 +62,7 @@ def test_the_largest_seed_is_a_seed_and_no_batch_counts_past_it():
 
 @pytest.mark.parametrize("n", [2, 5])
 def test_none_in_a_list_is_a_seed_of_its_own_from_the_system(n):
-    """They were n copies of one sale, the same in every process. Two equal 63-bit seeds: probability 1e-17."""
+    """A regression: they used to be n copies of one sale. Two equal 63-bit seeds have probability 1e-17."""
     venv = batch(n)
     venv.reset(seed=[None] * n)
     first = {seed for seed, _ in sales_of(venv)}
@@ -72,7 +72,7 @@ def test_none_in_a_list_is_a_seed_of_its_own_from_the_system(n):
     assert first.isdisjoint(seed for seed, _ in sales_of(other))
 
 
-def test_none_is_drawn_anew_in_every_process():
+def test_none_is_a_different_seed_in_every_process():
     code = f"""
 import gymnasium as gym, flashsale_env
 venv = gym.make_vec({PERIODIC!r}, num_envs=2)
@@ -83,8 +83,8 @@ print(venv.unwrapped.simulator.sales["seed"].tolist())
     assert runs[0].stdout != runs[1].stdout
 
 
-def test_none_beside_numbers_goes_on_with_its_own_episodes():
-    """As in Gymnasium's loop: a row without a seed plays its next sale, and the first time one of its own."""
+def test_none_beside_numbers_continues_with_its_own_episodes():
+    """As in Gymnasium's loop: a row without a seed plays its next episode; the first time it draws a seed."""
     venv = batch()
     venv.reset(seed=[7, None, 9])
     (first, drawn, last) = sales_of(venv)
@@ -97,7 +97,7 @@ def test_none_beside_numbers_goes_on_with_its_own_episodes():
 
 
 def test_the_first_sale_without_a_seed_can_be_played_again():
-    """`np_random_seed` tells the seed that was drawn, of one sale and of a batch that counts up from it."""
+    """`np_random_seed` is the drawn seed of one sale, or the first seed of a batch."""
     for make in (lambda: gym.make(PERIODIC), batch):
         env = make()
         first = env.reset()[0]
@@ -110,14 +110,14 @@ def sales_of_first(env):
     return sales_of(env)
 
 
-def test_as_many_seeds_as_sales():
+def test_a_batch_needs_as_many_seeds_as_sales():
     with pytest.raises(ValueError, match="one seed for each of 3 sales, got 2"):
         batch().reset(seed=[1, 2])
     with pytest.raises(ValueError, match="one seed for each of 3 sales, whole numbers"):
         batch().reset(seed=np.array([1.0, 2.0, 3.0]))
 
 
-def test_the_simulator_takes_no_seed_that_it_would_have_to_change():
+def test_the_simulator_refuses_seeds_that_it_would_have_to_convert():
     simulator = fs.Simulator("gvr-periodic", sales=2, threads=1)
     for seeds in ([1.5, 2.0], [-1, 2], [1, 2, 3], [True, False]):
         with pytest.raises(ValueError, match="want one seed for each of 2 sales, whole numbers"):
@@ -130,7 +130,7 @@ def test_the_simulator_takes_no_seed_that_it_would_have_to_change():
 
 
 def test_a_misspelt_reset_option_is_refused_with_the_nearest_one():
-    """It opened all sales in silence."""
+    """A regression: it used to open all sales in silence."""
     venv = batch()
     venv.reset(seed=0)
     before = sales_of(venv)

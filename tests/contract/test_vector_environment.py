@@ -1,4 +1,4 @@
-"""The batch is many single sales: seeds, autoreset, infos."""
+"""A batch equals many single sales: seeds, autoreset, infos."""
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,7 @@ STANDARD, PERIODIC = fs.environment_id("standard"), fs.environment_id("gvr-perio
 @pytest.mark.parametrize("name", [fs.environment_id(name) for name in fs.SCENARIOS])
 @pytest.mark.parametrize("encoding", fs.ENCODINGS)
 def test_row_i_is_the_single_environment_with_seed_s_plus_i(name, encoding):
-    """Over two episodes, so that the automatic reset opens the same next sale too."""
+    """Over two episodes: the automatic reset opens the same next sale too."""
     venv = gym.make_vec(name, num_envs=5, actions=encoding)
     single = gym.make(name, actions=encoding)
     venv.action_space.seed(0)
@@ -108,7 +108,7 @@ def test_gymnasiums_vector_wrappers_work():
     assert info["episode"]["r"] == pytest.approx(total, rel=1e-5)
 
 
-def test_seeds_may_be_given_one_by_one():
+def test_seeds_can_be_given_one_by_one():
     venv = gym.make_vec(STANDARD, num_envs=3)
     a = venv.reset(seed=[7, 8, 9])[0]
     assert np.array_equal(a, venv.reset(seed=7)[0])

@@ -1,4 +1,4 @@
-"""Random scenarios, customers and actions, extreme ones included, for the properties that hold in every sale."""
+"""Random scenarios, customers and actions, extreme ones included, for tests of properties of every sale."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import flashsale_env as fs
 from flashsale_env.spaces.decisions import decision_rows
 
-# Numbers of products and ticks of lead: each pair is a shape that has to be compiled once.
+# Numbers of products and lead ticks: each pair is a shape that is compiled once.
 PRODUCTS, LEADS = (1, 2), (0, 3)
 SALES = 6
 
@@ -19,7 +19,7 @@ def _floats(low, high):
 def products(draw, title, unlimited, orders, withhold, model):
     prices = sorted(draw(st.sets(_floats(0.01, 1000.0), min_size=1, max_size=5)), reverse=True)
     unit_cost = draw(_floats(0.0, 500.0))
-    # An empty shelf at the opening is no rare case here.
+    # Often without stock at the start of the sale.
     stock = draw(st.just(0) | st.integers(1, 40)) if orders else draw(st.integers(1, 40))
     levels = (0, *sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=3)))) if orders else (0,)
     reserve = draw(st.integers(1, 60)) if orders and not unlimited else 0
@@ -57,7 +57,7 @@ def choices(draw, ticks):
 
 @st.composite
 def scenarios(draw):
-    """Any scenario that the checks accept and in which there is something to decide."""
+    """Any valid scenario with at least one decision."""
     ticks = draw(st.integers(1, 8))
     orders = draw(st.booleans())
     unlimited = orders and draw(st.booleans())
@@ -112,7 +112,7 @@ def scenarios(draw):
 
 @st.composite
 def near_textbook_scenarios(draw):
-    """Small sales with prices near what customers pay: a textbook's, or with one option more that no textbook has."""
+    """Small sales at prices near the willingness to pay: textbook models, or with one further option."""
     beyond = draw(st.sampled_from(["nothing"] * 5 + ["coupon", "targeted", "shocks", "penalty", "choice"]))
     bernoulli, mnl = draw(st.booleans()), draw(st.booleans())
     model, own = ("mnl" if mnl else "exponential"), {}
@@ -166,7 +166,7 @@ def near_textbook_scenarios(draw):
 
 @st.composite
 def populations(draw, scenario):
-    """A few voices of two intents or more, with any tastes that the scenario's choice model reads."""
+    """A few voices of two or more intents, with any tastes that the scenario's choice model uses."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     titles = [product.title for product in scenario.products]
     voices = draw(st.integers(2, 8))

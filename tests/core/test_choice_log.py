@@ -1,4 +1,4 @@
-"""The choice log is whole, and says which sale a visit belongs to."""
+"""The choice log is complete, and identifies the sale of every visit."""
 
 import re
 
@@ -20,7 +20,7 @@ def played(log_rows, seeds=(3, 2**64 - 1, 3), episodes=(0, 5, 1)):
 
 
 def test_every_visit_carries_its_sale():
-    """Row, seed and episode; the sales of a seed and of its episodes are told apart."""
+    """Row, seed and episode; sales with the same seed differ in their episode."""
     simulator = played(200)
     log = simulator.choice_log()
     visits = simulator.sales["customers"]
@@ -34,8 +34,8 @@ def test_every_visit_carries_its_sale():
         assert (np.diff(mine["tick"]) >= 0).all()
 
 
-def test_a_log_that_is_not_whole_is_refused_with_the_sum():
-    """It was cut to its first rows in silence. Playing the sales again with what the message says holds all."""
+def test_an_incomplete_log_is_refused_with_the_number_of_missing_visits():
+    """It used to be truncated in silence. The `log_rows` in the message suffices for a complete log."""
     simulator = played(20)
     visits = simulator.sales["customers"]
     missing = np.maximum(visits - 20, 0)
@@ -48,7 +48,7 @@ def test_a_log_that_is_not_whole_is_refused_with_the_sum():
     assert len(played(room).choice_log()) == visits.sum()
 
 
-def test_a_sale_opened_anew_leaves_no_visit_of_the_last_one():
+def test_a_new_sale_clears_the_visits_of_the_last_one():
     simulator = played(200)
     simulator.open(np.array([8], np.uint64), np.array([0]), np.array([1]))
     log = simulator.choice_log()

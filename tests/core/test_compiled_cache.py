@@ -1,4 +1,4 @@
-"""The disk cache of the compiled core: fast for unedited sources, never stale, and never in the way."""
+"""The disk cache of the compiled core: fast for unedited sources, never stale, never an obstacle."""
 
 import ast
 import importlib.util
@@ -50,7 +50,7 @@ for thread in threads:
 print(*said, sep="\\n")
 """
 )
-# The smallest entry point, for the tests in which it only matters that something is compiled and kept.
+# The smallest entry point, for tests that only need some compiled and cached function.
 MEASURE = "import sys; from flashsale_env import Simulator; print(Simulator(sys.argv[1]).measure().shape)"
 NOTICE = "compiling the simulator"
 COMPILERS = {"scalar", "nan_aware_scalar", "entry_point"}
@@ -58,7 +58,7 @@ pytestmark = pytest.mark.skipif(compiler.JIT_DISABLED, reason="nothing is compil
 
 
 def command(site: Path, code: str, *arguments: str, **environment: str) -> dict:
-    """What `subprocess` needs to run code with the package of a site folder."""
+    """Arguments of `subprocess` to run code with the package of a site folder."""
     env = {**os.environ, "PYTHONPATH": str(site), **environment}
     return {"args": [sys.executable, "-c", code, *arguments], "cwd": site.parent, "env": env, "text": True}
 
@@ -76,7 +76,7 @@ def copy_of(site: Path, target: Path, *ignored: str) -> Path:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """A copy of the package that was played once, by four threads at once; and what they said."""
+    """A copy of the package, played once by four threads at the same time, and their output."""
     site = copy_of(PACKAGE.parent, tmp_path_factory.mktemp("compiled") / "site", "__pycache__")
     return site, run(site, BY_FOUR_THREADS)
 
@@ -89,7 +89,7 @@ def warm(compiled, tmp_path):
 
 @pytest.fixture
 def cold(compiled, tmp_path):
-    """A copy of the package that was never played."""
+    """A copy of the package without machine code."""
     return copy_of(compiled[0], tmp_path / "site", "__pycache__")
 
 
@@ -111,11 +111,11 @@ def test_an_edit_in_a_callee_takes_effect_in_the_next_process(warm):
     source = callee.read_text()
     assert "surplus > best_on_hand" in source
     callee.write_text(source.replace("surplus > best_on_hand", "surplus > best_on_hand + 1e9"))
-    assert run(warm).stdout.startswith("[0.0, 0.0, 0.0, 0.0]"), "nobody buys after this edit"
+    assert run(warm).stdout.startswith("[0.0, 0.0, 0.0, 0.0]"), "no customer buys after this edit"
 
 
 def fingerprint(site: Path) -> str:
-    """What the compiler of this copy would sign its machine code with in a new process."""
+    """The fingerprint of the core in this copy, as a new process computes it."""
     spec = importlib.util.spec_from_file_location("compiler_of_a_copy", site / "flashsale_env" / "core" / "compiler.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -135,7 +135,7 @@ def test_an_edit_in_any_file_of_the_core_is_seen(cold, name):
     assert fingerprint(cold) != before
 
 
-def test_an_edit_that_changes_no_behaviour_is_compiled_anew_and_plays_the_same(warm):
+def test_an_edit_without_effect_is_recompiled_and_plays_the_same(warm):
     with (warm / "flashsale_env" / "market" / "metrics.py").open("a") as file:
         file.write("# an edit\n")
     edited = run(warm, MEASURE, "gvr-periodic")
@@ -143,8 +143,8 @@ def test_an_edit_that_changes_no_behaviour_is_compiled_anew_and_plays_the_same(w
     assert run(warm, MEASURE, "gvr-periodic").stderr == ""
 
 
-def test_the_core_is_made_of_nothing_that_its_fingerprint_does_not_cover():
-    """Compiled functions stand in the covered folders and use nothing of ours that comes from elsewhere."""
+def test_the_fingerprint_covers_all_sources_of_the_core():
+    """Compiled functions are in the covered folders and use none of our functions from elsewhere."""
     covered = tuple(f"flashsale_env.{folder}" for folder in compiler.COMPILED)
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).as_posix()
@@ -163,8 +163,8 @@ def test_the_core_is_made_of_nothing_that_its_fingerprint_does_not_cover():
                 assert not used & from_elsewhere, f"{name}, {function.name} uses {used & from_elsewhere}"
 
 
-def test_an_install_that_cannot_be_written_uses_the_users_cache(cold, tmp_path):
-    """A file where the cache folder would be is what a read-only install is to every user, root included."""
+def test_a_read_only_installation_uses_the_users_cache(cold, tmp_path):
+    """A file in place of the cache folder acts as a read-only installation for every user, root included."""
     (cold / "flashsale_env" / "sale" / "__pycache__").write_text("not a folder")
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
     first = run(cold, MEASURE, "gvr-periodic", **environment)
@@ -174,7 +174,7 @@ def test_an_install_that_cannot_be_written_uses_the_users_cache(cold, tmp_path):
     assert first.stdout == second.stdout
 
 
-def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so(cold, tmp_path):
+def test_without_a_writable_folder_it_compiles_in_memory_with_a_notice(cold, tmp_path):
     (cold / "flashsale_env" / "sale" / "__pycache__").write_text("not a folder")
     (tmp_path / "home").write_text("not a folder")
     nowhere = str(tmp_path / "home" / "cache")
@@ -185,7 +185,7 @@ def test_where_nothing_can_be_written_it_compiles_in_memory_and_says_so(cold, tm
 
 
 def test_a_full_disk_stops_nothing(cold):
-    """No file of this process may hold a single byte, as on a disk or a quota that is used up."""
+    """The process cannot write a single byte to any file, as on a full disk or an exhausted quota."""
     pytest.importorskip("resource", reason="this system has no limits on file sizes")
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
     done = run(cold, limit + MEASURE, "gvr-periodic")
@@ -197,7 +197,7 @@ def test_a_full_disk_stops_nothing(cold):
 
 @pytest.mark.parametrize("scenarios", [("gvr-periodic",) * 2, ("gvr-periodic", "standard")], ids=["one", "two"])
 def test_two_processes_that_start_at_once_on_an_empty_cache_both_work(cold, scenarios):
-    """With the same shape and with different ones; and the cache that they leave behind serves the next ones."""
+    """With equal shapes and with different ones; later processes can use the resulting cache."""
     both = [
         subprocess.Popen(**command(cold, MEASURE, name), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for name in scenarios
@@ -210,9 +210,9 @@ def test_two_processes_that_start_at_once_on_an_empty_cache_both_work(cold, scen
 
 
 def test_two_shapes_saved_at_the_same_moment_never_get_each_others_machine_code(tmp_path, monkeypatch):
-    """numba reads its index, then writes index and code one after the other; here a second process comes in between.
+    """numba reads its index, then writes index and code one after the other; here a second process writes in between.
 
-    An entry may get lost, and is then compiled again. It must not lead to the code of another shape.
+    An entry may get lost and be recompiled. It must never point to the code of another shape.
     """
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     codegen = kernel.measure.targetctx.codegen()
@@ -244,7 +244,7 @@ def test_two_shapes_saved_at_the_same_moment_never_get_each_others_machine_code(
 
 
 def shapes() -> list[str]:
-    """One scenario of each shape of record that is shipped: what the core is compiled for once each."""
+    """One scenario for each shipped shape of record; the core is compiled once for each."""
     found = {}
     for name in SCENARIOS:
         instance = Simulator(name).instance
@@ -252,7 +252,7 @@ def shapes() -> list[str]:
     return list(found.values())
 
 
-# What the core makes of sales with something in every field, so that code for another shape could not give it.
+# Metrics of sales with non-zero values in every field, which code for another shape could not reproduce.
 MEASURE_FILLED = """
 import sys, numpy as np
 from flashsale_env import Simulator
@@ -276,9 +276,9 @@ for name in sys.argv[1:]:
 
 
 def compiled_apart_and_loaded_together(site: Path, code: str, names: list[str], **environment: str) -> None:
-    """Each shape first meets the compiler in a process of its own; then every pair meets in one, in both orders.
+    """Each shape is first compiled in a process of its own; then every pair is loaded in one process, in both orders.
 
-    A process that loads all shapes in one order, and one that loads them in the other, hold every ordered pair.
+    Two processes suffice, which load all shapes in opposite orders: together they cover every ordered pair.
     """
     wanted = {
         line.split(" ", 1)[0]: line for line in run(site, code, *names, NUMBA_DISABLE_JIT="1").stdout.splitlines()
@@ -305,8 +305,8 @@ def test_sales_of_shapes_compiled_apart_and_played_together_are_those_of_plain_p
     compiled_apart_and_loaded_together(cold, PLAY_ALL, shapes(), PYTHONHASHSEED=hash_seed)
 
 
-def test_symbols_do_not_depend_on_what_a_process_met_before(tmp_path):
-    """Neither on the record types that it met first, nor on the seed of its string hashes."""
+def test_symbols_do_not_depend_on_the_history_of_a_process(tmp_path):
+    """Neither on the record types compiled before, nor on the seed of string hashes."""
     code = """
 import sys, numba, numpy as np
 from numba.core import itanium_mangler
@@ -328,7 +328,7 @@ for width in map(int, sys.argv[1].split(",")):
 
 
 def test_without_the_jit_the_same_sales_are_played(warm):
-    """Ordinary Python gives the same bits as the machine code, and warns of nothing."""
+    """Ordinary Python gives the same bits as the machine code, without a warning."""
     plain = run(warm, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="error")
     assert plain.stdout == run(warm).stdout
     assert plain.stderr == ""

@@ -1,4 +1,4 @@
-"""A setting does something in its scenario, or the scenario refuses it."""
+"""Every setting has an effect in its scenario, or the scenario refuses it."""
 
 import dataclasses
 import re
@@ -13,14 +13,14 @@ SALES, TICKS, MARKETS = 32, 6, 25
 TITLES = ("a", "b")
 NOTHING = r"do(es)? nothing|no order draws|serve nobody|never come"
 
-# What a scenario is called.
+# Labels, without effect on a sale.
 DESCRIPTIVE = {("Scenario", "version")}
-# Fields that move nothing in some sales, by what happens there and not by what the scenario is.
+# Fields that have no effect in some sales by chance, not by the settings of the scenario.
 BY_CHANCE = {
-    ("Product", "storage"): "a limit that never binds is a fact about the shop",
+    ("Product", "storage"): "the limit may not bind",
     ("Coupon", "budget"): "likewise",
-    ("Product", "salvage_value"): "all may be sold",
-    ("Product", "lost_sale_penalty"): "nobody may be lost",
+    ("Product", "salvage_value"): "all units may be sold",
+    ("Product", "lost_sale_penalty"): "no sale may be lost",
 }
 
 
@@ -44,7 +44,7 @@ def maybe(rng, value, otherwise=None):
 
 
 def market(rng):
-    """A scenario with any of its options, in which customers are many and stock is short."""
+    """A random scenario with any of the options, many customers and little stock."""
     model = rng.choice(sorted(fs.CHOICE_MODELS))
     orders, unlimited = rng.random() < 0.6, rng.random() < 0.4
     lead = 3 * int(rng.integers(2))
@@ -115,7 +115,7 @@ def others(value):
 
 
 def numeric_settings(scenario):
-    """(kind of the part, field, a function that makes the scenario with another value of the field, its values)."""
+    """(class of the part, field, function that returns the scenario with another value) for every numeric setting."""
     for field in dataclasses.fields(scenario):
         value = getattr(scenario, field.name)
         for other in others(value) if not isinstance(value, tuple) else ():
@@ -147,8 +147,8 @@ def everything_seen(scenario, population):
     return seen
 
 
-def test_every_setting_that_a_scenario_accepts_moves_something():
-    """Over random scenarios, setting by setting: another value is refused as idle, or changes what an agent sees."""
+def test_every_setting_that_a_scenario_accepts_has_an_effect():
+    """In random scenarios, setting by setting: another value is refused as idle, or changes observations or metrics."""
     numeric, moved, refused, rng = set(), set(), set(), np.random.default_rng(11)
     for number in range(MARKETS):
         scenario, population = market(rng), customers(rng)
@@ -163,12 +163,12 @@ def test_every_setting_that_a_scenario_accepts_moves_something():
                 if re.search(NOTHING, str(error)):
                     done.add((kind, name))
                     refused.add((kind, name))
-                continue  # or out of range: the next value
+                continue  # or out of range: try the next value
             done.add((kind, name))
             if everything_seen(changed, population) != before:
                 moved.add((kind, name))
             else:
                 assert (kind, name) in {*BY_CHANCE, *DESCRIPTIVE}, (number, kind, name, scenario)
-    # Orders draw on a reserve or on none; either way the reserve of the other is refused.
+    # Switching `unlimited` alone is always refused: with it a reserve is idle, without it orders need one.
     assert numeric - moved - DESCRIPTIVE == {("Replenishment", "unlimited")} <= refused
     assert {("Arrivals", "burst_scale"), ("Product", "quality"), ("Shocks", "appeal_sd")} <= moved & refused

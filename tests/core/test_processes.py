@@ -31,7 +31,7 @@ def sale(seed):
 
 
 def run(tmp_path, main, *arguments):
-    """Run a script of its own, as a user would, and return its lines; whatever it says on standard error is a fault."""
+    """Run a script in a new process, as a user would, and return its words; any output on standard error fails."""
     script = tmp_path / "script.py"
     script.write_text(PLAY + "\nif __name__ == '__main__':\n" + textwrap.indent(textwrap.dedent(main), "    "))
     done = subprocess.run(
@@ -44,7 +44,7 @@ def run(tmp_path, main, *arguments):
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
-    """This process has played the shape before, in one thread and in several, so its machine code is on disk."""
+    """Play the shape in this process, in one thread and in several, so its machine code is on disk."""
     for sales, threads in ((2, 1), (4096, 4)):
         simulator = Simulator("gvr-periodic", sales=sales, threads=threads)
         simulator.open(np.arange(sales, dtype=np.uint64), np.zeros(sales, np.int64))
@@ -85,7 +85,7 @@ FORKED_BY = {
         if not child:
             signal.alarm(30)
             os.write(send, play(simulator, 5).encode())
-            sys.exit(0)  # by the interpreter's own way out, which waits for threads
+            sys.exit(0)  # the interpreter's regular exit, which waits for threads
         os.close(send)
         theirs = os.read(receive, 64).decode()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -96,9 +96,9 @@ FORKED_BY = {
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("forked", FORKED_BY.values(), ids=FORKED_BY)
 def test_a_child_forked_in_mid_sale_after_threads_were_used_plays_on_and_exits(tmp_path, forked):
-    """The parent's threads do not exist in the child, which makes its own; parent and child see the same customers.
+    """The parent's threads do not exist in the child, which starts its own; parent and child see the same customers.
 
-    A child that waits for threads it does not have ends by an alarm, not by luck.
+    An alarm ends a child that waits for threads it does not have.
     """
     before = """
         import threading
@@ -117,7 +117,7 @@ def test_a_child_forked_in_mid_sale_after_threads_were_used_plays_on_and_exits(t
 
 
 def test_simulators_in_concurrent_threads_do_not_disturb_each_other(tmp_path):
-    """More of them than cores, each splitting its rows over the shared threads."""
+    """More simulators than cores, each with its rows split over the shared threads."""
     main = """
         from concurrent.futures import ThreadPoolExecutor
         def batch(seed):

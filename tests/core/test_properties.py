@@ -1,4 +1,4 @@
-"""What holds in every sale, over random scenarios, customers and actions."""
+"""Properties of every sale, over random scenarios, customers and actions."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ any_market = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 LOG_ROWS = 20_000
-# One voice among a mix of intents, or a coupon that nobody clips: settings without effect among these customers.
+# One intent under a shock of the mix, or a coupon that no customer clips: settings without effect.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(among|of) these customers")
 EPISODES = np.zeros(SALES, np.int64)
 
@@ -79,7 +79,7 @@ def test_units_and_money_are_conserved(market):
 @any_market
 @given(markets())
 def test_observations_are_finite_inside_their_bounds_and_share_no_memory(market):
-    """An entry that is declared constant is constant."""
+    """And entries declared constant are constant."""
     simulator, observations, rng = opened(market)
     layout, seen = simulator.layout, [observations]
     for _ in range(simulator.scenario.horizon_ticks):
@@ -108,7 +108,7 @@ def test_no_policy_earns_more_than_hindsight_in_any_sale(market):
 @settings(any_market, max_examples=25)
 @given(markets())
 def test_no_policy_earns_more_than_the_dual_on_average(market):
-    """24 sales, 4.5 standard errors."""
+    """Mean of 24 sales, 4.5 standard errors."""
     scenario, population, seeds, rng = market
     if DUAL_SCOPE.why_not(scenario, population) is not None:
         assert scenario.choice.model == "mixed"
@@ -141,7 +141,7 @@ def test_slices_threads_and_snapshots_change_nothing(market):
         assert all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
     threaded, _, _ = opened(market, threads=3)
-    threaded._threads = 3  # a batch this small would not be split on its own
+    threaded._threads = 3  # such a small batch would not be split otherwise
     for action in actions:
         threaded.advance(action)
     assert threaded.sales.tobytes() == simulator.sales.tobytes()
@@ -157,7 +157,7 @@ def test_slices_threads_and_snapshots_change_nothing(market):
 @any_market
 @given(markets(), st.floats(1.01, 50.0))
 def test_raising_a_price_never_raises_its_own_purchase_probability(market, factor):
-    """Customer by customer: whoever buys at the higher price bought at the lower one, and nobody else is drawn."""
+    """Customer by customer: a buyer at the higher price buys at the lower one; choices of other products stay."""
     scenario, population, seeds, _ = market
     first = dataclasses.replace(scenario.products[0], initial_stock=10**6, storage=0, may_be_withheld=False)
     others = [dataclasses.replace(p, initial_stock=10**6, storage=0) for p in scenario.products[1:]]
@@ -190,8 +190,8 @@ def test_raising_a_price_never_raises_its_own_purchase_probability(market, facto
 
 @any_market
 @given(markets())
-def test_options_that_nobody_uses_change_nothing(market):
-    """Orders, coupon, messages, storage and the right to withhold, all there and never used: the same visits."""
+def test_unused_options_change_nothing(market):
+    """Orders, coupon, messages, storage and withholding, all present and never used: the same visits."""
     scenario, population, seeds, _ = market
     plain = scenario.replace(
         products=tuple(

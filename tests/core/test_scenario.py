@@ -1,4 +1,4 @@
-"""A scenario takes what it can play as it is said, and refuses the rest: nothing is repaired in silence."""
+"""A scenario accepts valid settings unchanged and refuses all others; nothing is repaired in silence."""
 
 import dataclasses
 import math
@@ -81,12 +81,12 @@ EXPONENTIAL = fs.Choice("exponential")
         (lambda: sale(observe=("on_hand", "on_hand")), "observe must name every feature once, got 'on_hand' 2 times"),
     ],
 )
-def test_a_setting_that_does_nothing_is_refused_with_what_would_make_it_work(make, message):
+def test_a_setting_without_effect_is_refused_with_a_remedy(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_all_settings_that_do_nothing_are_in_one_error():
+def test_all_settings_without_effect_are_in_one_error():
     with pytest.raises(ValueError, match=r"appeal_sd 0.3 does nothing.*quality 1 does nothing|quality.*appeal_sd"):
         sale(choice=EXPONENTIAL, shocks=fs.Shocks(0.3), products=(product(quality=1.0),))
 
@@ -141,7 +141,7 @@ def test_a_value_of_a_wrong_type_or_size_is_refused_by_name(make, message):
 
 
 def test_a_sale_that_would_never_end_is_refused_with_the_arithmetic():
-    """Ticks as customers: what is laid out or played is counted before anything is allocated."""
+    """Ticks and customers are counted before any memory is allocated."""
     with pytest.raises(ValueError, match=r"got 1000000000: .* 24 GB of schedule; .* 1,000,000 ticks of 0.001 minutes"):
         sale(horizon_ticks=10**9, tick_minutes=1e-6)
     with pytest.raises(ValueError, match=r"are 3e\+12 customers per sale"):
@@ -160,8 +160,8 @@ def test_a_sale_that_would_never_end_is_refused_with_the_arithmetic():
         )
 
 
-def test_a_tick_takes_as_much_memory_as_its_limit_supposes():
-    """A million ticks stay below 200 MB while they are laid out."""
+def test_a_tick_takes_as_much_memory_as_its_limit_assumes():
+    """Building a million ticks takes less than 200 MB."""
     scenario = sale(horizon_ticks=100_000)
     population = fs.Population.homogeneous(["a"])
     tracemalloc.start()
@@ -171,8 +171,8 @@ def test_a_tick_takes_as_much_memory_as_its_limit_supposes():
     assert peak / 100_000 < 200
 
 
-def test_numpys_numbers_and_lists_are_taken_and_become_pythons():
-    """So the repr, which a fingerprint is made of, tells what is played and not how it was written."""
+def test_numpys_numbers_and_lists_are_accepted_and_become_pythons():
+    """So the repr, the input of fingerprints, depends on the sale and not on the types given."""
     plain = sale(products=(product(price_levels=(10.0, 8.0), initial_stock=10),))
     other = sale(
         horizon_ticks=np.int64(30),
@@ -200,8 +200,8 @@ def test_a_scenario_survives_copies_pickles_and_tables(name):
         assert again == scenario
 
 
-def test_every_part_checks_its_types_and_says_what_of_it_does_nothing():
-    """Also a part that does not exist yet: whatever stands in a field of `Scenario` is asked."""
+def test_every_part_checks_its_types_and_reports_settings_without_effect():
+    """Future parts included: the test walks over the fields of `Scenario`."""
     scenario = fs.load_scenario("standard").replace(targeted=fs.Targeted((0.0, 0.1)))
     parts = {type(part): part for part in scenario._parts()}
     for hint in typing.get_type_hints(fs.Scenario).values():
@@ -230,7 +230,7 @@ def test_from_an_empty_file_one_error_leads_to_a_valid_scenario(tmp_path):
 
 
 def test_a_file_cannot_give_a_catalogue_and_products(tmp_path):
-    """The catalogue took the place of the user's own products in silence."""
+    """The catalogue used to replace the user's own products in silence."""
     path = tmp_path / "mine.toml"
     path.write_text(fs.SCENARIOS["gvr-periodic"].read_text().replace("[arrivals]", 'catalogue = "default"\n[arrivals]'))
     with pytest.raises(ValueError, match=r"mine.toml: gives a catalogue, 'default', and \[\[products\]\]"):
@@ -258,7 +258,7 @@ def test_a_wrong_catalogue_is_named_by_its_own_file(tmp_path, text, message):
         fs.load_scenario(tmp_path / "mine.toml")
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(fs.SCENARIOS["gvr-periodic"].read_text(), encoding="utf-8-sig")
     assert fs.load_scenario(path) == fs.load_scenario("gvr-periodic")
@@ -271,7 +271,7 @@ def customers(**changes):
     return dataclasses.replace(fs.Population.homogeneous(["ticket"]), **changes)
 
 
-def test_tastes_that_the_choice_model_does_not_read_are_refused_where_customers_meet_the_scenario():
+def test_tastes_that_the_choice_model_ignores_are_refused():
     tasteful = customers(relevance=np.ones((1, 1), np.float32))
     for build in (fs.Simulator, fs.FlashSaleEnv):
         with pytest.raises(ValueError, match=r"relevance, e.g. \[1.0\] of voice 0, does nothing under choice"):
@@ -280,8 +280,8 @@ def test_tastes_that_the_choice_model_does_not_read_are_refused_where_customers_
     assert len(fs.Simulator(logit, tasteful)) == 1
 
 
-def test_a_setting_that_moves_nothing_among_these_customers_is_said_aloud():
-    """Customers are swapped to compare them under one scenario, so this is no error."""
+def test_a_setting_without_effect_among_these_customers_is_a_warning():
+    """Studies compare populations under one scenario, so this is not an error."""
     standard = fs.load_scenario("standard")
     titles = [product.title for product in standard.products]
     alike = fs.Population.homogeneous(titles)

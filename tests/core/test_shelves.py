@@ -1,4 +1,4 @@
-"""What is not offered is not wanted, and nothing on an empty shelf is promoted."""
+"""A product that is not offered is not wanted, and an empty shelf carries no promotion."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from flashsale_env.market.pricing import NOT_OFFERED
 from tests.core.strategies import SALES, markets
 from tests.core.test_properties import any_market
 
-# About the least price sensitivity that a population may hold: its customers hardly see a price.
+# Near the least price sensitivity that a population may have: its customers hardly react to prices.
 INSENSITIVE = 2e-6
 LIFT = 0.5
 
@@ -31,7 +31,7 @@ def column(simulator, name):
 
 
 def everybody_wants(stock, **changes):
-    """One product at 100 that everybody wants, 20 ticks of 45 customers, two other prices and none at all."""
+    """One product at 100 or 90, or withheld, that every customer wants; 20 ticks of 45 customers."""
     product = fs.Product("lamp", (100.0, 90.0), stock, quality=60.0, reference_price=1000.0, may_be_withheld=True)
     product = dataclasses.replace(product, **changes)
     return fs.Scenario("any", 20, 1.0, (product,), fs.Arrivals(45.0))
@@ -43,7 +43,7 @@ def everybody_wants(stock, **changes):
 @any_market
 @given(markets())
 def test_a_product_that_is_not_offered_is_neither_wanted_nor_bought(market):
-    """Whatever its customers are like, some of them hardly see a price; while it is on hand, of course."""
+    """While it is on hand, for any customers, including some who hardly react to prices."""
     scenario, population, seeds, rng = market
     scenario = scenario.replace(
         products=tuple(dataclasses.replace(p, may_be_withheld=True) for p in scenario.products), pricing=fs.Pricing()
@@ -66,9 +66,9 @@ def test_a_product_that_is_not_offered_is_neither_wanted_nor_bought(market):
 
 
 @pytest.mark.parametrize("model", sorted(fs.CHOICE_MODELS))
-def test_customers_who_hardly_see_a_price_do_not_buy_what_is_not_offered(model):
+def test_customers_who_hardly_react_to_prices_do_not_buy_a_product_that_is_not_offered(model):
     tastes = 0.0 if model == "exponential" else 60.0
-    own = {"sensitivity_sd": 5.0} if model == "mixed" else {}  # some customers see a 1e-20th of what others see
+    own = {"sensitivity_sd": 5.0} if model == "mixed" else {}  # some customers are 1e-20 times as price-sensitive
     scenario = everybody_wants(1000, quality=tastes).replace(choice=fs.Choice(model, drift=(1000.0,), **own))
     population = fs.Population.homogeneous(["lamp"])
     population = dataclasses.replace(population, price_sensitivity=np.full(1, INSENSITIVE, np.float32))
@@ -84,9 +84,9 @@ def test_customers_who_hardly_see_a_price_do_not_buy_what_is_not_offered(model):
 
 
 def empty_and_nothing_arrives(simulator, levels):
-    """(N, M) products that are out and stay so for the whole tick, under these levels of the decisions."""
+    """(N, M) products that are out of stock for the whole tick, under these levels of the decisions."""
     sales, codec, scenario = simulator.sales, simulator.codec, simulator.scenario
-    slot = sales["tick"] % simulator.instance.slots
+    slot = sales["tick"] % sales["inbound"].shape[1]
     arriving = sales["inbound"][np.arange(len(sales)), slot] > 0
     if scenario.lead_ticks == 0:
         columns = codec.columns("order")
@@ -95,15 +95,15 @@ def empty_and_nothing_arrives(simulator, levels):
 
 
 def seen_from_outside(simulator):
-    """What a policy earns and is told it earned; its own prices are not among it."""
+    """Money, metrics and traffic of the sales; not the prices, which are the policy's own."""
     sales = simulator.sales
     return [simulator.measure(), *(sales[name] for name in ("money", "customers", "demand", "lost", "recent_expected"))]
 
 
 @any_market
 @given(markets())
-def test_what_is_shown_of_an_empty_shelf_changes_nothing(market):
-    """Any price or none for what is out, any coupon and offer where all is out: rewards and metrics to the bit."""
+def test_prices_and_promotions_on_an_empty_shelf_change_nothing(market):
+    """Any price of a product out of stock, any promotion if all are: the same rewards and metrics, bit for bit."""
     scenario, population, seeds, rng = market
     products = tuple(
         dataclasses.replace(
@@ -135,7 +135,7 @@ def test_what_is_shown_of_an_empty_shelf_changes_nothing(market):
 
 @pytest.mark.parametrize("shown", [1, 2], ids=["another price", "not offered"])
 def test_the_penalty_of_lost_sales_cannot_be_dodged_on_an_empty_shelf(shown):
-    """100 units for 900 customers: whatever stands on the empty shelf, 9 of 10 customers are lost."""
+    """100 units for 900 customers: at any price on the empty shelf, 8 of 9 customers are lost."""
     scenario = everybody_wants(100, lost_sale_penalty=20.0)
     played = []
     for level in (0, shown):
@@ -153,9 +153,8 @@ def test_the_penalty_of_lost_sales_cannot_be_dodged_on_an_empty_shelf(shown):
     assert (played[0][0] < 0).all()
 
 
-def test_what_is_out_is_wanted_at_the_price_of_its_last_unit():
-    """Sold out at the higher price, it is wanted less than where it sold out at the lower one; it is list price that
-    counts where it never had a unit."""
+def test_a_product_out_of_stock_is_wanted_at_the_price_of_its_last_unit():
+    """Sold out at the higher price, it is wanted less often than if it sold out at the lower one."""
     wanted = {}
     for level in (0, 1):
         scenario = everybody_wants(1, quality=0.0, price_levels=(100.0, 1.0), reference_price=50.0)
@@ -187,7 +186,7 @@ def test_a_product_that_never_had_a_unit_is_wanted_at_list_price():
 
 
 def test_the_price_of_the_action_counts_from_the_tick_in_which_stock_arrives():
-    """Ordered in tick 0 with a lead of 2: the empty shelf is wanted in ticks 0 and 1, the full one is withheld."""
+    """Ordered in tick 0 with a lead of 2, always withheld: in demand while out of stock (ticks 0, 1), then no more."""
     product = fs.Product("lamp", (100.0,), 0, reserve=5, order_levels=(0, 5), quality=60.0, may_be_withheld=True)
     scenario = fs.Scenario(
         "any", 4, 1.0, (product,), fs.Arrivals(45.0), replenishment=fs.Replenishment(lead_minutes=2.0)
@@ -206,7 +205,7 @@ def test_the_price_of_the_action_counts_from_the_tick_in_which_stock_arrives():
 
 
 def couponed(stock, budget=1e9, price=100.0, **shocks):
-    """A lamp that everybody wants beside a bulb that nobody does, 20 ticks of 100 customers, a coupon of a fifth."""
+    """A lamp that every customer wants, a bulb that none does, 20 ticks of 100 customers, a coupon of 20 %."""
     lamp = fs.Product("lamp", (price,), stock, quality=60.0)
     bulb = fs.Product("bulb", (1e6,), 10, quality=-60.0, may_be_withheld=True)
     return fs.Scenario(
@@ -231,29 +230,29 @@ def played_with_coupon(scenario, *, withhold, coupon=1, sales=20, ticks=None):
 
 
 @pytest.mark.parametrize(("budget", "withhold"), [(1e9, 1), (1000.0, 0)], ids=["withheld", "dearer than the budget"])
-def test_a_coupon_that_only_a_sold_out_product_could_honour_brings_nobody(budget, withhold):
-    """The lamp is gone after its first customer, and the coupon cannot be had on the bulb: as many come as without."""
+def test_a_coupon_only_for_a_sold_out_product_attracts_no_customers(budget, withhold):
+    """The lamp sells out with its first customer, and the bulb cannot carry the coupon: traffic is as without it."""
     lifted, _ = played_with_coupon(couponed(1, budget), withhold=withhold)
     plain, _ = played_with_coupon(couponed(1, budget), withhold=withhold, coupon=0)
     # 40,000 customers; the first of each sale may have come for the coupon.
     assert plain.sales["customers"].sum() == pytest.approx(40_000, abs=4 * 200)
     assert (np.abs(lifted.sales["customers"] - plain.sales["customers"]) <= 1).all()
     full, _ = played_with_coupon(couponed(10**6), withhold=withhold)
-    # z = 4 at 60,000 customers: one false alarm in 16,000
+    # z = 4 at 60,000 customers: one false alarm in 16,000.
     assert full.sales["customers"].sum() == pytest.approx(40_000 * (1 + LIFT), abs=4 * 245)
 
 
-def test_traffic_expects_the_customers_whom_the_coupon_brings():
-    """Lift .5 announced all the time: observed traffic is that of the shock, here 1 but for noise, and not 1.5."""
+def test_the_traffic_feature_expects_the_lift_of_the_coupon():
+    """A lift of .5 in every tick: observed traffic is that of the shock, here 1 up to noise, and not 1.5."""
     scenario = couponed(10**6, traffic_sd=1e-9)
     simulator, observations = played_with_coupon(scenario, withhold=0)
     traffic = observations[:, simulator.layout["traffic"]]
-    # Recent customers are about 14 ticks of 150: standard deviation .022 a sale and .005 of the mean; z = 4.
+    # Recent customers are about 14 ticks of 150: standard deviation .022 per sale, .005 of the mean; z = 4.
     assert traffic.mean() == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize(("stock", "budget"), [(30, 1e9), (10**6, 620.0)], ids=["shelf empty", "budget spent"])
-def test_a_coupon_that_ends_in_mid_tick_is_expected_until_then(stock, budget):
+def test_the_lift_of_a_coupon_is_expected_until_it_ends_in_mid_tick(stock, budget):
     """It ends after 30 lamps: customers and expected customers agree over 2,000 sales of one tick."""
     scenario = couponed(stock, budget)
     simulator, _ = played_with_coupon(scenario, withhold=1, sales=2_000, ticks=1)
@@ -262,16 +261,16 @@ def test_a_coupon_that_ends_in_mid_tick_is_expected_until_then(stock, budget):
     assert ended.mean() > 0.99
     came, expected = sales["customers"].astype(np.float64), sales["recent_expected"]
     assert 102 < expected.mean() < 130, "lifted for about a fifth of the tick"
-    # Customers less what was expected of them is a martingale: z = 4, one false alarm in 16,000.
+    # Customers less expected customers is a martingale: z = 4, one false alarm in 16,000.
     difference = came - expected
     assert abs(difference.mean()) < 4 * difference.std() / 2_000**0.5
 
 
-# --- Nothing at the opening
+# --- No stock at the start
 
 
-def test_a_sale_that_opens_with_empty_shelves_has_finite_features_and_a_sell_through():
-    """Supply without limit and no opening stock: nothing owned and nothing sold is a sell-through of 0."""
+def test_a_sale_that_starts_without_stock_has_finite_features_and_a_sell_through():
+    """Unlimited supply and no opening stock: nothing owned and nothing sold is a sell-through of 0."""
     product = fs.Product("lamp", (9.0,), 0, order_levels=(0, 5), storage=20, quality=60.0)
     scenario = fs.Scenario("any", 5, 1.0, (product,), fs.Arrivals(3.0), replenishment=fs.Replenishment(unlimited=True))
     simulator = opened(scenario)

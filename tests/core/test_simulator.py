@@ -17,7 +17,7 @@ MONEY_TOLERANCE = 1e-6
 
 
 def constant(*levels):
-    """A policy that picks the same levels every tick."""
+    """A policy with the same levels in every tick."""
     return lambda tick, n, codec: np.tile(np.asarray(levels), (n, 1))
 
 
@@ -68,7 +68,7 @@ def test_a_sold_out_product_is_never_bought(standard, play, random_levels):
 
 
 def test_a_log_names_the_voices_of_the_population(standard, play, random_levels):
-    """Bargain hunters clip four coupons in five, urgent buyers one in ten: the log must know who is who."""
+    """Bargain hunters clip four coupons in five, urgent buyers one in ten: the log must name the right voices."""
     simulator = play(standard, lambda t, n, codec: np.tile(levels_of(codec, coupon=1), (n, 1)), log_rows=40_000)
     visits = simulator.choice_log()
     offered = (visits["coupon_price_share"] < visits["price_share"]).any(axis=1)
@@ -141,7 +141,7 @@ def test_a_snapshot_replays_exactly(standard, random_levels):
 
 
 def test_two_prices_meet_the_same_customers(standard, play):
-    """Who comes, and what is first wanted of the *other* products, does not depend on one product's price."""
+    """Arrivals, and first choices among the *other* products, do not depend on the price of one product."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     dear, cheap = levels_of(codec), levels_of(codec)
     cheap[codec.columns("price")[2]] = 4
@@ -154,8 +154,8 @@ def test_two_prices_meet_the_same_customers(standard, play):
     assert (b.sales["demand"][:, 2] > a.sales["demand"][:, 2]).all()
 
 
-def test_a_switched_off_option_changes_nothing(standard, play):
-    """Orders, coupon and messages that nobody uses leave every visit as it is without them, bit for bit."""
+def test_an_unused_option_changes_nothing(standard, play):
+    """Unused orders, coupons and messages leave every visit as it is without them, bit for bit."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     full = play(standard, constant(*levels_of(codec, price=2)))
     products = tuple(fs.Product(**{**vars(p), "reserve": 0, "order_levels": (0,)}) for p in standard.products)
@@ -177,7 +177,7 @@ def test_an_order_serves_customers_after_its_lead_time(standard, play):
 
 
 def test_orders_near_the_close_are_paid_and_salvaged(standard, play):
-    """Nothing is gained by pushing costs past the end: a useless last order costs more than its salvage."""
+    """Costs cannot be pushed past the close: a useless last order costs more than its salvage."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     idle = play(standard, constant(*levels_of(codec)))
     late = play(standard, lambda t, n, codec: np.tile(levels_of(codec, order=3 if t == 59 else 0), (n, 1)))
@@ -198,7 +198,7 @@ def test_a_coupon_never_costs_more_than_its_budget(standard, play):
     assert sales["coupon"]["spend"].mean() > 0.9 * standard.coupon.budget
 
 
-def test_a_coupon_brings_customers_and_keeps_the_others(standard, play):
+def test_a_coupon_adds_customers_and_keeps_the_others(standard, play):
     codec = fs.ActionCodec(standard, "multidiscrete")
     without = play(standard, constant(*levels_of(codec)))
     with_coupon = play(standard, constant(*levels_of(codec, coupon=1)))
@@ -206,8 +206,8 @@ def test_a_coupon_brings_customers_and_keeps_the_others(standard, play):
     assert 0 < lift <= standard.coupon.traffic_lift * 1.1
 
 
-def test_a_coupon_that_cannot_be_honoured_draws_nobody(standard, play):
-    """Else a budget kept just short of one redemption would lift traffic to the close for nothing."""
+def test_a_coupon_that_cannot_be_honoured_attracts_no_customers(standard, play):
+    """Otherwise a budget just short of one redemption would lift traffic until the close at no cost."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     cheapest = min(product.list_price for product in standard.products)
     budget = 0.99 * cheapest * standard.coupon.depths[1]
@@ -218,8 +218,8 @@ def test_a_coupon_that_cannot_be_honoured_draws_nobody(standard, play):
     assert (play(enough, constant(*levels_of(codec, coupon=1))).sales["customers"] > shown.sales["customers"]).any()
 
 
-def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):
-    """The others see what they saw without it; those whom the encoder takes for the intent pay less and buy more."""
+def test_a_targeted_offer_is_for_customers_with_that_predicted_intent(standard):
+    """The others see the same prices as without it; customers with that predicted intent pay less and buy more."""
     offered = standard.replace(targeted=fs.Targeted((0.0, 0.4)), coupon=None)
     played = []
     for depth in (0, 1):
@@ -239,7 +239,7 @@ def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):
     assert targeted["price_share"][meant] == pytest.approx(0.6 * plain["price_share"][meant])
     assert (targeted["price_share"][~meant] == plain["price_share"][~meant]).all()
     assert (targeted["bought"][meant] < 8).sum() > 1.2 * (plain["bought"][meant] < 8).sum()
-    # Others can only miss what those customers bought before them.
+    # Others can only lose units that those customers bought before them.
     assert (targeted["bought"][~meant] == plain["bought"][~meant]).mean() > 0.999
     spent = simulator.measure()[:, list(fs.METRICS).index("targeted_spend")]
     assert (spent > 0).all()

@@ -1,4 +1,4 @@
-"""Tables and dataclasses: the one check of types, and the strict reader of tables."""
+"""Tables and dataclasses: the type check of fields, and the strict reader of tables."""
 
 import math
 from collections.abc import Mapping
@@ -61,8 +61,8 @@ def outer(**changes):
         ({"several": [Inner(1)]}, (Inner(1.0),)),
     ],
 )
-def test_a_value_of_the_same_meaning_becomes_pythons_own(given, kept):
-    """So two equal parts have one repr, which is what fingerprints are made of."""
+def test_equivalent_values_become_the_same_python_value(given, kept):
+    """So equal parts have equal reprs, the input of fingerprints."""
     ((name, _),) = given.items()
     part = outer(**given)
     assert getattr(part, name) == kept
@@ -111,8 +111,8 @@ def test_arrays_are_kept_as_declared():
     assert outer(taste=same).taste is same
 
 
-def test_a_field_of_a_type_that_the_check_does_not_know_is_our_mistake():
-    """A whitelist: no field goes unchecked, also none that does not exist yet."""
+def test_an_unsupported_type_hint_is_our_own_mistake():
+    """A whitelist: no field goes unchecked, not even future ones."""
     for hint in (set[int], tuple[int, str], int | str, complex):
         with pytest.raises(TypeError, match="not supported"):
             as_declared(hint, (1, 2), "what")
@@ -130,7 +130,7 @@ def test_all_missing_keys_are_in_one_error_with_examples_that_are_toml():
         from_table(Outer, {"name": "a", "inner": {"rate": 1.0}}, "mine.toml")
 
 
-def test_all_unknown_keys_are_in_one_error_wherever_they_stand():
+def test_all_unknown_keys_at_any_depth_are_in_one_error():
     content = {"nam": "a", "count": 1, "inner": {"rat": 1.0}, "several": [{"rate": 1.0, "lax": ""}]}
     with pytest.raises(ValueError, match=r"unknown key 'nam'\. Did you mean 'name'") as caught:
         from_table(Outer, content, "mine.toml")
@@ -164,11 +164,11 @@ def test_a_wrong_table_is_refused_by_file_and_key(content, message):
         max_leaves=8,
     )
 )
-def test_what_is_written_as_toml_reads_back(value):
+def test_a_value_written_as_toml_reads_back(value):
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
 
 
-def test_a_file_is_read_with_or_without_a_byte_order_mark_and_named_where_it_is_broken(tmp_path):
+def test_a_file_is_read_with_or_without_a_byte_order_mark_and_named_if_it_is_invalid(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("x = 'ä'", encoding="utf-8-sig")
     assert read_toml(path, "file") == {"x": "ä"}

@@ -1,4 +1,4 @@
-"""Whole units come back out of an observation, and a limit that never binds is not seen."""
+"""Whole units are recovered from observations, and a limit that never binds is not observed."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ MOST_UNITS = 1 << 23
 
 
 def everything(scenario):
-    """The scenario with every feature shown, those on request too."""
+    """The scenario with every feature shown, including those on request."""
     return scenario.replace(observe=tuple(name for name in FEATURES if name in scenario._applicable_features()))
 
 
@@ -28,8 +28,8 @@ def one_product(**changes):
 
 @any_market
 @given(markets())
-def test_units_are_read_as_the_simulator_holds_them(market):
-    """Tick, shelf, pipeline, reserve and sales of every product at every tick of sales with random actions."""
+def test_units_read_from_observations_are_those_of_the_simulator(market):
+    """Tick, stock, pipeline, reserve and sales of every product, at every tick, under random actions."""
     scenario, population, seeds, rng = market
     scenario = everything(scenario)
     simulator, units = fs.Simulator(scenario, population, sales=SALES, threads=1), fs.UnitReader(scenario)
@@ -69,11 +69,11 @@ def test_units_are_read_as_the_simulator_holds_them(market):
 
 @any_market
 @given(markets(), st.integers(0, 1000))
-def test_a_storage_that_never_binds_is_not_seen(market, spare):
-    """Storage for all units there are, and any room beside, leaves every observation as it is without a limit."""
+def test_a_storage_that_never_binds_is_not_observed(market, spare):
+    """Storage for all units, and any room beyond, gives the same observations as no limit."""
     scenario, population, seeds, rng = market
     if scenario.replenishment is not None and scenario.replenishment.unlimited:
-        return  # there the storage always binds: it is what orders fill
+        return  # unlimited supply: orders fill the storage, so it binds
     seen = []
     actions = rng.uniform(-1, 1, (scenario.horizon_ticks, SALES, len(fs.ActionCodec(scenario).names)))
     for room in (None, 0, spare):
@@ -88,7 +88,7 @@ def test_a_storage_that_never_binds_is_not_seen(market, spare):
 
 
 @given(st.integers(1, MOST_UNITS), st.integers(0, MOST_UNITS))
-def test_single_precision_shares_give_back_every_whole_number(scale, units):
+def test_single_precision_shares_recover_every_whole_number(scale, units):
     """k / S in single precision is off by at most k·2^-24 units, less than half a unit up to 2^23."""
     units = min(units, scale)
     assert np.rint(np.float64(np.float32(units / scale)) * scale) == units
@@ -105,7 +105,7 @@ def test_the_largest_stock_is_read_exactly_and_one_unit_more_is_refused():
         one_product(product={"initial_stock": units + 1})
 
 
-def test_what_a_scenario_does_not_show_is_an_error_that_names_the_feature():
+def test_reading_a_hidden_quantity_is_an_error_that_names_the_feature():
     orders = {"product": {"reserve": 9, "order_levels": (0, 3)}, "replenishment": fs.Replenishment(2.0)}
     units = fs.UnitReader(one_product(**orders, observe=("on_hand", "in_transit")))
     observations = np.zeros((1, 2), np.float32)
@@ -120,8 +120,8 @@ def test_what_a_scenario_does_not_show_is_an_error_that_names_the_feature():
     assert units.why_unread("tick", "sold") == "the agent reads reserve, time_left, which the scenario does not show"
 
 
-def test_what_is_the_same_in_every_sale_needs_not_be_shown():
-    """Without orders nothing is in transit or in reserve, and what is not on hand was sold."""
+def test_a_quantity_that_is_the_same_in_every_sale_can_always_be_read():
+    """Without orders nothing is in transit or in reserve, and every unit not on hand was sold."""
     units = fs.UnitReader(one_product(observe=("on_hand",)))
     observations = np.array([[0.7]], np.float32)
     assert units.in_transit(observations).tolist() == [[0]]
@@ -130,7 +130,7 @@ def test_what_is_the_same_in_every_sale_needs_not_be_shown():
     assert units.pipeline(observations).shape == (1, 1, 0)
 
 
-def test_without_a_reserve_to_draw_on_nobody_can_tell_what_was_sold():
+def test_under_unlimited_supply_sales_cannot_be_read():
     supply = {
         "product": {"order_levels": (0, 3), "storage": 20},
         "replenishment": fs.Replenishment(unlimited=True),

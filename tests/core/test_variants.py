@@ -1,4 +1,4 @@
-"""A wider sale: more products, the same demand, stock and money."""
+"""Wider assortments: more products with the same demand, stock and money."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def wide(standard, population):
 
 
 def purchase_probabilities(scenario, population):
-    """(V, M) at list prices, without shocks: nested logit with all products in one nest, which at 1 is MNL."""
+    """(V, M) at list prices, without shocks: nested logit with all products in one nest; dissimilarity 1 is MNL."""
     sensitivity = population.price_sensitivity[:, None].astype(np.float64)
     price = np.array([product.list_price / product.reference_price for product in scenario.products])
     utility = population.relevance + np.array([p.quality for p in scenario.products]) - sensitivity * price
@@ -33,8 +33,8 @@ def purchase_probabilities(scenario, population):
 
 
 @pytest.mark.parametrize("choice", [fs.Choice(), fs.Choice("nested", dissimilarity=0.6)], ids=["mnl", "nested"])
-def test_the_variants_of_a_product_sell_together_what_it_sold(standard, population, choice):
-    """At list prices, for every voice and product; relevance is in single precision."""
+def test_the_variants_of_a_product_together_sell_as_often_as_the_product(standard, population, choice):
+    """At list prices, for every voice and product, up to the single precision of relevance."""
     scenario = standard.replace(choice=choice)
     before = purchase_probabilities(scenario, population)
     after = purchase_probabilities(*variants(scenario, population, COPIES)[:2])
@@ -43,7 +43,7 @@ def test_the_variants_of_a_product_sell_together_what_it_sold(standard, populati
 
 
 def test_a_played_sale_of_variants_sells_as_much():
-    """No shocks, ample stock, list prices; units of 64 sales, z = 3.9: one false alarm in 10,000 a product."""
+    """No shocks, ample stock, list prices; units of 64 sales, z = 3.9: false-alarm rate 1e-4 per product."""
     scenario = fs.load_scenario("mnl-stock")
     products = tuple(dataclasses.replace(product, initial_stock=10**5) for product in scenario.products)
     arrivals = fs.Arrivals(10_000.0)
@@ -85,13 +85,13 @@ def test_a_variant_keeps_the_margins_of_its_product_at_a_price_of_its_own(standa
     assert len({variant.list_price for variant in scenario.products}) == len(scenario.products)
 
 
-def test_a_variant_can_be_ordered_just_where_it_has_a_share_of_the_reserve(standard, population):
-    """At 100 copies some variants get no unit of a reserve of 80, and the smallest order is less than one unit."""
+def test_a_variant_can_be_ordered_exactly_if_it_has_a_share_of_the_reserve(standard, population):
+    """With 100 copies, a reserve of 80 leaves some variants without a unit, and order levels round below one unit."""
     for variant in variants(standard, population, 100)[0].products:
         assert variant.can_be_ordered == (variant.reserve > 0)
 
 
-def test_to_order_every_variant_costs_what_it_cost_to_order_the_product(standard, wide):
+def test_ordering_every_variant_costs_as_much_as_ordering_the_product(standard, wide):
     assert wide[0].replenishment.order_cost * COPIES == standard.replenishment.order_cost
 
 
@@ -103,7 +103,7 @@ def test_the_same_seed_makes_the_same_variants_and_another_one_others(standard, 
     assert (one[1].relevance != other[1].relevance).any()
 
 
-def test_what_cannot_be_made_wider_is_an_error(standard, population):
+def test_a_sale_that_cannot_be_made_wider_is_refused(standard, population):
     with pytest.raises(ValueError, match="copies must be at least 2, got 1"):
         variants(standard, population, 1)
     with pytest.raises(ValueError, match="too few units for 500 variants: 420 on hand and 80 in reserve"):

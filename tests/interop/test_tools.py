@@ -1,7 +1,7 @@
-"""Other people's tools, unmodified, on the registered ids and on the native batch: `make interop`.
+"""Third-party tools, unmodified, on the registered ids and on the native batch: `make interop`.
 
-Each tool is installed into an environment of its own the first time (`tools.TOOLS`), which takes minutes and a package
-index; the scripts in `scripts/` are what a user of the tool would write. They assert what must hold and end with "ok".
+The first run installs each tool into its own environment (`tools.TOOLS`), which takes minutes and a package index. The
+scripts in `scripts/` are typical user code. They assert their results and end with "ok".
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_tool_plays_and_learns(script, tmp_path):
 
 
 def test_d3rlpy_learns_from_a_minari_dataset(tmp_path, monkeypatch):
-    """Recorded with Gymnasium's newest version, learned from with d3rlpy's own, which is 1.0."""
+    """Recorded with the newest Gymnasium, used for training with d3rlpy's own version, 1.0."""
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     for script in ("minari_records", "d3rlpy_learns_offline"):
         done = run_script("d3rlpy", SCRIPTS / f"{script}.py", "sales/random-v0", cwd=tmp_path)
@@ -52,8 +52,8 @@ def test_d3rlpy_learns_from_a_minari_dataset(tmp_path, monkeypatch):
         ("ppo_continuous_action", "box", ("--num-steps", "200", "--total-timesteps", "1000")),
     ],
 )
-def test_a_script_of_cleanrl_runs_as_it_is(script, actions, options, tmp_path):
-    """With Gymnasium 0.29, which these scripts are written for."""
+def test_a_script_of_cleanrl_runs_unmodified(script, actions, options, tmp_path):
+    """With Gymnasium 0.29, the version these scripts were written for."""
     python_of("cleanrl")
     path = FOLDER / "cleanrl" / "sources" / "cleanrl" / f"{script}.py"
     env_id = f"flashsale_env:{fs.environment_id('gvr-periodic', actions)}"

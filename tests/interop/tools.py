@@ -1,9 +1,9 @@
-"""Other people's tools, each in an environment of its own, so that none of them pins a version for the others.
+"""Third-party tools, each in its own environment, so that none of them pins a version for the others.
 
-Owns    which tools are tried, in which versions; making their environments once.
+Owns    the list of tools and their versions; the creation of their environments.
 
-An environment lies in `.venv/interop/TOOL`. It sees what the project's own environment has, and adds or overrides what
-the tool asks for: d3rlpy brings Gymnasium 1.0, the scripts of CleanRL run with 0.29.
+The environment of a tool is `.venv/interop/TOOL`. It inherits the packages of the project's environment, and adds or
+overrides those that the tool requires: d3rlpy brings Gymnasium 1.0, the scripts of CleanRL run with 0.29.
 """
 
 import os
@@ -34,13 +34,13 @@ class Tool:
 
 
 TOOLS = {
-    # Its metadata asks for Python below 3.11; the scripts run on this one as they are.
+    # Its metadata requires Python below 3.11; the scripts run unmodified on newer ones.
     "cleanrl": Tool(("gymnasium==0.29.1", "numpy==1.26.4"), alone=True, sources="cleanrl==1.2.0"),
     "torchrl": Tool(("torchrl==0.14.1",)),
-    # JAX is what Minari records with.
+    # Minari needs JAX to record.
     "d3rlpy": Tool(("d3rlpy==2.8.1", "jax<0.12")),
     "rllib": Tool(("ray[rllib]==2.60.0",)),
-    # Its high-level interface asks for more; the trainers do not.
+    # Only its high-level interface needs more packages.
     "tianshou": Tool(
         ("tianshou==2.0.1", "sensai-utils", "deepdiff<8", "ordered-set", "overrides<8", "pettingzoo"), alone=True
     ),
@@ -81,7 +81,7 @@ def run_script(name: str, script: Path, *arguments: str, cwd: Path) -> subproces
     """Run a script with a tool's interpreter.
 
     Raises:
-        AssertionError: it fails; the message is the end of what it said.
+        AssertionError: it fails; the message is the end of its output.
     """
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
     command = [str(python_of(name)), str(script), *arguments]

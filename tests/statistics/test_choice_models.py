@@ -1,6 +1,6 @@
 """Choice models against their closed forms, and against each other where one is a special case of another.
 
-Chi-square tests over all outcomes of about 200,000 customers; false alarm 1e-3 each; seeds are fixed.
+Chi-square tests over all outcomes of about 200,000 customers; false-alarm rate 1e-3 each; seeds are fixed.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def sale(choice, stock=10**6, nests=NESTS, customers=200_000.0, prices=PRICES):
 
 
 def outcomes(scenario, **options):
-    """Customers who bought each product, and nothing, at list prices."""
+    """(M + 1,) customers who bought each product, or nothing, at list prices."""
     simulator = fs.Simulator(scenario, actions="multidiscrete", **options)
     simulator.open(np.array([5], np.uint64), np.zeros(1, np.int64))
     simulator.advance(np.zeros((1, len(scenario.products)), np.int64))
@@ -71,7 +71,7 @@ def test_choices_follow_the_nested_logit(dissimilarity):
     assert stats.chisquare(observed, law * observed.sum()).pvalue > 1e-3
 
 
-def test_nests_need_not_stand_side_by_side():
+def test_products_of_a_nest_need_not_be_neighbours():
     mixed_up = ("shoes", "shirts", "shoes", "shirts")
     observed = outcomes(sale(fs.Choice("nested", dissimilarity=0.4), nests=mixed_up))
     law = nested_shares(UTILITY, mixed_up, 0.4)
@@ -100,14 +100,14 @@ def test_without_its_parameter_a_model_is_multinomial_logit_bit_for_bit(choice):
         assert played[0][name].tobytes() == played[1][name].tobytes(), name
 
 
-def test_a_nest_of_one_is_multinomial_logit_in_law():
+def test_nests_of_one_product_are_multinomial_logit_in_distribution():
     alone = ("a", "b", "c", "d")
     observed = outcomes(sale(fs.Choice("nested", dissimilarity=0.3), nests=alone))
     assert stats.chisquare(observed, logit_shares(UTILITY) * observed.sum()).pvalue > 1e-3
 
 
-def test_when_a_product_is_out_its_nest_gains_most():
-    """Nested logit at .3: the other shoe gains a larger share of the lost customers than under multinomial logit."""
+def test_when_a_product_is_out_of_stock_its_nest_gains_most():
+    """Dissimilarity .3: the other shoe gains a larger share of its customers than under multinomial logit."""
     full = outcomes(sale(fs.Choice("nested", dissimilarity=0.3)))
     dear = outcomes(sale(fs.Choice("nested", dissimilarity=0.3), prices=(50.0, *PRICES[1:])))
     gain = (dear - full)[1:] / (full[0] - dear[0])
@@ -128,6 +128,6 @@ def test_when_a_product_is_out_its_nest_gains_most():
         ({"model": "nested", "appetite_sd": 0.5}, "belongs to choice.model 'mixed'"),
     ],
 )
-def test_parameters_that_do_nothing_or_make_no_sense_are_refused(settings, message):
+def test_parameters_without_effect_or_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         fs.Choice(**settings)

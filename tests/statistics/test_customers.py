@@ -1,6 +1,6 @@
-"""Laws of the simulated customers: who comes, when, and what they choose.
+"""Distributions of the simulated customers: arrivals, voices and choices.
 
-Each test says its sample size and false-alarm rate; seeds are fixed.
+Each test states its sample size and false-alarm rate; seeds are fixed.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import flashsale_env as fs
 
 @pytest.fixture
 def quiet(standard):
-    """The standard sale without shocks, coupon or orders, and with stock for everyone."""
+    """The standard sale without shocks, coupon or orders, and with ample stock."""
     products = tuple(
         dataclasses.replace(p, initial_stock=10**6, reserve=0, order_levels=(0,)) for p in standard.products
     )
@@ -32,7 +32,7 @@ def run(scenario, sales=16, levels=None, **options):
 
 
 def test_choices_follow_the_multinomial_logit(quiet):
-    """190,000 customers of one taste: counts of all nine outcomes, chi-square, false alarm 1e-3."""
+    """190,000 homogeneous customers: chi-square test of all nine outcomes, false-alarm rate 1e-3."""
     titles = [p.title for p in quiet.products]
     bank = fs.Population.homogeneous(titles)
     relevance = np.linspace(-1.0, 1.5, 8, dtype=np.float32)[None]
@@ -48,8 +48,8 @@ def test_choices_follow_the_multinomial_logit(quiet):
     assert stats.chisquare(observed, odds / odds.sum() * customers).pvalue > 1e-3
 
 
-def test_customers_arrive_as_a_poisson_stream(quiet):
-    """Counts of one tick over 4,000 sales: dispersion test at false alarm 1e-3, and the mean within 4 errors."""
+def test_customers_arrive_as_a_poisson_process(quiet):
+    """Counts of one tick over 4,000 sales: dispersion test at false-alarm rate 1e-3, mean within 4 standard errors."""
     sales = 4000
     simulator = fs.Simulator(quiet.replace(population="reference"), sales=sales)
     simulator.open(np.arange(sales, dtype=np.uint64), np.zeros(sales, np.int64))
@@ -61,8 +61,8 @@ def test_customers_arrive_as_a_poisson_stream(quiet):
     assert 1e-3 < stats.chi2.sf(dispersion, sales - 1) < 1 - 1e-3
 
 
-def test_the_opening_burst_is_where_published_sales_have_it(standard):
-    """Front-loaded: 4.4 % of one published single-day sale brought 37.3 % of it, 2.6 % of another 14.3 %."""
+def test_the_burst_at_the_start_is_that_of_published_sales(standard):
+    """The first 4.4 % of one published single-day sale brought 37.3 % of its sales, 2.6 % of another one 14.3 %."""
     share = standard.arrivals.cumulative_share
     assert 0.143 < share(0.044) < 0.373
     assert share(0.0) == 0.0
@@ -73,8 +73,10 @@ def test_the_opening_burst_is_where_published_sales_have_it(standard):
 
 
 def test_voices_come_by_class_and_weight(standard):
-    """Without a shock of the mix, voices of a 190,000-customer log come in proportion to their weights, chi-square on
-    40 groups of voices, false alarm 1e-3."""
+    """Without a shock of the mix, voices come in proportion to their weights.
+
+    A log of 190,000 customers; chi-square test on 40 groups of voices, false-alarm rate 1e-3.
+    """
     scenario = standard.replace(shocks=fs.Shocks())
     simulator = run(scenario, log_rows=30_000)
     bank = simulator.population
@@ -84,8 +86,8 @@ def test_voices_come_by_class_and_weight(standard):
     assert stats.chisquare(observed, expected / expected.sum() * observed.sum()).pvalue > 1e-3
 
 
-def test_messages_before_the_opening_tell_the_mix_of_the_sale(standard):
-    """Over 400 sales the first observation's share of bargain hunters follows the hidden share."""
+def test_messages_before_the_start_reveal_the_mix_of_the_sale(standard):
+    """Over 400 sales, the share of bargain hunters in the first observation correlates with the hidden share."""
     simulator = fs.Simulator(standard, "reference", sales=400)
     first = simulator.open(np.arange(400, dtype=np.uint64), np.zeros(400, np.int64))
     seen = first[:, simulator.layout["intent_mean"]][:, fs.INTENTS.index("bargain_hunting")]
@@ -95,7 +97,7 @@ def test_messages_before_the_opening_tell_the_mix_of_the_sale(standard):
 
 
 def test_the_own_price_elasticity_of_the_reference_world_is_realistic():
-    """Within -1 to -4, near the mean of -2.62 over 1,851 published estimates."""
+    """Between -1 and -4, near the mean of -2.62 over 1,851 published estimates."""
     titles = [p.title for p in fs.load_scenario("standard").products]
     bank = fs.load_population("reference", titles)
     mean = np.average(bank.price_sensitivity, weights=bank.weight)
@@ -106,7 +108,7 @@ def test_the_own_price_elasticity_of_the_reference_world_is_realistic():
 
 
 def test_raising_a_price_never_raises_its_own_sales(quiet):
-    """Customer by customer: with common draws, demand for a product falls at every step up of its price."""
+    """With common random numbers, demand for a product falls with every step up of its price."""
     sold = [run(quiet, sales=4, levels=np.array([0, 0, level, 0, 0, 0, 0, 0])).sales["sold"] for level in (0, 2, 5, 7)]
     for dear, cheap in itertools.pairwise(sold):
         assert (cheap[:, 2] >= dear[:, 2]).all()

@@ -1,4 +1,4 @@
-"""The dual bound: above every policy, and equal to what is known where the small case is known."""
+"""The upper bounds: above every policy, and equal to closed-form values in small cases."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ def test_the_inner_problem_is_mnl_pricing_by_lambert_w():
 
 
 def test_with_prices_capped_the_inner_problem_is_the_best_of_a_fine_grid():
-    """Brute force over three capped prices, a cap below a unit's worth (never offered) included."""
+    """Brute force over three capped prices, including a cap below the worth of a unit (never offered)."""
     a, b, c = np.array([1.0, 0.5, 2.0]), np.array([1.0, 2.0, 0.7]), np.array([0.2, 0.1, 3.0])
     caps = np.array([0.9, 1.0, 2.5])
     demand = np.empty(3)
@@ -46,7 +46,7 @@ def test_with_prices_capped_the_inner_problem_is_the_best_of_a_fine_grid():
 
 @pytest.mark.parametrize("name", fs.SCENARIOS)
 def test_no_agent_earns_more_than_the_bounds(name):
-    """Every heuristic on the same 64 sales: hindsight holds in each sale, the dual on average (3 standard errors)."""
+    """Every heuristic on the same 64 sales: hindsight bounds each sale, the dual the mean (3 standard errors)."""
     scenario, seeds = fs.load_scenario(name), agents.split_seeds("validation", 0, 64, start=90_000)
     dual_bound, hindsight = (bound(scenario, seeds=seeds) for bound in (lagrangian_dual_bound, hindsight_bound))
     played = [agent for agent, entry in agents.AGENTS.items() if not entry.learns and not entry.applies(scenario)]
@@ -60,7 +60,7 @@ def test_no_agent_earns_more_than_the_bounds(name):
         assert gap.mean() > -3 * gap.std() / 8, f"{agent} earns more than {dual_bound.name}"
 
 
-def test_hindsight_sells_to_those_who_would_pay_most():
+def test_hindsight_sells_to_the_customers_who_would_pay_most():
     """One product: E of the n largest capped payments is the integral of E min(n, N(p)), N(p) ~ Poisson(a·T·e^-p)."""
     scenario = fs.load_scenario("gallego-van-ryzin")
     product = scenario.products[0]
@@ -77,7 +77,7 @@ def test_hindsight_sells_to_those_who_would_pay_most():
 
 
 def test_the_dual_reaches_the_optimum_where_stock_never_binds():
-    """Multinomial logit without a stock limit: customers · R, which the posted price earns."""
+    """Multinomial logit without a stock limit: customers · R, the revenue of the optimal posted prices."""
     scenario = fs.load_scenario("mnl-price")
     optimum = agents.make("dp", scenario).expected_profit
     assert optimum == pytest.approx(300 * 5.059084, rel=1e-6)
@@ -86,7 +86,7 @@ def test_the_dual_reaches_the_optimum_where_stock_never_binds():
 
 @pytest.mark.parametrize(("units", "share"), [(10, 0.946050), (100, 0.993586), (1000, 0.999324)])
 def test_the_dual_is_tight_for_large_sales(units, share):
-    """Optimal revenue over the dual bound, n = rho = k: rises to 1 as k grows."""
+    """Optimal revenue over the dual bound, n = rho = k, rises to 1 as k grows."""
     base = fs.load_scenario("gallego-van-ryzin")
     scenario = base.replace(
         products=(dataclasses.replace(base.products[0], initial_stock=units),),
@@ -96,15 +96,15 @@ def test_the_dual_is_tight_for_large_sales(units, share):
     assert exact.gvr_value(units, units) / bound.value == pytest.approx(share, abs=1e-6)
 
 
-def test_the_dual_bounds_replenishment_without_end():
-    """Nobody earns more than every customer's list price."""
+def test_the_dual_bounds_unlimited_replenishment():
+    """At most the list price of every customer."""
     scenario = fs.load_scenario("lost-sales")
     bound = lagrangian_dual_bound(scenario, seeds=[0])
     assert bound.value == pytest.approx(5000 * 9.0, rel=1e-6)
 
 
 def test_more_stock_never_lowers_the_bound_by_more_than_it_costs(standard):
-    """The bound less nothing but the cost of the extra opening stock."""
+    """The bound falls by at most the cost of the extra opening stock."""
     richer = standard.replace(
         products=tuple(dataclasses.replace(p, initial_stock=p.initial_stock + 50) for p in standard.products)
     )
@@ -114,20 +114,20 @@ def test_more_stock_never_lowers_the_bound_by_more_than_it_costs(standard):
 
 
 def test_the_bound_holds_for_the_known_optimum():
-    """Gallego-van Ryzin: the optimum 9.460500 lies below the fluid value 10 that the dual reaches."""
+    """Gallego-van Ryzin: the optimum 9.460500 is below the fluid value 10, which the dual attains."""
     bound = lagrangian_dual_bound("gallego-van-ryzin", seeds=[0])
     assert 9.460500 < bound.value == pytest.approx(10.0, abs=1e-6)
 
 
 def test_the_bound_of_a_scarce_sale_is_the_fluid_value():
-    """4·ln(e·10/4): the stock binds, so the price rises to ln(a·T/4)."""
+    """4·ln(10·e/4): the stock binds, so the fluid price is ln(a·T/4)."""
     scenario = fs.load_scenario("gallego-van-ryzin")
     scarce = scenario.replace(products=(dataclasses.replace(scenario.products[0], initial_stock=4),))
     assert lagrangian_dual_bound(scarce, seeds=[0]).value == pytest.approx(4 * np.log(np.e * 10 / 4), abs=1e-5)
 
 
 def test_the_dual_covers_nested_logit_and_refuses_mixed(standard):
-    """Nested: above what is earned by random prices, and above the bound of the same sale under one nest's best."""
+    """Nested: above the profit of random prices, and above the bound of the same sale with the best of one nest."""
     nested = standard.replace(choice=fs.Choice("nested", dissimilarity=0.4))
     seeds = agents.split_seeds("validation", 0, 16, start=91_000)
     bound = lagrangian_dual_bound(nested, seeds=seeds)
@@ -138,7 +138,7 @@ def test_the_dual_covers_nested_logit_and_refuses_mixed(standard):
 
 
 def test_each_nested_product_alone_earns_its_logit_optimum():
-    """The relaxation of nested logit: two products earn the sum of what Lambert's W gives each alone."""
+    """The relaxation of nested logit: two products earn the sum of their separate optima by Lambert W."""
     a, c = np.array([[2.0, 1.0]]), np.array([0.5, 0.2])
     value = dual.expected_margin(
         NESTED, a, np.zeros(2), np.ones((1, 2)), np.full(2, 1e9), c, np.ones(1), np.zeros(1), np.empty(2), np.empty(2)

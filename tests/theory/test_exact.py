@@ -1,6 +1,6 @@
-"""The solvers against published or closed-form values, against a second way to the same number, and as identities.
+"""The solvers against published or closed-form values, against a second method, and as identities.
 
-Values marked "table" come from outside; everything else is recomputed here. Nothing is simulated.
+Values marked "table" come from outside sources; all others are recomputed here. Nothing is simulated.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def two_phase(ticks):
 
 
 def value_by_enumeration(problem, price_of):
-    """V[0, n] by summing over every demand of every tick, one state at a time."""
+    """V[0, n] by summing over every demand in every tick, state by state."""
     value = problem.salvage_value * np.arange(problem.stock + 1)
     for t in reversed(range(problem.ticks)):
         value = value - problem.holding_cost * np.arange(problem.stock + 1)
@@ -69,7 +69,7 @@ def test_the_gallego_van_ryzin_value_solves_its_differential_equation():
     assert solution.y[:, -1] == pytest.approx([exact.gvr_value(n, 10.0) for n in range(11)], abs=1e-7)
 
 
-def test_sales_under_the_optimal_price_are_a_truncated_poisson_with_erlangs_sell_out():
+def test_sales_under_the_optimal_price_are_truncated_poisson_with_erlangs_sell_out():
     law = exact.gvr_sales_law(10, 10.0)
     loss = exact.erlang_b(10, 10.0)
     assert law == pytest.approx(stats.poisson.pmf(np.arange(11), 10) / stats.poisson.cdf(10, 10))
@@ -98,7 +98,7 @@ def test_the_fluid_bound_becomes_tight(k, ratio):
 
 
 def test_mnl_prices_by_lambert_w():
-    """Table: R = 5.059084, q = (.422890, .256496, .155573); no price can be moved for the better."""
+    """Table: R = 5.059084, q = (.422890, .256496, .155573); no change of a price earns more."""
     a, c = np.array([10.0, 9.0, 8.0]), np.array([3.0, 2.5, 2.0])
     margin, prices, probabilities = exact.mnl_optimum(a, 1.0, c)
     assert margin == pytest.approx(5.059084, abs=1e-6)
@@ -115,7 +115,7 @@ def test_mnl_prices_by_lambert_w():
 
 
 def test_the_revenue_ordered_assortment_is_the_best_of_all_sets():
-    """Table: 45.510204; all 63 sets are tried, and the search without sets finds the same."""
+    """Table: 45.510204; enumeration of all 63 sets and the search find the same."""
     r, v = np.array([100.0, 90, 80, 60, 45, 30]), np.array([0.2, 0.35, 0.3, 0.6, 0.9, 1.5])
     value, members = exact.revenue_ordered_assortment(r, v)
     assert value == pytest.approx(45.510204, abs=1e-6)
@@ -129,8 +129,8 @@ def test_the_revenue_ordered_assortment_is_the_best_of_all_sets():
     assert tuple(np.flatnonzero(shown)) == members
 
 
-def test_the_newsvendor_orders_its_fractile():
-    """Table: Poisson(100), p = 10, c = 6, s = 2 order 100 and earn 368.111203; every quantity is tried."""
+def test_the_newsvendor_orders_its_critical_fractile():
+    """Table: Poisson(100), p = 10, c = 6, s = 2: order 100, profit 368.111203; every quantity is tried."""
     demand = stats.poisson(100)
     quantity, profit = exact.newsvendor(demand, 10.0, 6.0, 2.0)
     k = np.arange(400)
@@ -140,7 +140,7 @@ def test_the_newsvendor_orders_its_fractile():
     assert profit == pytest.approx(368.111203, abs=1e-6)
 
 
-def test_the_newsvendor_of_a_continuous_law():
+def test_the_newsvendor_under_continuous_demand():
     """Exponential demand of mean m: Q = m·ln((p - s)/(c - s)), profit (p - s)·m·(1 - e^(-Q/m)) - (c - s)·Q."""
     quantity, profit = exact.newsvendor(stats.expon(scale=50), 10.0, 6.0, 2.0)
     assert quantity == pytest.approx(50 * math.log(2))
@@ -154,7 +154,7 @@ def test_the_newsvendor_of_a_continuous_law():
 
 @pytest.mark.parametrize(("ticks", "best", "random"), [(10, 9.412768, 7.345626), (60, 9.436405, 7.416611)])
 def test_periodic_pricing_from_a_grid(ticks, best, random):
-    """Table, prices .5(.25)3: optimum, best fixed price 9.274319, uniform prices."""
+    """Table, prices .5(.25)3: optimum, best fixed price 9.274319, uniformly random prices."""
     problem = canonical(ticks)
     assert exact.optimal_prices(problem, GRID).opening == pytest.approx(best, abs=1e-6)
     fixed = {p: exact.policy_value(problem, p)[0, -1] for p in GRID}
@@ -182,7 +182,7 @@ def test_continuous_prices_approach_the_value_of_continuous_time(ticks, value):
 
 @pytest.mark.parametrize("problem", [canonical(60), two_phase(60)], ids=["canonical", "two-phase"])
 def test_continuous_prices_are_the_limit_of_ever_finer_grids(problem):
-    """The loss of a grid falls with the square of its step."""
+    """The loss of a grid is proportional to the square of its step."""
     best = exact.optimal_continuous_prices(problem, 0.25, 4.0).opening
     loss = [best - exact.optimal_prices(problem, np.arange(4.0, 0.24, -s)).opening for s in (0.04, 0.02, 0.01)]
     assert loss[2] > 0
@@ -200,7 +200,7 @@ def test_willingness_to_pay_that_falls_linearly():
 
 
 def test_the_shape_of_the_burst_does_not_matter_in_continuous_time():
-    """Whatever the schedule, 1,000 ticks earn 9.4605 less a little."""
+    """For any schedule, 1,000 ticks earn slightly less than 9.4605."""
     for weight in (np.ones(1000), np.exp(-np.arange(1000) / 250), 1 + np.sin(np.arange(1000) / 50)):
         problem = canonical(1000, customers=A_T * weight / weight.sum())
         assert exact.optimal_continuous_prices(problem, 0.5, 4.0).opening == pytest.approx(9.4605, abs=3e-3)
@@ -224,14 +224,14 @@ def random_problems():
 
 
 @pytest.mark.parametrize("problem", list(random_problems()))
-def test_the_value_of_a_policy_is_the_sum_over_every_demand(problem):
+def test_the_value_of_a_policy_is_the_sum_over_all_demands(problem):
     table = np.random.default_rng(1).uniform(0.2, 4, (problem.ticks, problem.stock + 1))
     by_hand = value_by_enumeration(problem, lambda t, x: table[t, x])
     assert exact.policy_value(problem, table)[0, -1] == pytest.approx(by_hand, abs=1e-10)
 
 
 @pytest.mark.parametrize("problem", list(random_problems()))
-def test_the_optimum_is_what_its_own_policy_earns_and_no_grid_earns_more(problem):
+def test_the_optimum_is_the_value_of_its_own_policy_and_no_grid_earns_more(problem):
     best = exact.optimal_continuous_prices(problem, 0.05, 12.0)
     own = exact.policy_value(problem, best.prices[..., 0])
     assert own == pytest.approx(best.values, abs=1e-10)
@@ -240,7 +240,7 @@ def test_the_optimum_is_what_its_own_policy_earns_and_no_grid_earns_more(problem
     assert fine.opening == pytest.approx(best.opening, abs=2e-4)
 
 
-def test_a_price_range_that_binds_is_kept():
+def test_a_binding_price_range_is_respected():
     best = exact.optimal_continuous_prices(canonical(10), 1.3, 1.6)
     prices = best.prices[:, 1:]
     assert prices.min() == 1.3
@@ -249,7 +249,7 @@ def test_a_price_range_that_binds_is_kept():
     assert grid.opening == pytest.approx(best.opening, abs=1e-6)
 
 
-def test_what_is_worth_more_at_the_close_is_not_offered():
+def test_a_unit_worth_more_at_the_close_is_not_offered():
     problem = canonical(10, salvage_value=5.0)
     best = exact.optimal_prices(problem, [*GRID, 0.0])
     assert (best.prices[:, 1:] == 0).all()
@@ -257,8 +257,8 @@ def test_what_is_worth_more_at_the_close_is_not_offered():
 
 
 @pytest.mark.parametrize("arrivals", ["poisson", "bernoulli"])
-def test_the_law_of_sales_agrees_with_the_value(arrivals):
-    """A fixed price earns itself times the expected sales; in one long tick the law is a cut Poisson."""
+def test_the_distribution_of_sales_agrees_with_the_value(arrivals):
+    """A fixed price earns price times expected sales; in one long tick sales are truncated Poisson."""
     problem = canonical(40, arrivals=arrivals)
     law = exact.sales_law(problem, 1.25)
     assert law.sum() == pytest.approx(1.0, abs=1e-12)
@@ -270,19 +270,19 @@ def test_the_law_of_sales_agrees_with_the_value(arrivals):
         assert law[:10] == pytest.approx(stats.binom.pmf(np.arange(10), 40, mean / 40), abs=1e-12)
 
 
-def test_the_sales_of_the_optimal_policy_approach_the_law_of_continuous_time():
+def test_the_sales_of_the_optimal_policy_approach_those_of_continuous_time():
     problem = canonical(1000)
     law = exact.sales_law(problem, exact.optimal_continuous_prices(problem, 0.5, 4.0).prices[..., 0])
     assert law == pytest.approx(exact.gvr_sales_law(10, 10.0), abs=1e-3)
 
 
-def test_a_sale_nobody_comes_to_earns_nothing():
+def test_a_sale_without_customers_earns_nothing():
     problem = canonical(3, customers=np.zeros(3))
     assert exact.optimal_prices(problem, GRID).opening == 0.0
     assert exact.optimal_continuous_prices(problem, 0.5, 4.0).opening == 0.0
 
 
-def test_a_table_that_would_not_fit_is_refused():
+def test_a_table_that_would_not_fit_into_memory_is_refused():
     with pytest.raises(ValueError, match="the table of 100000 ticks and a stock of 1000 has 100,101,001 entries"):
         canonical(100_000, stock=1000)
     with pytest.raises(ValueError, match="at most 1 customer a tick, got 2"):
@@ -308,7 +308,7 @@ def mnl_sale(**changes):
 
 
 def test_mnl_pricing_with_stock_by_lambert_w():
-    """Table: V = 13.154522, opening prices 3.251771 and 2.427853; the recursion is written out once more."""
+    """Table: V = 13.154522, first prices 3.251771 and 2.427853; the recursion is written out again here."""
     found = exact.solve_mnl(mnl_sale())
     assert found.opening == pytest.approx(13.154522, abs=1e-6)
     assert found.prices[0, 3, 3] == pytest.approx([3.251771, 2.427853], abs=1e-6)
@@ -359,7 +359,7 @@ def test_one_mnl_product_is_the_same_sale_either_way():
 
 @pytest.mark.parametrize("arrivals", ["bernoulli", "poisson"])
 def test_prices_of_several_products_from_a_grid_are_the_best_of_all_vectors(arrivals):
-    """One tick over every price vector by the Markov chain of that tick; sensitivities differ."""
+    """One tick: every price vector by the Markov chain of the tick; sensitivities differ."""
     menus, quality, sensitivity = ((3.0, 2.0, 1.0, 0.0), (2.5, 1.5, 0.5)), np.array([2.0, 1.0]), np.array([1.0, 0.7])
     sale = mnl_sale(
         customers=np.array([0.9]), quality=quality, sensitivity=sensitivity[None], menus=menus, continuous=False,
@@ -380,7 +380,7 @@ def test_prices_of_several_products_from_a_grid_are_the_best_of_all_vectors(arri
     assert found.opening == pytest.approx(best, abs=1e-10)
 
 
-def test_a_stock_out_inside_a_tick_turns_customers_to_what_is_left():
+def test_a_stock_out_within_a_tick_redirects_customers_to_other_products():
     """Table: v = (1.5, 1), stock (2, 1), Poisson(4): E sales (1.446904, .729413), all gone .472851.
 
     The tick of the recursion, which adds up customers one by one, agrees with the matrix exponential.
@@ -399,7 +399,7 @@ def test_a_stock_out_inside_a_tick_turns_customers_to_what_is_left():
 
 
 def test_stock_that_never_binds_leaves_lambert_w():
-    """Table: 5.059084 a customer; and with holding costs the same as the recursion over a single stock."""
+    """Table: 5.059084 per customer; with holding costs equal to the recursion over a single stock."""
     sale = mnl_sale(
         customers=np.full(10, 5.0), quality=np.array([10.0, 9, 8]), sensitivity=np.ones((10, 3)), stock=(500,) * 3,
         menus=((15.0, 3.0),) * 3, arrivals="poisson", salvage_value=np.array([3, 2.5, 2]),
@@ -418,7 +418,7 @@ def test_stock_that_never_binds_leaves_lambert_w():
 
 
 def test_an_offer_within_bounds_is_the_best_of_a_fine_grid():
-    """Bounds bind for one product, sensitivities differ, and one product is out of stock."""
+    """The bounds bind for one product, sensitivities differ, and one product is out of stock."""
     a, b, c = np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.5, 1.0]), np.array([0.2, 0.5, 0.0])
     low, high = np.array([0.5, 1.0, 0.5]), np.array([1.2, 6.0, 6.0])
     a[2] = -np.inf
@@ -431,7 +431,7 @@ def test_an_offer_within_bounds_is_the_best_of_a_fine_grid():
     assert price[0] == 1.2
 
 
-def test_a_problem_too_large_says_how_large():
+def test_a_problem_that_is_too_large_is_refused_with_its_size():
     with pytest.raises(ValueError, match="121 price vectors x 4,004,001 stock vectors"):
         exact.solve_mnl(
             mnl_sale(
@@ -480,7 +480,7 @@ def test_the_best_base_stock_is_the_best_of_all_levels_and_not_optimal(lead):
 
 
 def test_without_lead_time_every_tick_is_a_newsvendor():
-    """The shelves are filled to the fractile p/(p + h) of demand, at its cost."""
+    """Stock is filled to the fractile p/(p + h) of demand, at the newsvendor's cost."""
     found = exact.solve_lost_sales(zipkin(0, 9.0))
     k, fractile = np.arange(100), stats.poisson.ppf(0.9, 5)
     costs = [stats.poisson.pmf(k, 5) @ (np.maximum(y - k, 0) + 9 * np.maximum(k - y, 0)) for y in range(30)]
@@ -491,7 +491,7 @@ def test_without_lead_time_every_tick_is_a_newsvendor():
 
 @pytest.mark.parametrize("lead", [1, 2])
 def test_orders_beyond_the_cover_would_earn_nothing(lead):
-    """With a cost per order too small to matter, everything that can be stored is searched."""
+    """With a negligible cost per order, the search covers everything that can be stored."""
     narrow, whole = zipkin(lead, 9.0), zipkin(lead, 9.0, order_cost=1e-12, storage=40)
     assert whole.highest_position == 40 > narrow.highest_position
     assert exact.solve_lost_sales(whole).average_cost == pytest.approx(
@@ -499,7 +499,7 @@ def test_orders_beyond_the_cover_would_earn_nothing(lead):
     )
 
 
-def test_a_cost_per_order_makes_orders_rarer_and_dearer():
+def test_a_cost_per_order_makes_orders_rarer_and_the_policy_dearer():
     free, dear = (zipkin(1, 9.0, order_cost=cost, storage=40) for cost in (0.0, 20.0))
     policies = [exact.solve_lost_sales(problem) for problem in (free, dear)]
     shelves = np.arange(14)
@@ -514,6 +514,6 @@ def test_a_rule_that_orders_beyond_the_storage_is_refused():
         exact.average_cost(zipkin(2, 9.0), lambda available, pipeline: np.full(len(available), 50))
 
 
-def test_too_long_a_lead_time_says_how_large_the_table_is():
+def test_a_lead_time_that_is_too_long_is_refused_with_the_size_of_the_table():
     with pytest.raises(ValueError, match="lead time of 8 ticks with 16 order levels"):
         exact.solve_lost_sales(zipkin(8, 9.0))

@@ -1,7 +1,7 @@
-"""The exponential scenario against exact values of the ticked model.
+"""The exponential scenario against exact values of the discrete-time model.
 
-Expected values are recomputed here by backward recursion over Poisson demand; 100,000 sales a check, two-sided 99 %
-intervals. Seeds are fixed, so a check either passes always or points at a change.
+Expected values are recomputed here by backward recursion over Poisson demand; 100,000 sales per check, two-sided 99 %
+intervals. Seeds are fixed, so a check passes always, or reveals a change.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ STOCK = 10
 
 
 def expected_revenue(periods: int, price_probabilities) -> float:
-    """Exact expected revenue when every period draws its price from the given (price, probability) pairs."""
+    """Exact expected revenue if every period draws its price from the given (price, probability) pairs."""
     value = np.zeros(STOCK + 1)
     for _ in range(periods):
         new = np.zeros(STOCK + 1)
@@ -65,8 +65,8 @@ def test_random_prices_earn_their_exact_value(periods, value):
     assert abs(mean - exact) < half_width
 
 
-def test_the_law_of_sales_at_a_fixed_price_is_a_truncated_poisson():
-    """Chi-square against Poisson(a·T·e^-p) cut at the stock; false alarm 1e-3."""
+def test_sales_at_a_fixed_price_are_truncated_poisson():
+    """Chi-square test against Poisson(a·T·e^-p) truncated at the stock; false-alarm rate 1e-3."""
     simulator = fs.Simulator("gvr-periodic", sales=SALES, actions="multidiscrete")
     simulator.open(np.arange(SALES, dtype=np.uint64) + 10**9, np.zeros(SALES, np.int64))
     price = simulator.scenario.products[0].price_levels[7]
@@ -79,7 +79,7 @@ def test_the_law_of_sales_at_a_fixed_price_is_a_truncated_poisson():
     assert stats.chisquare(observed, law * SALES).pvalue > 1e-3
 
 
-def test_the_continuous_scenario_plays_the_price_it_is_given():
+def test_the_continuous_scenario_plays_the_given_price():
     """A box price of the continuous scenario earns the exact value of that fixed price."""
     price = 1.264363  # the best single price
     simulator = fs.Simulator("gallego-van-ryzin", sales=SALES)

@@ -1,7 +1,7 @@
-"""Whatever claims exactness, or a bound, names what it models and refuses the rest; what it accepts, it gets right.
+"""Every exact solver and bound names its scope and refuses all else; within its scope it agrees with simulation.
 
-Claims are held against 4,000 simulated sales (48 of 280 ticks in the long run, 12 for bounds) with z = 4.5: one false
-alarm in 150,000 comparisons, of which there are about two thousand, on seeds fixed by the split.
+Claims are compared with 4,000 simulated sales (48 of 280 ticks in the long run, 12 for bounds) at z = 4.5: one false
+alarm in 150,000 comparisons, of which there are about two thousand. The seeds are fixed by the split.
 """
 
 import dataclasses
@@ -36,14 +36,14 @@ from flashsale_env.theory import bounds
 from flashsale_env.theory.scope import ANY, Scope, option_names
 from tests.core.strategies import near_textbook_scenarios
 
-# Claims are held against customers who are alike too, of whom messages tell nothing.
+# Some claims are tested with homogeneous customers, whose messages carry no information.
 pytestmark = pytest.mark.filterwarnings("ignore:.messages. of scenario:UserWarning")
 Z = 4.5
 SALES, FEWER, BOUNDED, LONG = 4_000, 1_000, 12, 48
 
 
 def product(j=0, **settings):
-    # Dear for these customers, so that a promotion that a solver overlooks earns more than its optimum.
+    # Priced high for these customers, so an overlooked promotion would earn more than the claimed optimum.
     return Product(f"product {j}", (4.0, 3.0), 2, reference_price=1.0, quality=0.5, **settings)
 
 
@@ -71,7 +71,7 @@ FROM_A_RESERVE = {
 COUPON = {"coupon.depths": (0.0, 0.5), "coupon.budget": 30.0}
 ELSEWHERE = "a folder of other customers"
 
-# Every field of a scenario and its parts: a valid value that is not the default, with what it needs beside it.
+# Every field of a scenario and its parts: a valid non-default value, with the settings it requires.
 EXAMPLES = {
     "name": {"name": "another"},
     "version": {"version": 3},
@@ -133,7 +133,7 @@ PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages}
 
 
 def other_customers(scenario):
-    """Two kinds, one of whom hardly minds the price."""
+    """Two kinds of customers, one of them almost insensitive to price."""
     alike = Population.homogeneous([product.title for product in scenario.products])
     twice = {
         name: np.repeat(getattr(alike, name), 2, axis=0)
@@ -144,7 +144,7 @@ def other_customers(scenario):
 
 
 def changed(scenario, settings, folder=None):
-    """A copy with these options, "part.field" -> value; products all alike."""
+    """A copy with these options, "part.field" -> value; the same for all products."""
     changes, parts = {}, {}
     for path, value in settings.items():
         part, _, name = path.rpartition(".")
@@ -166,7 +166,7 @@ def changed(scenario, settings, folder=None):
 
 
 class Still:
-    """The same level of every decision for ever, the first one unless others are given."""
+    """The same level of every decision in every tick; level 0 by default."""
 
     encoding = "multidiscrete"
 
@@ -178,7 +178,7 @@ class Still:
 
 
 def corners(scenario):
-    """Policies that use every lever: each price with all other decisions at their last level."""
+    """Policies at the corners of the action space: each price, with all other decisions at their last level."""
     codec = ActionCodec(scenario, "multidiscrete")
     last = np.array(codec.n_levels) - 1
     found = {"all": Still(scenario, last)}
@@ -195,7 +195,7 @@ def formulas():
 
 
 def claims(scenario, population=None):
-    """Who claims something of this scenario -> the reason why not, or None; new functions and agents are among them."""
+    """Claim -> the reason why it excludes this scenario, or None; new functions and agents are included."""
     found = {name: exact_function(function, scenario, population) for name, function in exact_functions().items()}
     found |= {f"agent {name}": AGENTS[name].applies(scenario) for name in formulas() if population is None}
     seeds = np.zeros(1, np.uint64)
@@ -210,7 +210,7 @@ def claims(scenario, population=None):
 
 
 def exact_functions():
-    """Everything in `agents.exact` that takes a scenario and its customers, and what solves it."""
+    """Every function of `agents.exact` that takes a scenario."""
     helpers = {"holding_per_tick", "why_unseen", "why_no_order_alone"}  # part of the claims, none by themselves
     return {
         name: getattr(exact, name)
@@ -238,11 +238,11 @@ def reason_of(call, is_reason=False):
     return answer if is_reason else None
 
 
-# ---------------------------------------------------------------- what is not named is refused
+# ---------------------------------------------------------------- options outside a scope are refused
 
 
 def with_novelty(scenario, part):
-    """(at its default, in use): the scenario with a field that no claim has heard of, in itself or in a part."""
+    """(at its default, in use): the scenario with a new field, in itself or in a part."""
     kind = Scenario if part == "" else PARTS.get(part, Product)
     new = make_dataclass(f"New{kind.__name__}", [("novelty", float, field(default=0.0))], bases=(kind,), frozen=True)
 
@@ -261,7 +261,7 @@ def with_novelty(scenario, part):
     "part", ["", "products", "arrivals", "choice", "pricing", "shocks", "replenishment", "messages"]
 )
 def test_an_option_that_does_not_exist_yet_is_refused_by_every_claim(base, part):
-    """In use; at its default the scenario is what it was."""
+    """If it is in use; at its default it is accepted."""
     if part == "messages":
         base = base.replace(messages=Messages(0.5))
     if part and getattr(base, part) is None:
@@ -277,7 +277,7 @@ def test_an_option_that_does_not_exist_yet_is_refused_by_every_claim(base, part)
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 def test_a_part_that_does_not_exist_yet_is_refused_by_every_claim(base):
-    """Left out, alone or in a list, whatever its values are."""
+    """Alone or in a list, with any values; left out it is accepted."""
     bots = make_dataclass("Bots", [("share", float, field(default=0.0))], bases=(Shocks,), frozen=True)
     optional = make_dataclass("S", [("bots", bots | None, field(default=None))], bases=(Scenario,), frozen=True)
     listed = make_dataclass("L", [("bots", tuple[bots, ...], field(default=()))], bases=(Scenario,), frozen=True)
@@ -305,11 +305,11 @@ def test_customers_of_a_kind_that_does_not_exist_yet_are_refused_by_every_claim(
             assert takes_none or name not in before or "patience" in reason, name
 
 
-def test_exact_values_are_of_homogeneous_customers_whoever_names_the_others(tmp_path):
+def test_exact_values_need_homogeneous_customers_under_any_name(tmp_path):
     others, alike = other_customers(ONE), Population.homogeneous(["product 0"])
     agent = agents.make("myopic", ONE)
     assert optimal.evaluate_exactly(agent, ONE, alike) == optimal.evaluate_exactly(agent, ONE, "homogeneous")
-    # The same customers with other messages, or as two rows, are the same customers.
+    # Other messages, or the same voice in two rows, leave the customers homogeneous.
     twice = dataclasses.replace(others, price_sensitivity=np.ones(2, np.float32))
     assert exact.why_no_pricing(ONE, twice) is None
     named = ONE.replace(population=str(others.save(tmp_path / "others")))
@@ -334,7 +334,7 @@ def test_a_scope_names_fields_that_exist_and_parts_field_by_field():
         Scope("a formula", {}, ("weights",))
 
 
-def test_a_reason_names_the_option_its_value_and_who_does_not_model_it():
+def test_a_reason_names_the_option_its_value_and_the_claim():
     scenario = changed(TWO, {"products.lost_sale_penalty": 2.0})
     reason = "the scenario sets products[0].lost_sale_penalty = 2.0, which textbook pricing does not model"
     assert AGENTS["dp"].applies(scenario) == AGENTS["fluid"].applies(scenario) == reason
@@ -346,7 +346,7 @@ def test_a_reason_names_the_option_its_value_and_who_does_not_model_it():
     assert AGENTS["dp"].applies(scenario) == reason
 
 
-# ---------------------------------------------------------------- what is accepted is right
+# ---------------------------------------------------------------- accepted scenarios agree with simulation
 
 
 def test_every_option_has_an_example():
@@ -354,13 +354,13 @@ def test_every_option_has_an_example():
 
 
 @pytest.mark.parametrize("option", EXAMPLES)
-def test_what_is_claimed_of_a_scenario_is_what_is_earned_in_it(option, tmp_path):
-    """Either an option is refused, or exact values, optimum and bounds meet the simulation."""
+def test_a_claim_about_a_scenario_agrees_with_simulation(option, tmp_path):
+    """Either an option is refused, or exact values, optimum and bounds agree with the simulation."""
     met = 0
     for base in BASES:
         try:
             scenario = changed(base, EXAMPLES[option], tmp_path)
-        except ValueError:  # the option does not go with this base
+        except ValueError:  # the option does not fit this base
             continue
         met += 1
         if scenario.horizon_ticks > WARM_UP:
@@ -371,7 +371,7 @@ def test_what_is_claimed_of_a_scenario_is_what_is_earned_in_it(option, tmp_path)
 
 
 def check_profits(scenario):
-    """Sales of a few ticks: profit."""
+    """Sales of a few ticks: claims about profit and return."""
     names = [*formulas(), "random", "fixed_price", "sell_through", "order_up_to"]
     players = {name: agents.make(name, scenario) for name in names if AGENTS[name].applies(scenario) is None}
     players |= corners(scenario)
@@ -380,7 +380,7 @@ def check_profits(scenario):
         name: play(agent, scenario, seeds=seeds[: SALES if name == "dp" else FEWER]) for name, agent in players.items()
     }
 
-    # Where hardly anybody buys a standard error tells nothing; 15 expected purchases stay away 1 time in 3 million.
+    # With few purchases the standard error is useless; 15 expected purchases are all absent 1 time in 3 million.
     rare = 15 * max(p.list_price for p in scenario.products)
 
     def is_near(found, values):
@@ -410,7 +410,7 @@ def check_profits(scenario):
 
 
 def check_costs(scenario):
-    """Replenishment in the long run: average cost of a tick."""
+    """Replenishment in the long run: average cost per tick."""
     players = {name: agents.make(name, scenario) for name in formulas() if AGENTS[name].applies(scenario) is None}
     seeds = split_seeds("validation", 5, LONG)
     costs = {name: average_costs(agent, scenario, None, seeds) for name, agent in players.items()}
@@ -424,12 +424,12 @@ def check_costs(scenario):
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(near_textbook_scenarios())
-def test_what_is_claimed_of_a_random_sale_is_what_is_earned_in_it(scenario):
+def test_a_claim_about_a_random_sale_agrees_with_simulation(scenario):
     check_profits(scenario)
 
 
 def test_random_sales_are_often_but_not_always_solved():
-    """So that the test above compares something: both kinds are among the first 40."""
+    """The test above is not empty: solved and unsolved sales are both among the first 40."""
     solved = []
 
     @settings(max_examples=40, derandomize=True, database=None)
@@ -442,7 +442,7 @@ def test_random_sales_are_often_but_not_always_solved():
 
 
 def test_an_exact_value_is_a_profit_with_every_cost_in_it():
-    """Opening stock, holding and salvage are counted: read back, the optimum's own policy earns the optimum."""
+    """Opening stock, holding and salvage included: evaluated exactly, the optimal policy earns the optimum."""
     costly = {"products.unit_cost": 0.9, "products.salvage_value": 0.5, "products.holding_cost": 6.0}
     scenario = changed(ONE, costly)
     agent = agents.make("dp", scenario)
@@ -450,7 +450,7 @@ def test_an_exact_value_is_a_profit_with_every_cost_in_it():
 
 
 def test_no_optimum_is_claimed_where_targeted_offers_earn_twice_the_optimum_of_prices():
-    """One price of 3 earns 4.0601; half of it off for everybody what a price of 1.5 earns, 8.98."""
+    """A price of 3 earns 4.0601; an offer of half off for all customers earns 8.98, as a price of 1.5 does."""
     base = load_scenario("gvr-periodic")
     base = base.replace(products=(dataclasses.replace(base.products[0], price_levels=(3.0,)),))
     alone, halved = (exact.policy_value(exact.pricing_problem(base), price)[0, -1] for price in (3.0, 1.5))
@@ -467,7 +467,7 @@ def test_no_optimum_is_claimed_where_targeted_offers_earn_twice_the_optimum_of_p
 
 
 def test_the_reward_of_a_newsvendor_with_penalties_has_another_optimum_than_its_profit():
-    """Goodwill of 4 raises the order; the profit of fewer papers is higher, so "dp" is no optimum of the profit."""
+    """A goodwill penalty of 4 raises the order. A smaller order has a higher profit, so "dp" is not optimal for it."""
     assert optimal.why_no_profit_optimum(NEWSVENDOR) is None
     penalised = changed(NEWSVENDOR, {"products.lost_sale_penalty": 4.0})
     rewards, profits = exact.single_order_profits(penalised)

@@ -1,4 +1,4 @@
-"""What a signal of the customer's class is worth: closed forms, and the scenario `intent` against them."""
+"""The value of a signal of the customer's class: closed forms, and the scenario `intent` against them."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ONE_PRICE, PERFECT = 23.082777, 26.487320
 
 
 def confusion_of(population):
-    """(3, 9) share of the customers of each class that is read as each intent."""
+    """(3, 9) share of the customers of each class with each predicted intent."""
     mean = 80.0 / population.price_sensitivity
     predicted = population.intent_probabilities.argmax(axis=1)
     table = np.zeros((3, len(fs.INTENTS)))
@@ -41,14 +41,14 @@ def test_a_price_for_each_prediction(accuracy, revenue):
     )
 
 
-def test_a_signal_that_says_nothing_is_worth_nothing():
+def test_an_uninformative_signal_has_no_value():
     revenue, prices = signal.price_by_prediction(MEANS, SHARES, np.full((3, 5), 0.2))
     assert revenue == pytest.approx(signal.best_single_price(MEANS, SHARES)[0])
     assert np.ptp(prices) < 1e-9
 
 
-def test_the_scenario_earns_what_its_confusion_matrix_allows():
-    """A price for each predicted intent, 4,000 sales: the exact revenue of these prices, z = 3.29."""
+def test_the_scenario_earns_the_revenue_of_its_confusion_matrix():
+    """A price for each predicted intent, 4,000 sales, against the exact revenue of these prices; z = 3.29."""
     scenario = fs.load_scenario("intent")
     sales = 4000
     simulator = fs.Simulator(scenario, sales=sales, actions="multidiscrete")
@@ -74,7 +74,7 @@ def test_the_scenario_earns_what_its_confusion_matrix_allows():
 
 
 def test_the_best_price_of_far_classes_is_the_higher_of_two_peaks():
-    """Means 1 and 100: the share of the rich, 5 % or 0.5 %, decides which peak is the highest. Against a fine grid."""
+    """Means 1 and 100: the share of the second class, 5 % or 0.5 %, decides between the peaks. Against a fine grid."""
     for share, rich in ((0.05, True), (0.005, False)):
         revenue, price = signal.best_single_price((1.0, 100.0), (1 - share, share))
         grid = np.geomspace(0.5, 200, 200_000)
@@ -92,7 +92,7 @@ confusions = st.integers(1, 6).flatmap(
 @settings(max_examples=25, deadline=None)
 @given(confusions)
 def test_no_prediction_earns_more_than_the_class_or_less_than_one_price(confusion):
-    """Also where there are fewer or more predictions than classes."""
+    """With fewer or more predictions than classes too."""
     revenue, prices = signal.price_by_prediction(MEANS, SHARES, confusion)
     assert ONE_PRICE - 1e-6 <= revenue <= PERFECT + 1e-6
     assert prices.shape == (len(confusion[0]),)
@@ -117,6 +117,6 @@ def test_a_prediction_that_never_occurs_gets_the_price_for_all():
         (lambda: signal.symmetric_confusion(3, 1.5), "accuracy of 0..1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -11,7 +11,7 @@ seeds, episodes = split_seeds("validation", 0, 256), np.zeros(256, np.int64)
 
 
 def loss(action):
-    """Less the mean profit of one constant action, on the same customers every time."""
+    """Minus the mean profit of a constant action, with the same customers in every call."""
     sales.open(seeds, episodes)
     for _ in range(sales.scenario.horizon_ticks):
         sales.advance(np.tile(np.clip(action, -1, 1), (256, 1)))

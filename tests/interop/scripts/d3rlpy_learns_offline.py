@@ -1,4 +1,4 @@
-"""d3rlpy: a Minari dataset of random sales, learned from and evaluated in the environment."""
+"""d3rlpy: offline training on a Minari dataset of random sales, and evaluation in the environment."""
 
 import sys
 

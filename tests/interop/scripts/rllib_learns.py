@@ -11,7 +11,7 @@ ID = fs.environment_id("gvr-periodic")
 
 
 def made(config):
-    import flashsale_env  # noqa: F401  (a worker process has registered nothing yet)
+    import flashsale_env  # noqa: F401  (registers the ids in a worker process)
 
     return gym.make(ID, **config)
 

@@ -1,4 +1,4 @@
-"""skrl: PPO over the native batch; its Gaussian actions come unclipped, which `clip_actions` takes."""
+"""skrl: PPO over the native batch; its Gaussian actions are unbounded, hence `clip_actions`."""
 
 import gymnasium as gym
 import torch

@@ -11,7 +11,7 @@ ID = fs.environment_id("gvr-periodic")
 
 
 def made():
-    import flashsale_env  # noqa: F401  (a worker process has registered nothing yet)
+    import flashsale_env  # noqa: F401  (registers the ids in a worker process)
 
     env = GymEnv(ID)
     read = {name: Unbounded((), dtype=torch.float64) for name in ("profit", "metrics/sell_through")}
