@@ -13,7 +13,7 @@ ENCODINGS = ("multidiscrete", "discrete")
 
 
 def states(scenario, encoding, sales=64):
-    """(observations, simulator) at every tick of random play; stock, reserve and budget run out towards the end."""
+    """(simulator, observations, generator) at every tick of random play; stock and budget run out."""
     simulator = Simulator(scenario, sales=sales, actions=encoding, threads=1)
     observations = simulator.open(split_seeds("validation", 0, sales), np.zeros(sales, np.int64))
     rng = np.random.default_rng(0)

@@ -179,7 +179,7 @@ def test_a_threshold_belongs_to_the_sale_in_the_environment():
         assert [encoding for encoding, spec in specs.items() if spec.reward_threshold] == list(known)
 
 
-def test_a_spec_of_another_package_keeps_its_threshold():
+def test_a_spec_of_another_package_keeps_its_threshold_and_step_limit():
     gym.register("Mine/Sale-v0", "flashsale_env.envs.sale:FlashSaleEnv", reward_threshold=5.0, max_episode_steps=7)
     try:
         spec = gym.make("Mine/Sale-v0", scenario="gvr-periodic").spec

@@ -106,7 +106,7 @@ def test_nests_of_one_product_are_multinomial_logit_in_distribution():
     assert stats.chisquare(observed, logit_shares(UTILITY) * observed.sum()).pvalue > 1e-3
 
 
-def test_when_a_product_is_out_of_stock_its_nest_gains_most():
+def test_when_a_product_is_priced_out_its_nest_gains_most():
     """Dissimilarity .3: the other shoe gains a larger share of its customers than under multinomial logit."""
     full = outcomes(sale(fs.Choice("nested", dissimilarity=0.3)))
     dear = outcomes(sale(fs.Choice("nested", dissimilarity=0.3), prices=(50.0, *PRICES[1:])))

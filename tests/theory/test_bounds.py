@@ -127,7 +127,7 @@ def test_the_bound_of_a_scarce_sale_is_the_fluid_value():
 
 
 def test_the_dual_covers_nested_logit_and_refuses_mixed(standard):
-    """Nested: above the profit of random prices, and above the bound of the same sale with the best of one nest."""
+    """Nested: above the mean profit of a heuristic."""
     nested = standard.replace(choice=fs.Choice("nested", dissimilarity=0.4))
     seeds = agents.split_seeds("validation", 0, 16, start=91_000)
     bound = lagrangian_dual_bound(nested, seeds=seeds)
