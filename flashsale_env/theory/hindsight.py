@@ -31,6 +31,4 @@ def customers_of(sales, rules, voices, schedule, row, payments, number):
     for t in range(r.horizon):
         rate = schedule[t, 0] * sale.traffic * r.most_traffic
         tick_key = streams.subkey(sale.key, t)
-        customers.meet_all(
-            r, voices, sale, r.arrival_law, tick_key, rate, note, (schedule[t, 1], payments, number)
-        )
+        customers.meet_all(r, voices, sale, r.arrival_law, tick_key, rate, note, (schedule[t, 1], payments, number))

@@ -86,7 +86,7 @@ def test_customers_who_hardly_see_a_price_do_not_buy_what_is_not_offered(model):
 def empty_and_nothing_arrives(simulator, levels):
     """(N, M) products that are out and stay so for the whole tick, under these levels of the decisions."""
     sales, codec, scenario = simulator.sales, simulator.codec, simulator.scenario
-    slot = sales["tick"] % simulator.instance.slots
+    slot = sales["tick"] % sales["inbound"].shape[1]
     arriving = sales["inbound"][np.arange(len(sales)), slot] > 0
     if scenario.lead_ticks == 0:
         columns = codec.columns("order")
