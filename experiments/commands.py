@@ -405,8 +405,8 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Make a scenario from a shop's own sales records: elasticities, prices, stock and traffic from the data."""
-    from flashsale_env.experiments.calibrate import Assumptions
-    from flashsale_env.experiments.calibrate import calibrate as estimate
+    from flashsale_env.experiments.calibrate.assumptions import Assumptions
+    from flashsale_env.experiments.calibrate.running import calibrate as estimate
 
     renamed = dict(_pair(word) for word in columns or ())
     assumptions = Assumptions(cost_share=cost_share, weeks=weeks, sale_hours=sale_hours, ticks=ticks)
@@ -608,7 +608,7 @@ def tune(
     """Find the best parameters of rules on validation sales, keep them beside the scenario, and say what they gain."""
     from flashsale_env import load_population, load_scenario
     from flashsale_env.agents.tuned_values import home, read
-    from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
+    from flashsale_env.experiments.tuning import Search, tunable, tunable_space, tune_and_keep
 
     sale = load_scenario(scenario)
     load_population(population or sale.population, [product.title for product in sale.products])
@@ -627,10 +627,7 @@ def tune(
                 name,
                 scenario,
                 population,
-                trials=trials,
-                sales=sales,
-                seed=seed,
-                refine=refine,
+                search=Search(trials=trials, sales=sales, seed=seed, refine=refine),
                 out=path,
                 command=context.obj,
                 progress=lambda done, total, best, advance=advance: advance(done, total, f"best profit {best:,.6g}"),
@@ -753,7 +750,9 @@ def benchmark(
     as_json: Json = False,
 ) -> None:
     """Train and compare agents on common sales; an interrupted benchmark goes on when the command is run again."""
-    from flashsale_env.experiments.benchmark.running import check_engine, fingerprint, run_benchmark
+    from flashsale_env.experiments.benchmark.engines import check_engine
+    from flashsale_env.experiments.benchmark.fingerprint import fingerprint
+    from flashsale_env.experiments.benchmark.running import run_benchmark
     from flashsale_env.experiments.benchmark.settings import load_benchmark
     from flashsale_env.experiments.pages.run_report import benchmark_table
     from flashsale_env.experiments.train import begin_or_continue
@@ -890,10 +889,11 @@ def verify(
 ) -> int:
     """Hold the simulator to theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
     from flashsale_env.experiments.settings import parse_assignments
-    from flashsale_env.experiments.verify.running import FAIL, as_markdown, describe_anchors, run_verification
+    from flashsale_env.experiments.verify.judging import FAIL
+    from flashsale_env.experiments.verify.running import as_markdown, describe_cases, run_verification
 
     if list_anchors:
-        rows = describe_anchors()
+        rows = describe_cases()
         if as_json:
             _print_json(rows)
         else:
@@ -952,15 +952,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure throughput, beside other packages where they are installed. A quiet machine takes about a minute."""
-    from flashsale_env.experiments.bench.running import (
-        DEVICE,
-        ENCODER,
-        check_names,
-        check_no_figures,
-        run_bench,
-        shown,
-        write,
-    )
+    from flashsale_env.experiments.bench.page import check_no_figures, shown, write
+    from flashsale_env.experiments.bench.running import DEVICE, ENCODER, check_names, run_bench
 
     check_names(names or ())
     if out is not None:

@@ -16,8 +16,8 @@ from flashsale_env.agents.fingerprints import population_fingerprint
 from flashsale_env.agents.own import as_player, load_zip, source_file
 from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.experiments.intervals import mean_interval, paired_difference, variance_ratio
 from flashsale_env.experiments.runs import read_config
-from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
 from flashsale_env.files import sha256_of
 
 POLICY = "policy"  # folder of the trained policy inside the folder of a run

@@ -178,6 +178,7 @@ def heuristics_on_validation(
     seeds = validation_seeds(sales)
     means = {}
     for name in opponents(scenario):
-        player = agents.make(name, scenario, population=population, **(params or {}).get(name, {}))
+        chosen: dict[str, Any] = dict((params or {}).get(name, {}))
+        player = agents.make(name, scenario, population=population, **chosen)
         means[agents.labelled(name, player)] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
     return means

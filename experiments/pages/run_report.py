@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from flashsale_env import agents, load_population, load_scenario
 from flashsale_env.agents.play import trace
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.experiments.benchmark.running import AGENTS, RESULT, SALE_PICTURE, TRAINING
+from flashsale_env.experiments.benchmark.results import RESULT, SALE_PICTURE
 from flashsale_env.experiments.benchmark.settings import slug
+from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
 from flashsale_env.experiments.evaluate import POLICY, find_agent
 from flashsale_env.experiments.pages.page import document, figure, table
 from flashsale_env.experiments.pages.pictures import COLOURS, DPI, one_sale

@@ -25,9 +25,9 @@ from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.encoders.world.building import product_vectors, read
 from flashsale_env.encoders.world.reference import randomised_price_experiment
 from flashsale_env.encoders.world.seeding import log_seed
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import Run
-from flashsale_env.experiments.statistics import crossed_interval
 from flashsale_env.files import write_atomically
 
 RESULT, PICTURE = "result.json", "transfer_gap.png"

@@ -31,9 +31,10 @@ from flashsale_env.agents.rules.merchant import own
 from flashsale_env.agents.sb3.learners import PPOAgent
 from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, progress_bar, show_table
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.runs import Run, write_json
-from flashsale_env.experiments.statistics import Interval, crossed_interval
 from flashsale_env.generator import variants
+from flashsale_env.intervals import Interval
 
 RESULT = "result.json"
 SHARED, SEPARATE = "per_product", "merchant"
