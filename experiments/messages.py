@@ -12,6 +12,32 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 
 
+def read(
+    path: Path,
+    column: str,
+    *,
+    labels: str | None = None,
+    mapping: Path | None = None,
+    encoding: str = "utf-8",
+    skip_empty: bool = False,
+) -> tuple[list[str], list[str] | None]:
+    """The texts of a file, and their intents where a column of labels is named.
+
+    Args:
+        path, column, encoding, skip_empty: as for `read_messages`.
+        labels: column of the labels.
+        mapping: TOML file that maps the shop's own labels to intents.
+    """
+    if labels is None:
+        return read_messages(path, column, encoding=encoding, skip_empty=skip_empty), None
+    meanings = None
+    if mapping is not None:
+        from flashsale_env.encoders.studies.transfer import read_mapping  # loads torch
+
+        meanings = read_mapping(mapping)
+    return read_labelled(path, column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty)
+
+
 def read_labelled(
     path: str | Path,
     column: str,
