@@ -395,9 +395,7 @@ def review_study(
         FileExistsError: `out` holds something.
     """
     if out is not None and method == "frozen":
-        raise ValueError(
-            "method 'frozen' fine-tunes nothing that could be saved: leave out away, or use method 'layers'."
-        )
+        raise ValueError("method 'frozen' trains nothing that could be saved: drop `out`, or use method 'layers'.")
     started = time.perf_counter()
     figures, polarity = compare(
         read_reviews(folder),
