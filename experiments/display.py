@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.formats import AGENT_COLUMNS, agent_rows
 
 FILE_WIDTH = 140  # columns of a table in a pipe or a file, which have no width of their own
 
@@ -44,30 +44,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
 
 
-def show_agents(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """The table of agents, best first.
-
-    Args:
-        title: what they played.
-        rows: name -> figures, as `evaluate.figures` returns them.
-    """
-    scale = max(abs(row["mean_profit"]) for row in rows.values())
-    show_table(
-        title,
-        ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales"),
-        [
-            (
-                name,
-                money(row["mean_profit"], scale),
-                low_to_high(row, scale),
-                money(row["revenue"], scale),
-                f"{row['sell_through']:.1%}",
-                f"{row['fill_rate']:.1%}",
-                f"{row['lost_sales']:,.1f}",
-            )
-            for name, row in sorted(rows.items(), key=lambda item: -item[1]["mean_profit"])
-        ],
-    )
+def show_agents(title: str, figures: Mapping[str, Mapping[str, float]]) -> None:
+    """The table of agents on standard output, best first; see `formats.agent_rows`."""
+    show_table(title, AGENT_COLUMNS, agent_rows(figures))
 
 
 def notice_untuned(name: str, agent: Any, scenario: str, population: str | None) -> None:

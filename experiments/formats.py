@@ -7,6 +7,9 @@ An interval is a mapping with "ci_low" and "ci_high", and "mean" where the mean 
 
 from collections.abc import Mapping
 
+# The columns of a table of agents, filled by `agent_rows`.
+AGENT_COLUMNS = ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales")
+
 
 def money(value: float, scale: float | None = None, sign: str = "") -> str:
     """Whole currency beside figures of thousands; four decimals beside those of a textbook.
@@ -51,6 +54,27 @@ def percent(interval: Mapping[str, float]) -> str:
     """
     half = (interval["ci_high"] - interval["ci_low"]) / 2
     return f"{100 * interval['mean']:.2f}" + (f" ± {100 * half:.2f} %" if half > 0 else " %")
+
+
+def agent_rows(figures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, ...]]:
+    """A table of agents, best first.
+
+    Args:
+        figures: name -> mean profit with its interval, and means, as `evaluate.figures` returns them.
+    """
+    scale = max(abs(row["mean_profit"]) for row in figures.values())
+    return [
+        (
+            name,
+            money(row["mean_profit"], scale),
+            low_to_high(row, scale),
+            money(row["revenue"], scale),
+            f"{row['sell_through']:.1%}",
+            f"{row['fill_rate']:.1%}",
+            f"{row['lost_sales']:,.1f}",
+        )
+        for name, row in sorted(figures.items(), key=lambda item: -item[1]["mean_profit"])
+    ]
 
 
 def short(text: str, most: int = 70) -> str:

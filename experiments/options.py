@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from flashsale_env.experiments.runs import check_file, check_folder
+from flashsale_env.experiments.runs import check_folder
 
 Value = TypeVar("Value")
 

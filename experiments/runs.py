@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,7 +32,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-CONFIG, MANIFEST, LOCK = "config.json", "manifest.txt", ".flashsale.lock"
+CONFIG, RESULT, MANIFEST, LOCK = "config.json", "result.json", "manifest.txt", ".flashsale.lock"
 FORMAT = "flashsale_env run 1"
 _HEAD = f"{FORMAT}: the files of this run, one a line. --overwrite removes these and no others."
 _SHOWN = 5  # foreign files that are named
@@ -65,7 +65,7 @@ class Run:
     command: str
     options: Mapping[str, Any]
     seeds: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[str | Path, ...] = ()
+    inputs: Sequence[str | Path] = ()
 
     def check(self, *, overwrite: bool, resume: bool = False) -> None:
         """Refuse a folder that may not be written, before anything long begins.
@@ -136,6 +136,12 @@ class Run:
         """Note in `config.json` that the results are complete."""
         before = read_config(self.folder) or {}
         self._write(started=before.get("started"), finished=_now())
+
+    def keep(self, result: Mapping[str, Any]) -> None:
+        """Begin, write `result.json` and finish: all that a run does whose result is figures."""
+        self.begin()
+        write_json(self.folder / RESULT, result)
+        self.finish()
 
     def _write(self, *, started: str | None, finished: str | None) -> None:
         config = {

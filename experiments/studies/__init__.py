@@ -1,7 +1,7 @@
 """The studies: experiments that answer one question each and report figures with intervals.
 
-A new study is one file here, with a function `command` whose docstring is its help, and one line in `STUDIES`. The study
-`a-b` is the file a_b.py. Its module is loaded only when the study runs, so it may import what it needs at the top.
+A new study is one file here, with a function `command` whose docstring is its help, and one line in `STUDIES`. The
+study `a-b` is the file a_b.py. It is loaded only when the study runs, so it may import what it needs at the top.
 """
 
 # Name -> what it answers or makes, for `flashsale study --help` and `flashsale list`.
