@@ -2,7 +2,7 @@
 
 Owns    what goes to standard error when a command fails, and the exit code that follows (see `exits`). An error of ours
         keeps its traceback.
-Leaves  the commands to `commands`, which is imported late: it needs the extras, this module needs none.
+Leaves  the commands to `dispatch`, which is imported late: it needs the extras, this module needs none.
 """
 
 import shlex
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            from flashsale_env.experiments.commands import dispatch
+            from flashsale_env.experiments.dispatch import dispatch
 
             return dispatch(words, f"flashsale {shlex.join(words)}")
         except ModuleNotFoundError as error:

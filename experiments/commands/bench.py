@@ -42,7 +42,10 @@ def command(
     overwrite: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Measure throughput, beside other packages where they are installed. About a minute on an idle machine."""
+    """Measure throughput, here and in other packages.
+
+    Other packages are measured where they are installed. About a minute on an idle machine.
+    """
     from flashsale_env.experiments.bench.running import check_names, check_no_figures, shown, write
 
     check_names(names or ())

@@ -26,7 +26,10 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Train and compare agents on common sales; an interrupted benchmark resumes when the command is run again."""
+    """Train and compare agents on common sales.
+
+    Intervals are over training runs and sales. An interrupted benchmark resumes when the command is run again.
+    """
     from flashsale_env.experiments.benchmark.running import check_engine, fingerprint, run_benchmark
     from flashsale_env.experiments.benchmark.settings import load_benchmark
     from flashsale_env.experiments.pages.tables import benchmark_table

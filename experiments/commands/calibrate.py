@@ -56,7 +56,10 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Make a scenario from a shop's own sales records: elasticities, prices, stock and traffic from the data."""
+    """Make a scenario from a shop's own sales records.
+
+    Elasticities, prices, stock and traffic are estimated from the data; the rest is assumed, see the options.
+    """
     from flashsale_env.experiments.calibrate import Assumptions, calibrate
 
     asked: dict[str, Any] = {

@@ -26,7 +26,10 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Run the whole chain: texts, BERT, customers, PPO, comparison, pictures. Under 5 minutes on 2 cores."""
+    """Run the whole chain, from sentences to a trained policy.
+
+    Texts, BERT, customers, PPO, comparison, pictures: under 5 minutes on 2 cores.
+    """
     from flashsale_env.experiments.settings import load_demo_settings
 
     settings = load_demo_settings(config)

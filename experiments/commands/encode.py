@@ -57,7 +57,10 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Build customers from a shop's own messages: intents from BERT, tastes from the demand model."""
+    """Build customers from a shop's own messages.
+
+    BERT gives the intent of each message, the demand model the tastes of the customer who wrote it.
+    """
     from flashsale_env import load_scenario
     from flashsale_env.experiments.messages import read
 

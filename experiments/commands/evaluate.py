@@ -42,7 +42,10 @@ def command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Play test sales with an agent: mean profit with a 95 % interval, and the difference to another agent."""
+    """Measure the profit of an agent, alone or against another.
+
+    Both play the same test sales, so that the difference is paired. Intervals are 95 %.
+    """
     from flashsale_env import agents, load_population, load_scenario
     from flashsale_env.experiments.evaluate import difference, figures, find_agent, play_test_sales
 

@@ -28,7 +28,10 @@ def command(
     overwrite: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Show which words of a message raise or lower its intent, and which tastes follow from it."""
+    """Show which words of a message decide its intent.
+
+    Beside them stand the tastes inferred from the message and those of all customers.
+    """
     from flashsale_env import load_population, load_scenario
 
     sale = load_scenario(scenario)

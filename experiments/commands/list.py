@@ -5,7 +5,10 @@ from flashsale_env.experiments.options import Json
 
 
 def command(as_json: Json = False) -> None:
-    """Show the scenarios, agents, populations, encoders, experiments and benchmarks there are."""
+    """Show scenarios, agents, populations, encoders and experiments.
+
+    Any of these names can be given where a command asks for one.
+    """
     from flashsale_env.experiments.listing import everything
 
     found = everything()

@@ -12,7 +12,10 @@ Markdown = Annotated[
 
 
 def command(folder: Folder, markdown: Markdown = False) -> None:
-    """Make one self-contained HTML page of a benchmark or a training."""
+    """Make one HTML page of a benchmark or a training.
+
+    The page is self-contained and can be sent as one file.
+    """
     if markdown:
         from flashsale_env.experiments.pages.tables import as_markdown
 

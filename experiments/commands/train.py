@@ -55,7 +55,10 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Train a learner; an interrupted training resumes when the same command is run again."""
+    """Train a learner.
+
+    The best policy on validation customers is kept. An interrupted training resumes when the command is run again.
+    """
     from flashsale_env import agents, load_population, load_scenario
 
     sale = load_scenario(scenario)

@@ -58,7 +58,11 @@ def command(
     out: Values = None,
     as_json: Json = False,
 ) -> None:
-    """Find the best parameters of rules on validation sales, keep them beside the scenario, and report the gain."""
+    """Find the best parameters of rules.
+
+    The search plays validation sales. The values are kept beside the scenario, and their gain is measured on
+    validation sales that no search used.
+    """
     from flashsale_env import load_population, load_scenario
     from flashsale_env.agents.tuned_values import home, read
     from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep

@@ -29,7 +29,11 @@ def command(
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> int:
-    """Compare the simulator with theory: exact value, simulated value, interval, verdict. Exit code 1 if any fails."""
+    """Compare the simulator with exact theory.
+
+    Each validation case has an exact value, a simulated one with its interval, and a verdict. Exit code 1 if any case
+    fails.
+    """
     from flashsale_env.experiments.settings import parse_assignments
     from flashsale_env.experiments.verify.running import FAIL, as_markdown, describe_anchors, run_verification
 

@@ -83,7 +83,7 @@ def test_the_table_shows_every_agent_and_says_who_wins(quick_demo, result):
     [
         (5.0, 15.0, "ppo beats the best heuristic, sell_through, by 10"),
         (-15.0, -5.0, "The heuristic sell_through wins: it beats ppo by 10"),
-        (-5.0, 15.0, "cannot be told apart"),
+        (-5.0, 15.0, "do not differ significantly"),
     ],
 )
 def test_the_verdict_names_the_winner_whoever_it_is(low, high, sentence):
