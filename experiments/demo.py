@@ -10,14 +10,14 @@ The folder of a run holds `config.json`, `result.json`, `index.html`, `encoder/`
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.play import SaleTable, trace
-from flashsale_env.agents.sb3.learners import preset
+from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.agents.sb3.training import one_thread
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
@@ -37,6 +37,8 @@ from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
 
 LEARNER = "ppo"
+
+Parameters = dict[str, dict[str, Any]]  # name of the agent -> its parameters
 
 
 class Clock:
@@ -151,7 +153,7 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
     return study
 
 
-def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> dict[str, dict[str, float]]:
+def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> Parameters:
     """Name -> parameters of every heuristic that has some; the search starts from the shipped values."""
     params = {}
     for name in opponents(scenario):
@@ -176,13 +178,13 @@ def learn(
     run: Run,
     scenario: Scenario,
     population: Population,
-    params: dict[str, dict[str, float]],
+    params: Parameters,
 ) -> tuple[Any, Any]:
     """The learner with its best policy on validation customers, saved, and its learning curve.
 
     It starts from the advice of a heuristic, with the parameters that were tuned here.
     """
-    chosen = {"sales": settings.training_sales, "num_envs": settings.training_batch}
+    chosen: dict[str, Any] = {"sales": settings.training_sales, "num_envs": settings.training_batch}
     learner = agents.make(
         LEARNER,
         scenario,
@@ -225,7 +227,7 @@ def under_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
     return {"ppo_profit": float(earned.mean()), "gap": gap.mean, "gap_low": gap.low, "gap_high": gap.high}
 
 
-def verdict(result: dict[str, Any]) -> str:
+def verdict(result: Mapping[str, Any]) -> str:
     """The winner, in one sentence, whoever it is."""
     found = result["ppo_vs_best"]
     scale = result["agents"][LEARNER]["mean_profit"]

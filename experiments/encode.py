@@ -120,6 +120,7 @@ def encode_messages(
 def open_encoder(folder: Path | None, cache: EmbeddingCache | None) -> CachedEncoder:
     """The encoder of a folder, or the shipped one."""
     encoder = CachedEncoder.default() if folder is None else CachedEncoder.load(folder)
+    assert isinstance(encoder, CachedEncoder)
     encoder.cache = cache
     return encoder
 

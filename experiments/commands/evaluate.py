@@ -61,7 +61,7 @@ def command(
     for name, player in zip(names, players, strict=True):
         with progress_bar(f"playing {name}") as advance:
             tables.append(play_test_sales(player, sale, customers, episodes, advance))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {**figures(table), "mark": getattr(player, "mark", "")} for table, player in zip(tables, players, strict=True)
     ]
     result: dict[str, Any] = {"scenario": scenario, "population": among, "episodes": episodes}

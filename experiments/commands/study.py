@@ -16,10 +16,10 @@ from flashsale_env.experiments.studies import STUDIES
 class Studies(TyperGroup):
     """The group of the studies. Its help reads the table of studies; a study's module loads when the study runs."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(STUDIES)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a study.
 
         Raises:
@@ -34,7 +34,7 @@ class Studies(TyperGroup):
         single.command(cmd_name)(module.command)
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Studies"):
             formatter.write_dl(list(STUDIES.items()))
 

@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter
 from flashsale_env import INTENTS, Scenario
 from flashsale_env.files import write_atomically
 
-COLOURS = colormaps["tab10"].colors
+COLOURS = [colormaps["tab10"](i) for i in range(10)]
 LEARNER = COLOURS[0]
 DPI = 110
 
@@ -222,11 +222,12 @@ def differences(found: Mapping[str, Mapping[str, float]], axis: str) -> bytes:
         axis: what the difference is.
     """
     figure, axes = _drawing(8, 0.9 + 0.32 * len(found))
-    for y, row in enumerate(reversed(found.values())):
+    upwards = list(reversed(found.items()))
+    for y, (_, row) in enumerate(upwards):
         axes.plot([row["ci_low"], row["ci_high"]], [y, y], color=COLOURS[0], linewidth=2)
         axes.plot(row["mean"], y, "o", color=COLOURS[0], markersize=4)
     axes.axvline(0.0, color="0.4", linewidth=1)
-    axes.set_yticks(range(len(found)), list(reversed(found)))
+    axes.set_yticks(range(len(found)), [label for label, _ in upwards])
     axes.set_xlabel(axis)
     return _png(figure)
 

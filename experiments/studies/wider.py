@@ -43,7 +43,7 @@ from flashsale_env.experiments.options import (
     TestSales,
 )
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.experiments.statistics import Interval, crossed_interval
+from flashsale_env.experiments.statistics import crossed_interval
 from flashsale_env.generator import variants
 
 Floats = npt.NDArray[np.float64]
@@ -133,7 +133,7 @@ class Place:
     scenario: Scenario
     population: Population
     adviser: str
-    params: dict[str, float]
+    params: dict[str, Any]
 
     def profit(self, player: Any, episodes: int) -> Floats:
         """(S,) of the test sales."""
@@ -149,13 +149,13 @@ class Place:
         return learner
 
 
-def inherited(params: Mapping[str, float], parents: Mapping[str, str]) -> dict[str, float]:
+def inherited(params: Mapping[str, Any], parents: Mapping[str, str]) -> dict[str, Any]:
     """Parameters of a heuristic in the wider sale: what is a product's own holds for each of its variants.
 
     >>> inherited({"gain": 4.0, "base[shoes]": 0.3}, {"shoes, variant 1": "shoes", "shoes, variant 2": "shoes"})
     {'gain': 4.0, 'base[shoes, variant 1]': 0.3, 'base[shoes, variant 2]': 0.3}
     """
-    wide: dict[str, float] = {}
+    wide: dict[str, Any] = {}
     for name, value in params.items():
         kind, _, title = name.partition("[")
         of = [variant for variant, parent in parents.items() if parent == title.removesuffix("]")]
@@ -231,7 +231,7 @@ def compare(
         for against, theirs in opponents.items():
             both = min(len(runs), len(theirs))
             ours, other = np.array(runs[:both]), np.array(theirs[:both])
-            gain: Interval = crossed_interval(ours - other)
+            gain = crossed_interval(ours - other)
             rows.append(
                 {
                     "sales": sales,

@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(flashsale, call, tmp
 
 @pytest.mark.parametrize("command", CALLS)
 def test_a_folder_without_the_right_to_write_is_refused_at_once(flashsale, call, tmp_path, command, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     said = refused(flashsale, tmp_path, *call(command, "--out", tmp_path / "out"))
     assert f"--out {tmp_path / 'out'}" in said
     assert "may not be written" in said
