@@ -222,7 +222,7 @@ def differences(found: Mapping[str, Mapping[str, float]], axis: str) -> bytes:
         axis: what the difference is.
     """
     figure, axes = _drawing(8, 0.9 + 0.32 * len(found))
-    upwards = list(reversed(found.items()))
+    upwards = list(found.items())[::-1]
     for y, (_, row) in enumerate(upwards):
         axes.plot([row["ci_low"], row["ci_high"]], [y, y], color=COLOURS[0], linewidth=2)
         axes.plot(row["mean"], y, "o", color=COLOURS[0], markersize=4)
