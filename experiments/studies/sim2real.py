@@ -185,9 +185,9 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
     learn = reader(reference, scenario, IntentEncoder.default(device=device))
     worlds: list[tuple[str, int | None]] = [(REFERENCE, None), *(("learned", size) for size in study.log_sizes)]
     seeds = split_seeds("test", 0, study.episodes)
-    settings: dict[str, Any] = (
-        {} if study.training_sales is None else agents.shorter("ppo", scenario, study.training_sales)
-    )
+    settings: dict[str, Any] = {}
+    if study.training_sales is not None:
+        settings = agents.shorter("ppo", scenario, study.training_sales)
     profits: dict[tuple[str, int | None], list[Floats]] = {world: [] for world in worlds}
     visits_of_runs, total = [], len(study.seeds) * len(worlds)
     for number, seed in enumerate(study.seeds):
