@@ -63,10 +63,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else 
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", callback=checked(check_folder))
 ]
-OptionalOut = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Also write the results there.", callback=checked(check_folder)),
-]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run in --out.")]
 
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a scenario, or a TOML file.")]

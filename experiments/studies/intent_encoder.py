@@ -12,10 +12,10 @@ from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.intent import METHODS, fine_tune_on_corpus
 from flashsale_env.encoders.world.building import DEMAND_FOLDER as SHIPPED
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.destinations import OutOrShipped, run_in
 from flashsale_env.experiments.display import notice, print_json, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, Json, Overwrite
-from flashsale_env.experiments.shipping import OutOrShipped, run_in
 
 BackboneOption = Annotated[
     str, typer.Option("--backbone", help="Pretrained BERT: minilm, multilingual, a folder or a hub id.")
@@ -52,7 +52,7 @@ def command(
         raise ValueError(unknown_name("language", language, (*LANGUAGES, MIXED)))
     load_backbone(backbone)
     asked = {"backbone": backbone, "method": method, "epochs": epochs, "language": language}
-    run = run_in(out, SHIPPED, context.obj, options=asked, seeds={"corpus and training": seed})
+    run = run_in(out, context.obj, shipped=SHIPPED, options=asked, seeds={"corpus and training": seed})
     with run.claimed(overwrite=overwrite):
         encoder = fine_tune_on_corpus(
             backbone=backbone, method=method, epochs=epochs, seed=seed, language=language, command=context.obj

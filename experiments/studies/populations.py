@@ -12,10 +12,10 @@ import typer
 
 from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.encoders.world.building import POPULATION_FOLDER, build_populations
+from flashsale_env.experiments.destinations import InPlace, OutOrShipped, run_in
 from flashsale_env.experiments.display import notice, print_json, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import AnySeed, Json, Overwrite
-from flashsale_env.experiments.shipping import OutOrShipped, Shipped, run_in
 
 ENCODER = "encoder"  # folder of the encoder with its demand model, inside --out
 
@@ -45,8 +45,8 @@ def command(
     reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
     run = run_in(
         out,
-        POPULATION_FOLDER,
         context.obj,
+        shipped=POPULATION_FOLDER,
         options={"encoder": "default" if encoder is None else str(encoder)},
         seeds={"messages, tastes and logs": seed},
         inputs=() if encoder is None else (encoder,),
@@ -54,7 +54,7 @@ def command(
     with run.claimed(overwrite=overwrite):
         run.begin()
         home = encoder
-        if not isinstance(run, Shipped):
+        if not isinstance(run, InPlace):
             home = reader.save(run.folder / ENCODER)
         figures = build_populations(home, run.folder, seed=seed, command=context.obj, progress=sys.stderr.isatty())
         run.finish()

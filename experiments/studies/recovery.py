@@ -9,21 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from flashsale_env.encoders.studies.recovery import SEEDS, VISITS, WORLDS, recovery_study
-from flashsale_env.experiments.display import notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.destinations import OutOrNowhere, run_in
+from flashsale_env.experiments.display import print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_VISITS, Json, Out, Overwrite
-from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_VISITS, Json, Overwrite
 
 Logs = Annotated[int, typer.Option("--logs", min=1, max=MOST_OF_ANYTHING, help="Independent choice logs, each fitted.")]
 Visits = Annotated[int, typer.Option("--visits", min=1, max=MOST_VISITS, help="Visits in a log.")]
 
 
-@on_interrupt("{out} is untouched: run the command again.")
+@on_interrupt("Nothing was written: run the command again.")
 def command(
     context: typer.Context,
-    out: Out,
     logs: Logs = SEEDS,
     visits: Visits = VISITS,
+    out: OutOrNowhere = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +32,7 @@ def command(
     In the world `alike`, customers of an intent share its tastes and the estimated model is the true one. In `varied`
     they differ, and it is an approximation.
     """
-    run = Run(out, context.obj, options={"logs": logs, "visits": visits}, seeds={"logs": list(range(logs))})
+    run = run_in(out, context.obj, options={"logs": logs, "visits": visits}, seeds={"logs": list(range(logs))})
     with run.claimed(overwrite=overwrite):
         result = {}
         with progress_bar("estimating") as advance:
@@ -41,10 +41,9 @@ def command(
                 result[world] = recovery_study(world=world, seeds=logs, visits=visits)
         run.keep(result)
     if as_json:
-        print_json({"out": str(out), **result})
+        print_json(result)
         return
     show(result)
-    notice(f"results in {out}")
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from flashsale_env import agents, load_population, load_scenario
+from flashsale_env.experiments.destinations import OutOrShipped, run_in
 from flashsale_env.experiments.display import notice, print_json, progress_bar, show_agents, show_table
 from flashsale_env.experiments.evaluate import difference, figures, play_test_sales, policy_folder
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.options import Json, Overwrite, Seed, TestSales
-from flashsale_env.experiments.shipping import OutOrShipped, run_in
 from flashsale_env.files import write_atomically
 
 NAME, SCENARIO, AGENT = "standard-ppo", "standard", "ppo"
@@ -46,8 +46,8 @@ def command(
     policy = None if trained is None else policy_folder(trained)
     run = run_in(
         out,
-        agents.REFERENCES_FOLDER / NAME,
         context.obj,
+        shipped=agents.REFERENCES_FOLDER / NAME,
         options={"run": None if trained is None else str(trained), "episodes": episodes},
         seeds={"training run": seed, "test split": 0},
         inputs=[] if trained is None else [trained],

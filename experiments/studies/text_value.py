@@ -12,10 +12,10 @@ import typer
 from flashsale_env import load_scenario
 from flashsale_env.encoders.studies.text_value import REPETITIONS, text_value
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.experiments.display import notice, print_json, show_table
+from flashsale_env.experiments.destinations import OutOrNowhere, run_in
+from flashsale_env.experiments.display import print_json, show_table
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, Json, Out, Overwrite
-from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, Json, Overwrite
 
 Repetitions = Annotated[
     int,
@@ -25,17 +25,17 @@ Repetitions = Annotated[
 ]
 
 
-@on_interrupt("{out} is untouched: run the command again.")
+@on_interrupt("Nothing was written: run the command again.")
 def command(
     context: typer.Context,
-    out: Out,
     repetitions: Repetitions = REPETITIONS,
     seed: AnySeed = 0,
+    out: OutOrNowhere = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Compare what is read in the messages (nothing, TF-IDF, encoder, true intent) by the demand it predicts."""
-    run = Run(out, context.obj, options={"repetitions": repetitions}, seeds={"messages, tastes and logs": seed})
+    run = run_in(out, context.obj, options={"repetitions": repetitions}, seeds={"messages, tastes and logs": seed})
     with run.claimed(overwrite=overwrite):
         result = text_value(
             IntentEncoder.default(),
@@ -46,10 +46,9 @@ def command(
         )
         run.keep(result)
     if as_json:
-        print_json({"out": str(out), **result})
+        print_json(result)
         return
     show(result)
-    notice(f"results in {out}")
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from flashsale_env.encoders.studies.transfer import read_mapping, transfer_study
-from flashsale_env.experiments.display import notice, print_json, show_table
+from flashsale_env.experiments.destinations import OutOrNowhere, run_in
+from flashsale_env.experiments.display import print_json, show_table
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.options import EncoderFolder, Json, Out, Overwrite, TextColumn
-from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.options import EncoderFolder, Json, Overwrite, TextColumn
 
 MEASURES = ("accuracy", "macro_f1", "expected_calibration_error")
 
@@ -28,16 +28,16 @@ LabelColumn = Annotated[str, typer.Option("--label-column", metavar="C", help="C
 Across = Annotated[bool, typer.Option("--across", help="Also tune on each shop and measure on the others.")]
 
 
-@on_interrupt("{out} is untouched: run the command again.")
+@on_interrupt("Nothing was written: run the command again.")
 def command(
     context: typer.Context,
     files: Files,
     mapping: Mapped,
     text_column: TextColumn,
     label_column: LabelColumn,
-    out: Out,
     encoder: EncoderFolder = None,
     across: Across = False,
+    out: OutOrNowhere = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +48,9 @@ def command(
     read_mapping(mapping)
     asked = {"files": [str(path) for path in files], "mapping": str(mapping), "across": across}
     asked |= {"text_column": text_column, "label_column": label_column, "encoder": str(encoder or "default")}
-    run = Run(out, context.obj, options=asked, inputs=[path for path in (*files, mapping, encoder) if path])
+    run = run_in(
+        out, context.obj, options=asked, seeds={}, inputs=[path for path in (*files, mapping, encoder) if path]
+    )
     with run.claimed(overwrite=overwrite):
         result = transfer_study(
             files,
@@ -60,10 +62,9 @@ def command(
         )
         run.keep(result)
     if as_json:
-        print_json({"out": str(out), **result})
+        print_json(result)
         return
     show(result)
-    notice(f"results in {out}")
 
 
 def show(result: Mapping[str, Any]) -> None:

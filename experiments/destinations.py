@@ -1,7 +1,8 @@
-"""Where a study writes that makes what the package ships: a folder of the user's, or the package itself.
+"""Where a study writes: the folder of `--out`, the package itself, or nowhere.
 
-Owns    the one exception to the rules of `--out`. In the package no `config.json` and no manifest is written: the cards
-        of encoders, populations and policies hold command, seeds and versions.
+Owns    the two exceptions to the rules of `--out`. A study of what the package ships may replace it in place; there no
+        `config.json` and no manifest is written, because the cards of encoders, populations and policies hold command,
+        seeds and versions. A study whose result is figures may print them and write nothing.
 """
 
 import contextlib
@@ -24,11 +25,20 @@ OutOrShipped = Annotated[
         callback=checked(check_folder),
     ),
 ]
+OutOrNowhere = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder for the results [default: they are only printed].",
+        callback=checked(check_folder),
+    ),
+]
 
 
 @dataclass(frozen=True)
-class Shipped(Run):
-    """A run that replaces files of the package in place; `folder` is theirs."""
+class InPlace(Run):
+    """A run that replaces files of the package; `folder` holds them."""
 
     def check(self, *, overwrite: bool, resume: bool = False) -> None:
         """Refuse to replace what is shipped unless that was asked for."""
@@ -53,16 +63,31 @@ class Shipped(Run):
         """Nothing: the cards are written last and say that the rest is complete."""
 
 
+@dataclass(frozen=True)
+class Nowhere(Run):
+    """A run whose result is only printed."""
+
+    @contextlib.contextmanager
+    def claimed(self, *, overwrite: bool, resume: bool = False) -> Iterator[None]:
+        """Nothing to hold."""
+        yield
+
+    def keep(self, result: Mapping[str, Any]) -> None:
+        """Nothing to write."""
+
+
 def run_in(
     out: Path | None,
-    shipped: Path,
     command: str,
     *,
+    shipped: Path | None = None,
     options: Mapping[str, Any],
     seeds: Mapping[str, Any],
     inputs: Sequence[str | Path] = (),
 ) -> Run:
-    """The run in `out`, or the one that replaces `shipped` where no folder is given."""
-    if out is None:
-        return Shipped(shipped, command, options, seeds, inputs)
-    return Run(out, command, options, seeds, inputs)
+    """The run in `out`; without it, the one that replaces `shipped`, or that only prints where nothing is shipped."""
+    if out is not None:
+        return Run(out, command, options, seeds, inputs)
+    if shipped is not None:
+        return InPlace(shipped, command, options, seeds, inputs)
+    return Nowhere(Path(), command, options, seeds, inputs)
