@@ -66,9 +66,14 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run in --out.")]
 
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a scenario, or a TOML file.")]
-ScenarioOption = Annotated[str, typer.Option("--scenario", help="Name of a scenario, or a TOML file.")]
+ScenarioOption = Annotated[
+    str, typer.Option("--scenario", metavar="NAME|TOML", help="Name of a scenario, or a TOML file.")
+]
 ProductsOf = Annotated[
-    str, typer.Option("--scenario", help="Scenario whose products the customers shop for: name or TOML file.")
+    str,
+    typer.Option(
+        "--scenario", metavar="NAME|TOML", help="Scenario whose products the customers shop for: name or TOML file."
+    ),
 ]
 PopulationOption = Annotated[
     str | None,
@@ -92,21 +97,32 @@ CacheFolder = Annotated[
     ),
 ]
 TextColumn = Annotated[str, typer.Option("--text-column", metavar="C", help="Column that holds the messages.")]
-FileEncoding = Annotated[str, typer.Option("--encoding", help="Character encoding of the CSV file.")]
+FileEncoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help="Character encoding of the CSV file.")]
 
 Device = Annotated[
-    str, typer.Option("--device", help="auto (CUDA if available), cpu, cuda or cuda:N.", callback=checked(check_device))
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto (CUDA if available), cpu, cuda or cuda:N.",
+        callback=checked(check_device),
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.", callback=checked(check_run))]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the run.", callback=checked(check_run))]
 # Of whatever draws no blocks of training sales, so that it need not be the number of a run.
-AnySeed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of everything drawn.")]
+AnySeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=MOST_SEED, help="Seed of everything drawn.")]
 Runs = Annotated[
-    int, typer.Option("--runs", min=1, max=MOST_OF_ANYTHING, help="Independent runs, with seeds 0, 1, 2 and so on.")
+    int,
+    typer.Option(
+        "--runs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Independent runs, with seeds 0, 1, 2 and so on."
+    ),
 ]
 TrainingSales = Annotated[
     int | None,
-    typer.Option("--sales", min=1, max=MOST_TRAINING_SALES, help="Sales of one training [default: the preset's]."),
+    typer.Option(
+        "--sales", metavar="N", min=1, max=MOST_TRAINING_SALES, help="Sales of one training [default: the preset's]."
+    ),
 ]
 TestSales = Annotated[
-    int, typer.Option("--episodes", min=2, max=MOST_SALES, help="Test sales, the same for every agent.")
+    int, typer.Option("--episodes", metavar="N", min=2, max=MOST_SALES, help="Test sales, the same for every agent.")
 ]

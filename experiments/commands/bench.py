@@ -15,11 +15,14 @@ from flashsale_env.experiments.runs import check_folder, locked
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[BENCHMARK]...", help="Which ones [default: those of the simulator]; encoder and device run alone."
+        metavar="BENCHMARK", help="Which ones [default: those of the simulator]; encoder and device run alone."
     ),
 ]
 Repeats = Annotated[
-    int, typer.Option("--repeats", min=1, max=MOST_OF_ANYTHING, help="Measurements; the figure is their median.")
+    int,
+    typer.Option(
+        "--repeats", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Measurements; the figure is their median."
+    ),
 ]
 Figures = Annotated[
     Path | None,

@@ -11,8 +11,10 @@ from flashsale_env.experiments.options import Device, Json, Out, Overwrite, chec
 from flashsale_env.experiments.runs import Run
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="Name of a shipped benchmark, or a TOML file.")]
-Engine = Annotated[str, typer.Option("--engine", help="serial or ray.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, max=1024, help="Parallel processes of the serial engine.")]
+Engine = Annotated[str, typer.Option("--engine", metavar="NAME", help="serial or ray.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, max=1024, help="Parallel processes of the serial engine.")
+]
 
 
 @on_interrupt("{out} keeps what is finished: run the same command again to go on.")

@@ -15,26 +15,34 @@ from flashsale_env.experiments.runs import Run
 Records = Annotated[
     str, typer.Argument(metavar="TRANSACTIONS", help="CSV or Parquet file, or complete-journey (worked example).")
 ]
-Kind = Annotated[str, typer.Option("--kind", help="What a row is: transactions or choices.")]
+Kind = Annotated[str, typer.Option("--kind", metavar="NAME", help="What a row is: transactions or choices.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="OURS=THEIRS", help="Column under another name, e.g. price=paid; repeatable."),
 ]
 Categories = Annotated[
-    list[str] | None, typer.Option("--category", help="Category of the products [default: the largest]; repeatable.")
+    list[str] | None,
+    typer.Option("--category", metavar="NAME", help="Category of the products [default: the largest]; repeatable."),
 ]
 Products = Annotated[
-    int, typer.Option("--products", min=1, max=MOST_OF_ANYTHING, help="Number of products in the scenario.")
+    int,
+    typer.Option("--products", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Number of products in the scenario."),
 ]
 Levels = Annotated[
-    int, typer.Option("--levels", min=2, max=MOST_OF_ANYTHING, help="Price levels of a product, at most.")
+    int, typer.Option("--levels", metavar="N", min=2, max=MOST_OF_ANYTHING, help="Price levels of a product, at most.")
 ]
 ByStore = Annotated[bool, typer.Option("--by-store", help="Estimate from weeks of single stores.")]
-CostShare = Annotated[float, typer.Option("--cost-share", help="Assumed: unit cost over the mean price paid.")]
-Weeks = Annotated[float, typer.Option("--weeks", help="Assumed: ordinary weeks whose visitors come to the sale.")]
-SaleHours = Annotated[float, typer.Option("--sale-hours", help="Assumed: length of the sale, hours.")]
-Ticks = Annotated[int, typer.Option("--ticks", min=1, max=MOST_OF_ANYTHING, help="Decision periods in the sale.")]
-FileEncoding = Annotated[str, typer.Option("--encoding", help="Character encoding of a CSV file.")]
+CostShare = Annotated[
+    float, typer.Option("--cost-share", metavar="X", help="Assumed: unit cost over the mean price paid.")
+]
+Weeks = Annotated[
+    float, typer.Option("--weeks", metavar="X", help="Assumed: ordinary weeks whose visitors come to the sale.")
+]
+SaleHours = Annotated[float, typer.Option("--sale-hours", metavar="X", help="Assumed: length of the sale, hours.")]
+Ticks = Annotated[
+    int, typer.Option("--ticks", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Decision periods in the sale.")
+]
+FileEncoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help="Character encoding of a CSV file.")]
 
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")

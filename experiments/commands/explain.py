@@ -10,7 +10,9 @@ from flashsale_env.experiments.options import EncoderFolder, Json, PopulationOpt
 from flashsale_env.experiments.runs import check_file
 
 Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="What a customer wrote, in quotes.")]
-Intent = Annotated[str | None, typer.Option("--intent", help="Intent to explain [default: the most probable].")]
+Intent = Annotated[
+    str | None, typer.Option("--intent", metavar="NAME", help="Intent to explain [default: the most probable].")
+]
 Page = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE.html", help="Write the coloured message there.", callback=checked(check_file)),

@@ -24,7 +24,7 @@ from flashsale_env.experiments.options import (
 )
 from flashsale_env.experiments.runs import Run
 
-Learner = Annotated[str, typer.Option("--agent", help="A learner; `flashsale list` shows them.")]
+Learner = Annotated[str, typer.Option("--agent", metavar="NAME", help="A learner; `flashsale list` shows them.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the learner, e.g. --set actions=discrete."),

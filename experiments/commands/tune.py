@@ -22,16 +22,23 @@ from flashsale_env.experiments.runs import check_file
 
 Rules = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[AGENT]...", help="Rules, or module:Class [default: all that have parameters]."),
+    typer.Argument(metavar="AGENT", help="Rules, or module:Class [default: all that have parameters]."),
 ]
 Trials = Annotated[
     int,
     typer.Option(
-        "--trials", min=0, max=MOST_OF_ANYTHING, help="Parameter sets to try; 0 measures the kept values again."
+        "--trials",
+        metavar="N",
+        min=0,
+        max=MOST_OF_ANYTHING,
+        help="Parameter sets to try; 0 measures the kept values again.",
     ),
 ]
 Sales = Annotated[
-    int, typer.Option("--sales", min=1, max=MOST_SALES, help="Validation sales that every parameter set plays.")
+    int,
+    typer.Option(
+        "--sales", metavar="N", min=1, max=MOST_SALES, help="Validation sales that every parameter set plays."
+    ),
 ]
 Refine = Annotated[bool, typer.Option("--refine", help="Search in small steps from the kept values.")]
 Values = Annotated[

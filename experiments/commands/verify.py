@@ -9,13 +9,15 @@ from flashsale_env.experiments.exits import CHECK_FAILED, DONE, on_interrupt
 from flashsale_env.experiments.options import MOST_SALES, Json
 
 Anchors = Annotated[
-    list[str] | None, typer.Argument(metavar="[ANCHOR]...", help="Validation cases [default: all]; see --list.")
+    list[str] | None, typer.Argument(metavar="CASE", help="Validation cases [default: all]; see --list.")
 ]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Parameter of the one case that is named, e.g. --set n=20."),
 ]
-Sales = Annotated[int, typer.Option("--sales", min=1000, max=MOST_SALES, help="Sales simulated for a measurement.")]
+Sales = Annotated[
+    int, typer.Option("--sales", metavar="N", min=1000, max=MOST_SALES, help="Sales simulated for a measurement.")
+]
 List = Annotated[bool, typer.Option("--list", help="Show the validation cases and their parameters.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 

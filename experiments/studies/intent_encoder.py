@@ -18,14 +18,18 @@ from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, Json, Overwrite
 
 BackboneOption = Annotated[
-    str, typer.Option("--backbone", help="Pretrained BERT: minilm, multilingual, a folder or a hub id.")
+    str, typer.Option("--backbone", metavar="NAME", help="Pretrained BERT: minilm, multilingual, a folder or a hub id.")
 ]
-Method = Annotated[str, typer.Option("--method", help=f"How it is fine-tuned: {', '.join(METHODS)}.")]
-Epochs = Annotated[int, typer.Option("--epochs", min=1, max=MOST_OF_ANYTHING, help="Passes over the messages.")]
+Method = Annotated[str, typer.Option("--method", metavar="NAME", help=f"How it is fine-tuned: {', '.join(METHODS)}.")]
+Epochs = Annotated[
+    int, typer.Option("--epochs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Passes over the messages.")
+]
 Language = Annotated[
     str | None,
     typer.Option(
-        "--language", help=f"Of the messages: {', '.join((*LANGUAGES, MIXED))} [default: all that the backbone knows]."
+        "--language",
+        metavar="NAME",
+        help=f"Of the messages: {', '.join((*LANGUAGES, MIXED))} [default: all that the backbone knows].",
     ),
 ]
 

@@ -14,8 +14,10 @@ from flashsale_env.experiments.display import print_json, progress_bar, show_tab
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_VISITS, Json, Overwrite
 
-Logs = Annotated[int, typer.Option("--logs", min=1, max=MOST_OF_ANYTHING, help="Independent choice logs, each fitted.")]
-Visits = Annotated[int, typer.Option("--visits", min=1, max=MOST_VISITS, help="Visits in a log.")]
+Logs = Annotated[
+    int, typer.Option("--logs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Independent choice logs, each fitted.")
+]
+Visits = Annotated[int, typer.Option("--visits", metavar="N", min=1, max=MOST_VISITS, help="Visits in a log.")]
 
 
 @on_interrupt("Nothing was written: run the command again.")

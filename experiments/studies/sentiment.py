@@ -22,11 +22,14 @@ CLASSIFIER = "classifier"  # folder of the fine-tuned classifier, inside --out
 
 Folder = Annotated[Path, typer.Argument(metavar="REVIEWS", help="Folder with neg.txt and pos.txt, a review a line.")]
 BackboneOption = Annotated[
-    str, typer.Option("--backbone", help="Pretrained BERT: minilm, multilingual, a folder or a hub id.")
+    str, typer.Option("--backbone", metavar="NAME", help="Pretrained BERT: minilm, multilingual, a folder or a hub id.")
 ]
-Method = Annotated[str, typer.Option("--method", help="What is trained: frozen (a classifier on it) or layers.")]
+Method = Annotated[
+    str, typer.Option("--method", metavar="NAME", help="What is trained: frozen (a classifier on it) or layers.")
+]
 Epochs = Annotated[
-    int, typer.Option("--epochs", min=1, max=MOST_OF_ANYTHING, help="Passes over the reviews, method layers.")
+    int,
+    typer.Option("--epochs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Passes over the reviews, method layers."),
 ]
 
 

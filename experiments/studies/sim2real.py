@@ -52,7 +52,13 @@ REFERENCE = "reference"
 
 LogSizes = Annotated[
     list[int] | None,
-    typer.Option("--log-size", min=1, max=MOST_VISITS, help="Visits in the log; repeat it for several sizes, rising."),
+    typer.Option(
+        "--log-size",
+        metavar="N",
+        min=1,
+        max=MOST_VISITS,
+        help="Visits in the log; repeat it for several sizes, rising.",
+    ),
 ]
 
 

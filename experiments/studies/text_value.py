@@ -20,7 +20,11 @@ from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, Json, O
 Repetitions = Annotated[
     int,
     typer.Option(
-        "--repetitions", min=2, max=MOST_OF_ANYTHING, help="Repetitions, each with customers, logs and fits of its own."
+        "--repetitions",
+        metavar="N",
+        min=2,
+        max=MOST_OF_ANYTHING,
+        help="Repetitions, each with customers, logs and fits of its own.",
     ),
 ]
 

@@ -17,7 +17,7 @@ from flashsale_env.experiments.options import EncoderFolder, Json, Overwrite, Te
 
 MEASURES = ("accuracy", "macro_f1", "expected_calibration_error")
 
-Files = Annotated[list[Path], typer.Argument(metavar="MESSAGES.csv...", help="CSV files with a header, one a shop.")]
+Files = Annotated[list[Path], typer.Argument(metavar="MESSAGES.csv", help="CSV files with a header, one a shop.")]
 Mapped = Annotated[
     Path,
     typer.Option(

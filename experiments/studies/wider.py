@@ -52,11 +52,16 @@ SHARED, SEPARATE = "per_product", "merchant"
 ADVISER = "adviser"
 
 Copies = Annotated[
-    int, typer.Option("--copies", min=1, max=MOST_OF_ANYTHING, help="Variants of each product in the wider sale.")
+    int,
+    typer.Option(
+        "--copies", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Variants of each product in the wider sale."
+    ),
 ]
 Budgets = Annotated[
     list[int] | None,
-    typer.Option("--sales", min=1, max=MOST_TRAINING_SALES, help="Sales of a training; repeat it for more budgets."),
+    typer.Option(
+        "--sales", metavar="N", min=1, max=MOST_TRAINING_SALES, help="Sales of a training; repeat it for more budgets."
+    ),
 ]
 
 
