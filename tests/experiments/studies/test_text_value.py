@@ -11,7 +11,7 @@ from flashsale_env.experiments.studies import text_value
 
 
 def test_its_result_is_kept_and_shown(flashsale, tiny_encoder, monkeypatch, tmp_path):
-    """With few customers and an encoder of nine words: every part of the table is there."""
+    """With few customers and a tiny encoder."""
     monkeypatch.setattr(readings, "DEFAULT_TRAIN", 450)
     monkeypatch.setattr(IntentEncoder, "default", lambda: IntentEncoder.load(tiny_encoder))
     small = functools.partial(text_value.text_value, voices=270, heldout_voices=180, visits=3_000)
