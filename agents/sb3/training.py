@@ -21,7 +21,7 @@ from flashsale_env import Population
 from flashsale_env.agents.sb3.advice import AdvisedSales
 from flashsale_env.agents.sb3.checkpoints import POLICY, read_replay, read_zip, replay_bytes, zipped
 from flashsale_env.agents.sb3.determinism import mixed_seed
-from flashsale_env.agents.sb3.networks.merchant import AdvisedFeatures
+from flashsale_env.agents.sb3.networks.base import AdvisedFeatures
 from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 from flashsale_env.agents.training import Learner, Progress, Row, Training
 
