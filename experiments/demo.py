@@ -17,8 +17,8 @@ from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.play import SaleTable, trace
+from flashsale_env.agents.sb3.determinism import one_thread
 from flashsale_env.agents.sb3.presets import preset
-from flashsale_env.agents.sb3.training import one_thread
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference

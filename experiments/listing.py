@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flashsale_env import SCENARIOS, environment_id, load_scenario
 from flashsale_env.agents import AGENTS, REFERENCE_CARD, REFERENCES
-from flashsale_env.agents.own import entry_points
+from flashsale_env.agents.discovery import entry_points
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.settings import CONFIGS
 from flashsale_env.experiments.studies import STUDIES

@@ -13,7 +13,7 @@ import typer
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents.devices import check_device
-from flashsale_env.agents.sb3.learners import even_batch
+from flashsale_env.agents.sb3.on_policy import even_batch
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.runs import Run
 from flashsale_env.experiments.studies import STUDIES
