@@ -15,6 +15,7 @@ are shares of a product's own price levels, and so mean the same for a variant w
 """
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -153,6 +154,14 @@ class Place:
         learner.learn(self.population)
         return learner
 
+    def load(self, folder: Path) -> PPOAgent:
+        """A policy that was trained in another sale, with the adviser of this one."""
+        with warnings.catch_warnings():
+            # The warning that it was made for another sale is the point of this study.
+            warnings.simplefilter("ignore", UserWarning)
+            loaded: PPOAgent = PPOAgent.load(folder, self.scenario, adviser_params=self.params)
+        return loaded
+
 
 def inherited(params: Mapping[str, Any], parents: Mapping[str, str]) -> dict[str, Any]:
     """Parameters of a heuristic in the wider sale: what is a product's own holds for each of its variants.
@@ -194,7 +203,7 @@ def run_study(
         for place in (narrow, wide)
     }
     products = {place.scenario.name: len(place.scenario.products) for place in (narrow, wide)}
-    moved_name = f"{SHARED} from {len(scenario.products)} products"
+    moved = f"{SHARED} from {len(scenario.products)} products"
     rows: list[dict[str, Any]] = []
     trained = [(narrow, SHARED), (narrow, SEPARATE), (wide, SHARED), (wide, SEPARATE)]
     todo = list(itertools.product(study.sales, trained, study.seeds))
@@ -202,19 +211,15 @@ def run_study(
     for done, (sales, (place, policy), seed) in enumerate(todo):
         advance(done, len(todo), f"{policy}, {place.scenario.name}, {sales:,} sales, run {seed}")
         learner = place.train(policy, seed, sales, study.settings)
-        of = profits.setdefault((sales, place.scenario.name, policy), [])
-        of.append(place.profit(learner, study.episodes))
+        profits.setdefault((sales, place.scenario.name, policy), []).append(place.profit(learner, study.episodes))
         if place is narrow:
             saved = learner.save(folder / f"{policy}-{sales}-{seed}")
             if policy == SHARED:
-                moved = PPOAgent.load(saved, wide.scenario, adviser_params=wide.params)
-                of = profits.setdefault((sales, wide.scenario.name, moved_name), [])
-                of.append(wide.profit(moved, study.episodes))
+                carried = wide.profit(wide.load(saved), study.episodes)
+                profits.setdefault((sales, wide.scenario.name, moved), []).append(carried)
         rows = compare(profits, adviser, products)
-        write_json(
-            folder / RESULT,
-            {"study": asdict(study), "adviser": {name: float(p.mean()) for name, p in adviser.items()}, "rows": rows},
-        )
+        means = {name: float(profit.mean()) for name, profit in adviser.items()}
+        write_json(folder / RESULT, {"study": asdict(study), "adviser": means, "rows": rows})
     advance(len(todo), len(todo))
     return rows
 
