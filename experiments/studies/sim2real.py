@@ -30,6 +30,7 @@ from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.options import (
     MOST_VISITS,
     Device,
@@ -43,7 +44,6 @@ from flashsale_env.experiments.options import (
 )
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.experiments.statistics import crossed_interval
 
 Floats = npt.NDArray[np.float64]
 

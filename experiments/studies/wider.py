@@ -33,6 +33,7 @@ from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.options import (
     MOST_OF_ANYTHING,
     MOST_TRAINING_SALES,
@@ -44,7 +45,6 @@ from flashsale_env.experiments.options import (
     TestSales,
 )
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.experiments.statistics import crossed_interval
 from flashsale_env.generator import variants
 
 Floats = npt.NDArray[np.float64]

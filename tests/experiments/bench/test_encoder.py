@@ -1,4 +1,4 @@
-"""The encoder's benchmark runs, reads distinct texts, and judges a format only by what it measured."""
+"""The encoder's benchmark runs, on distinct texts, and judges no target at quick sizes."""
 
 import json
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from flashsale_env.experiments.bench import encoder as bench_encoder
-from flashsale_env.experiments.bench.running import as_json
+from flashsale_env.experiments.bench.page import as_json
 
 
-def test_texts_are_distinct_so_that_reading_repeats_once_gains_nothing():
+def test_texts_are_distinct_so_deduplication_gains_nothing():
     texts = bench_encoder._distinct(500)
     assert len(texts) == len(set(texts)) == 500
     assert texts == bench_encoder._distinct(500)

@@ -1,16 +1,84 @@
-"""Intervals over runs and sales against identities, closed forms and their own promise."""
+"""Intervals against published quantiles, identities, closed forms and their own coverage."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from flashsale_env.experiments.statistics import (
+from flashsale_env.experiments.intervals import (
     crossed_interval,
     interquartile_mean,
     mean_interval,
+    paired_difference,
     probability_of_improvement,
     ratio_interval,
+    variance_ratio,
 )
+
+
+def test_three_values_have_students_interval():
+    """Student's 97.5 % quantile with 2 degrees of freedom is 4.302653 in every table."""
+    found = mean_interval([1.0, 2.0, 3.0])
+    half = 4.302653 * 1.0 / 3**0.5
+    assert (found.mean, found.low, found.high) == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-6)
+    assert not found.excludes_zero
+
+
+def test_the_interval_covers_the_true_mean_at_its_nominal_rate():
+    """2,000 samples of 8 normal values; a false alarm has probability 0.001."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for sample in rng.normal(5.0, 2.0, (2000, 8)):
+        found = mean_interval(sample)
+        covered += found.low <= 5.0 <= found.high
+    low, high = stats.binom.ppf([0.0005, 0.9995], 2000, 0.95)
+    assert low <= covered <= high
+
+
+def test_a_paired_difference_cancels_what_both_have_in_common():
+    """Two agents that differ by exactly 1 on every sale differ by 1, however much the sales vary."""
+    wild = np.random.default_rng(0).normal(0.0, 1e6, 50)
+    found = paired_difference(wild + 1.0, wild)
+    assert (found.mean, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0), abs=1e-6)
+    assert found.excludes_zero
+
+
+def test_swapping_the_agents_swaps_the_sign():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 30))
+    there, back = paired_difference(a, b), paired_difference(b, a)
+    assert (there.mean, there.low, there.high) == pytest.approx((-back.mean, -back.high, -back.low))
+
+
+def test_a_constant_has_a_point_for_an_interval():
+    found = mean_interval([7.0, 7.0, 7.0])
+    assert (found.mean, found.low, found.high) == (7.0, 7.0, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.0], "at least 2 values"),
+        ([[1.0, 2.0]], "one row"),
+        ([1.0, float("nan"), 2.0], "value 1 of 3 is not finite"),
+    ],
+)
+def test_values_without_an_interval_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        mean_interval(values)
+
+
+def test_different_sales_cannot_be_paired():
+    with pytest.raises(ValueError, match=r"same sales, got \(3,\) and \(2,\)"):
+        paired_difference([1, 2, 3], [1, 2])
+
+
+def test_the_variance_ratio_is_one_minus_the_correlation():
+    """Two normals of variance 1 and correlation .9: var(a - b) / (var a + var b) = 1 - .9."""
+    rng = np.random.default_rng(5)
+    common, own = rng.normal(size=(2, 200_000)), rng.normal(size=(2, 200_000))
+    a, b = (0.9**0.5 * common[0] + 0.1**0.5 * e for e in own)
+    assert variance_ratio(a, b) == pytest.approx(0.1, abs=0.002)
+    assert np.isnan(variance_ratio([1.0, 1.0], [2.0, 2.0]))
 
 
 def test_one_run_has_students_interval_over_its_sales():
@@ -19,7 +87,7 @@ def test_one_run_has_students_interval_over_its_sales():
 
 
 def test_runs_and_sales_that_add_up_have_the_sum_of_two_variances():
-    """a_r + b_s leaves no rest: the variance of the mean is var(a)/R + var(b)/S, each known from its own spread."""
+    """a_r + b_s has no residual: the variance of the mean is var(a)/R + var(b)/S, each from its own sample variance."""
     rng = np.random.default_rng(1)
     a, b = rng.normal(0, 1, 5), rng.normal(0, 10, 400)
     found = crossed_interval(a[:, None] + b)
@@ -44,7 +112,7 @@ def test_runs_that_agree_have_the_interval_of_one_of_them():
     assert (five.low, five.high) == pytest.approx((one.low, one.high), rel=1e-9)
 
 
-def test_a_constant_has_a_point_for_an_interval():
+def test_constant_runs_and_sales_have_a_point_for_an_interval():
     found = crossed_interval(np.full((3, 7), 0.1))
     assert found.low == found.mean == found.high == pytest.approx(0.1)
 
@@ -52,7 +120,7 @@ def test_a_constant_has_a_point_for_an_interval():
 @pytest.mark.parametrize(
     ("of_run", "of_sale", "rest"), [(1.0, 3.0, 2.0), (0.0, 3.0, 2.0), (1.0, 0.0, 0.5), (0.0, 0.0, 1.0)]
 )
-def test_the_interval_covers_the_true_mean_at_least_as_often_as_it_says(of_run, of_sale, rest):
+def test_the_interval_covers_the_true_mean_at_least_at_its_nominal_rate(of_run, of_sale, rest):
     """1,000 benchmarks of 5 runs and 60 sales; below .93 has probability 0.004 if the coverage is .95."""
     rng = np.random.default_rng(4)
     covered = 0
@@ -65,8 +133,8 @@ def test_the_interval_covers_the_true_mean_at_least_as_often_as_it_says(of_run, 
     assert covered >= 930
 
 
-def test_sales_alone_would_be_too_sure_where_runs_differ():
-    """What the interval over runs and sales is for: the same data, averaged over runs first, cover half as often."""
+def test_an_interval_over_sales_alone_undercovers_where_runs_differ():
+    """With the same data, averaged over runs first, the interval ignores the variance between runs."""
     rng = np.random.default_rng(5)
     values = 1.0 * rng.normal(size=(1000, 5, 1)) + 3.0 * rng.normal(size=(1000, 1, 60))
     naive = [mean_interval(sample.mean(axis=0)) for sample in values]
@@ -83,13 +151,13 @@ def test_sales_alone_would_be_too_sure_where_runs_differ():
         ([[1.0, 2.0], [3.0, float("nan")]], r"value \(1, 1\) \(run, sale\) is not finite"),
     ],
 )
-def test_what_has_no_interval_over_runs_and_sales_is_refused(values, message):
+def test_values_without_an_interval_over_runs_and_sales_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         crossed_interval(values)
 
 
-def test_a_share_is_surer_than_its_parts_where_they_rise_and_fall_together():
-    """1,000 shares of .8 on 200 sales each; below .93 has probability 0.004 if the coverage is .95."""
+def test_the_ratio_of_correlated_means_has_a_narrow_interval():
+    """1,000 ratios of .8 on 200 sales each; below .93 has probability 0.004 if the coverage is .95."""
     rng = np.random.default_rng(8)
     covered, widths = 0, []
     for _ in range(1000):
@@ -110,7 +178,7 @@ def test_the_interquartile_mean_leaves_out_the_outer_quarters():
 
 
 def test_the_bootstrap_draws_runs_inside_their_problem():
-    """Problems that differ by much and runs that agree: drawn across problems the mean would scatter."""
+    """Runs agree and problems differ: a bootstrap across problems would scatter."""
     found = interquartile_mean([[1.0] * 5, [9.0] * 5])
     assert (found.mean, found.low, found.high) == (5.0, 5.0, 5.0)
 

@@ -1,4 +1,4 @@
-"""The comparison of devices: its rows, and what it says where there is no GPU."""
+"""The comparison of devices: its rows, with and without a GPU."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from flashsale_env.experiments.bench import device as bench_device
 
 
-def test_every_width_is_trained_and_a_missing_gpu_is_said():
+def test_every_width_is_trained_and_a_missing_gpu_has_a_row():
     found = bench_device.run_device_bench(widths=((8,), (16, 16)), quick=True)
     rows = {row["name"]: row for row in found["rows"]}
     assert rows["8, cpu"]["value"] > 0
@@ -20,7 +20,7 @@ def test_every_width_is_trained_and_a_missing_gpu_is_said():
 @pytest.mark.parametrize(
     ("speeds", "verdict"), [((50.0, 300.0), "from 1024x1024 on"), ((50.0, 60.0), "not up to 1024x1024")]
 )
-def test_the_gpu_pays_from_the_first_width_at_which_it_is_faster(speeds, verdict):
+def test_the_gpu_pays_off_from_the_first_width_at_which_it_is_faster(speeds, verdict):
     widths = ((64, 64), (1024, 1024))
     rates = {(width, "cpu"): [100.0] for width in widths}
     rates |= {(width, "cuda"): [speed] for width, speed in zip(widths, speeds, strict=True)}

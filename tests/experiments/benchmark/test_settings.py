@@ -50,13 +50,13 @@ def test_the_table_has_every_rule_everywhere_and_every_learner_is_somewhere():
     ("old", "new", "message"),
     [
         ("training_seeds", "training_sed", "unknown key 'training_sed'. Did you mean 'training_seeds'"),
-        ("evaluation_sales = 20", "", "missing key 'evaluation_sales'"),
-        ("evaluation_sales = 20", "evaluation_sales = true", "evaluation_sales: want int, got True"),
+        ("evaluation_sales = 20", "", "missing key 'evaluation_sales'; for example evaluation_sales = 10000"),
+        ("evaluation_sales = 20", "evaluation_sales = true", "evaluation_sales must be a whole number, got True"),
         ("evaluation_sales = 20", "evaluation_sales = 1", "evaluation_sales must be at least 2, got 1"),
         ("[0, 1]", "[0, 0]", r"different numbers, got \[0, 0\]"),
         ("[0, 1]", "[]", r"one or more different numbers, got \[\]"),
         ("[0, 1]", "[-1]", "must be at least 0"),
-        ("[0, 1]", '[0, "1"]', r"training_seeds\[1\]: want int, got '1'"),
+        ("[0, 1]", '[0, "1"]', r"training_seeds\[1\] must be a whole number, got '1'"),
         ('"gvr-periodic"', '"gvr-periodc"', "unknown scenario 'gvr-periodc'. Did you mean 'gvr-periodic'"),
         ('"gvr-periodic"', '"gvr-periodic"\npopulation = "learnd"', "unknown population 'learnd'"),
         ('against = "fixed_price"', 'against = "fixed"', "unknown agent to compare with .against. 'fixed'"),
@@ -92,6 +92,12 @@ def test_the_table_has_every_rule_everywhere_and_every_learner_is_somewhere():
             '[[problems]]\nbound = "dual"\nbound_sales = 9\nchanges = { choice = { model = "mixed" } }',
             "bound 'dual' does not apply to 'gvr-periodic': the scenario sets choice.model = 'mixed'",
         ),
+        ('"gvr-periodic"', "3", r"problems\[0\].*scenario must be a text, got 3"),
+        ('"gvr-periodic"\n', '"gvr-periodic"\nchanges = 3\n', "changes must be a table, got 3"),
+        ('agents = ["random"', 'agents = [3, "random"', r"agents\[0\]: want a table, got 3"),
+        ('agents = ["random"', 'agents = [{ agent = [1] }, "random"', r"agent must be a text, got \[1\]"),
+        ('label = "short"', 'lable = "short"', "unknown key 'lable'. Did you mean 'label'"),
+        ('scenario = "gvr-periodic"', "", "missing key 'problems\\[0\\].scenario'; for example"),
         ("description", "description =", "not valid TOML"),
     ],
 )
@@ -132,7 +138,23 @@ def test_an_unknown_benchmark_offers_the_nearest():
         load_benchmark("nowhere.toml")
 
 
-def test_a_group_leaves_out_whom_the_list_names(written):
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"random"', '{ agent = "heuristics", hide = ["on_hand"] }', "'heuristics' stands for many agents"),
+        ('"gvr-periodic"', '"gvr-periodc"', "unknown scenario 'gvr-periodc'. Did you mean 'gvr-periodic'"),
+        ('"gvr-periodic"', "3", "scenario must be a text, got 3"),
+        ('"gvr-periodic"\n', '"gvr-periodic"\nchanges = 3\n', "changes must be a table, got 3"),
+        ('scenario = "gvr-periodic"', "", r"missing key 'problems\[0\].scenario'"),
+    ],
+)
+def test_a_wrong_line_beside_a_group_is_named(written, old, new, message):
+    """A group is written out before the table is read, and needs the scenario for that."""
+    with pytest.raises(ValueError, match=message):
+        load_benchmark(written(SMALL.replace('fixed_price", {', 'fixed_price", "heuristics", {').replace(old, new, 1)))
+
+
+def test_a_group_leaves_out_agents_that_the_list_names(written):
     found = load_benchmark(written(SMALL.replace('["random", "fixed_price", ', '["heuristics", "fixed_price", ')))
     labels = [row.label for row in found.problems[0].agents]
     assert labels.count("fixed_price") == 1
