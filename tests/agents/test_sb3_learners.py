@@ -14,7 +14,8 @@ from flashsale_env.agents.sb3.base import reward_scale
 from flashsale_env.agents.sb3.off_policy import OffPolicyAgent
 from flashsale_env.agents.sb3.policy import NETWORKS
 from flashsale_env.agents.sb3.potential import Potential
-from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, OffPolicy, family, preset
+from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, family, preset
+from flashsale_env.agents.sb3.settings import OffPolicy
 from flashsale_env.agents.training import TRAINING
 
 LEARNERS = [name for name, entry in AGENTS.items() if entry.module.startswith("sb3.")]
