@@ -226,7 +226,7 @@ def under_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """The winner, in one sentence, whoever it is."""
+    """The winner, in one sentence: the learner, the best heuristic, or neither."""
     found = result["ppo_vs_best"]
     scale = result["agents"][LEARNER]["mean_profit"]
     best, gap = found["best"], money(abs(found["diff"]), scale)

@@ -29,7 +29,7 @@ Language = Annotated[
     typer.Option(
         "--language",
         metavar="NAME",
-        help=f"Of the messages: {', '.join((*LANGUAGES, MIXED))} [default: all that the backbone knows].",
+        help=f"Of the messages: {', '.join((*LANGUAGES, MIXED))} [default: all of the backbone's].",
     ),
 ]
 

@@ -64,13 +64,13 @@ LogSizes = Annotated[
 
 @dataclass(frozen=True)
 class Study:
-    """How much is done.
+    """The size of the study.
 
     Args:
-        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller ones are the beginning of its
-            largest.
+        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller logs are the first visits of
+            its largest.
         seeds: of the runs.
-        training_sales: of one training run; None takes the preset's.
+        training_sales: of one training; None takes the preset's.
         episodes: test sales in the reference world, the same for every policy.
     """
 
@@ -145,10 +145,10 @@ def show(result: Mapping[str, Any]) -> None:
 def reader(
     reference: Population, scenario: Scenario, encoder: IntentEncoder
 ) -> Callable[[ChoiceData, int], Population]:
-    """A function that estimates demand on a log, with a seed, and gives the population learned from it.
+    """A function (log, seed) -> the population whose tastes are estimated on that log.
 
-    Only the text and the log are used: voices, their weights and what the encoder reads are those of the reference
-    world; tastes and classes are learned.
+    Only the text and the log are used. Voices, weights and the encoder's output are those of the reference world;
+    tastes and classes are estimated.
     """
     encoding = encoder.encode(reference.utterances)
     vectors = product_vectors(encoder, scenario.products)
@@ -183,8 +183,8 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
 
     Returns:
         "rows": one dict a training world, with "world", "visits" (None for the reference world), "mean_profit" in the
-        reference world with "ci_low" and "ci_high", "by_seed" the mean profit of each run, and for learned worlds
-        "gap", what is lost against training in the reference world in the same run on the same customers, with its
+        reference world with "ci_low" and "ci_high", "by_seed" (the mean profit of each run), and for learned worlds
+        "gap": the loss against training in the reference world, in the same run and on the same customers, with its
         interval and its "share" of the reference-trained profit.
     """
     reference = load_population(REFERENCE, [product.title for product in scenario.products])
