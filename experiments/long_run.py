@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from flashsale_env import Population, Scenario, Simulator
 from flashsale_env.agents.exact import lost_sales_problem
-from flashsale_env.agents.play import Plays
+from flashsale_env.agents.protocol import Policy
 from flashsale_env.market.rewards import HOLDING, ORDERING
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ WARM_UP = 200
 
 
 def average_costs(
-    agent: Plays,
+    agent: Policy,
     scenario: Scenario,
     population: Population | None,
     seeds: npt.NDArray[np.uint64],

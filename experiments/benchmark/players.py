@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flashsale_env import Population, Scenario, agents
-from flashsale_env.agents.own import as_player
+from flashsale_env.agents.protocol import as_policy
 from flashsale_env.experiments.benchmark.settings import Problem, Row
 from flashsale_env.experiments.benchmark.units import TRAINING, Unit, read_figures
 from flashsale_env.experiments.evaluate import POLICY, find_agent, is_from_outside
@@ -59,4 +59,4 @@ def player(unit: Unit, settings: Mapping[str, Any], folder: Path, scenario: Scen
         return agents.load(folder / TRAINING / POLICY, scenario, device=device)
     named, among = scenario if row.hide else unit.problem.named, unit.problem.population or None
     found = find_agent(row.agent, named, population=among, device=device, seed=unit.seed, settings=settings)
-    return as_player(found, scenario) if is_from_outside(row.agent) else found
+    return as_policy(found, scenario) if is_from_outside(row.agent) else found

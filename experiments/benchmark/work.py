@@ -16,9 +16,9 @@ import pandas as pd
 from safetensors.numpy import save as save_tensors
 
 from flashsale_env import Population, Scenario, agents
-from flashsale_env.agents.exact import lost_sales_problem
-from flashsale_env.agents.exact.optimal import evaluate_exactly, remembers, why_no_profit_optimum
-from flashsale_env.agents.play import Plays, play
+from flashsale_env.agents.exact import evaluate_exactly, lost_sales_problem, remembers, why_no_profit_optimum
+from flashsale_env.agents.play import play
+from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.benchmark.players import player, settings_of, world
 from flashsale_env.experiments.benchmark.settings import DUAL, EXACT, LONG_RUN, OPTIMUM, Problem
@@ -124,7 +124,7 @@ def _train(
 
 
 def _evaluate(
-    unit: Unit, agent: Plays, scenario: Scenario, population: Population, threads: int | None
+    unit: Unit, agent: Policy, scenario: Scenario, population: Population, threads: int | None
 ) -> tuple[Floats, dict[str, Any]]:
     """(S,) value of each test sale, and the figures of the unit."""
     seeds = split_seeds("test", 0, unit.sales)

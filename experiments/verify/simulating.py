@@ -13,8 +13,8 @@ from scipy import stats
 
 from flashsale_env import Scenario, Simulator, agents
 from flashsale_env.agents import exact
-from flashsale_env.agents.exact import optimal
-from flashsale_env.agents.play import Plays, SaleTable, play
+from flashsale_env.agents.play import SaleTable, play
+from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.verify.measurement import Measurement, mean_of
 
@@ -32,7 +32,7 @@ class ConstantPrices:
 
     def __init__(self, scenario: Scenario, prices: Sequence[float]) -> None:
         codec = agents.make("random", scenario).codec
-        self._action = optimal.price_actions(codec, scenario, np.array([prices], np.float64))
+        self._action = exact.price_actions(codec, scenario, np.array([prices], np.float64))
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
@@ -40,7 +40,7 @@ class ConstantPrices:
         return np.repeat(self._action, len(observation), axis=0), state
 
 
-def simulate(agent: Plays, scenario: Scenario, sales: int) -> SaleTable:
+def simulate(agent: Policy, scenario: Scenario, sales: int) -> SaleTable:
     """The first `sales` sales of verification, played by an agent."""
     return play(agent, scenario, seeds=split_seeds("validation", RUN, sales), batch=BATCH)
 
@@ -56,7 +56,7 @@ def profit_range(scenario: Scenario) -> float:
 
 
 def profit(
-    quantity: str, expected: float, agent: Plays, scenario: Scenario, sales: int, limit: float | None = None
+    quantity: str, expected: float, agent: Policy, scenario: Scenario, sales: int, limit: float | None = None
 ) -> Measurement:
     """Mean profit of an agent against its exact value."""
     earned = simulate(agent, scenario, sales)["profit"]
@@ -97,7 +97,7 @@ def random_price(quantity: str, scenario: Scenario, sales: int) -> Measurement:
 def rule_price(quantity: str, name: str, scenario: Scenario, sales: int, limit: float | None = None) -> Measurement:
     """A rule whose price depends on time and stock alone, so backward recursion gives its exact value."""
     agent = agents.make(name, scenario)
-    return profit(quantity, optimal.evaluate_exactly(agent, scenario), agent, scenario, sales, limit)
+    return profit(quantity, exact.evaluate_exactly(agent, scenario), agent, scenario, sales, limit)
 
 
 def first_prices(scenario: Scenario) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ import pytest
 
 from flashsale_env import agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds, tuned_values
-from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.agents.rules.heuristics import SellThrough
 from flashsale_env.experiments.tuning import Search, has_exact_value, tune, tune_and_keep
 
