@@ -11,7 +11,7 @@ import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents import AGENTS
-from flashsale_env.experiments.commands import app
+from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.verify.running import as_markdown, run_verification
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ import pytest
 
 from flashsale_env import INTENTS, SCENARIOS, Layout, agents, load_scenario
 from flashsale_env.agents import play, split_seeds, trace
-from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.agents.rules.heuristics import (
     Clearance,
     FixedPrice,
@@ -37,8 +37,8 @@ def test_the_random_agent_earns_the_exact_value_of_uniform_prices():
 def test_the_tuned_fixed_price_is_the_best_of_the_grid():
     """1.25 with value 9.274319 by backward recursion (theory row 6); 40,000 sales, z = 3.29."""
     agent = agents.make("fixed_price", "gvr-periodic")
-    rung = agent.params["rung[ticket]"]
-    assert load_scenario("gvr-periodic").products[0].price_levels[rung] == 1.25
+    level = agent.params["rung[ticket]"]
+    assert load_scenario("gvr-periodic").products[0].price_levels[level] == 1.25
     mean, error = mean_and_error(play(agent, "gvr-periodic", seeds=split_seeds("test", 0, 40_000))["ret"])
     assert abs(mean - 9.274319) < Z * error
 
@@ -73,8 +73,8 @@ def test_a_linear_markdown_only_falls_and_ends_where_it_says():
 def test_a_step_markdown_steps_down_at_its_moments_and_holds_between_them():
     scenario = load_scenario("gvr-periodic")
     agent = StepMarkdown(scenario, opening=0.1, step_early=0.2, moment_early=0.3, step_late=0.4, moment_late=0.8)
-    rungs = [scenario.products[0].price_levels.index(p) for p in trace(agent, scenario, seed=1)["price"][:, 0]]
-    assert rungs == [1, 1, 1, 3, 3, 3, 3, 3, 7, 7]
+    levels = [scenario.products[0].price_levels.index(p) for p in trace(agent, scenario, seed=1)["price"][:, 0]]
+    assert levels == [1, 1, 1, 3, 3, 3, 3, 3, 7, 7]
 
 
 def test_two_prices_switched_at_half_time_earn_what_is_known_of_them():
@@ -113,8 +113,8 @@ def test_clearance_holds_the_price_and_then_marks_down_what_has_too_much_cover()
     observation = np.zeros((3, layout.size), np.float32)
     observation[:, layout["time_left"]] = [[0.6], [0.5], [0.5]]
     observation[:, layout["on_hand"]] = [[0.8], [0.8], [0.4]]  # too early; too much; less than what is wanted
-    rungs = agent.rung_of(agent.codec.levels[0][0] + (agent.predict(observation)[0] + 1) / 2 * (0.5 - 4.0))
-    np.testing.assert_allclose(rungs[:, 0] / 11, [0.2, 0.4, 0.2], atol=1e-4)
+    levels = agent.price_level_of(agent.codec.levels[0][0] + (agent.predict(observation)[0] + 1) / 2 * (0.5 - 4.0))
+    np.testing.assert_allclose(levels[:, 0] / 11, [0.2, 0.4, 0.2], atol=1e-4)
 
 
 def test_the_coupon_is_shown_at_the_slump_and_only_then():
@@ -167,8 +167,8 @@ def test_the_chaser_comes_down_with_time_and_with_traffic_by_its_slopes():
     moving = SellThrough(scenario, gain=0.0, coupon_level=0, lowest=1.0, **slopes)
     prices = still.codec.columns("price")
     change = (moving.advise(observation) - still.advise(observation))[:, prices]
-    rungs = change / 2 * still.codec.n_levels[prices] / (still.codec.n_levels[prices] - 1)
-    np.testing.assert_allclose(rungs, np.array([[-0.1], [0.1], [0.0]]) * np.ones(8), atol=1e-6)
+    levels = change / 2 * still.codec.n_levels[prices] / (still.codec.n_levels[prices] - 1)
+    np.testing.assert_allclose(levels, np.array([[-0.1], [0.1], [0.0]]) * np.ones(8), atol=1e-6)
 
 
 def test_orders_fill_up_to_what_will_still_be_wanted_and_not_when_they_come_too_late():
@@ -194,7 +194,7 @@ def test_nothing_is_ordered_without_cover_and_no_coupon_is_shown_at_level_0():
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", MERCHANTS)
 def test_advice_means_the_action_itself(name, scenario):
-    """The smooth form that learners start from picks the same levels, or the same continuous prices within a rung."""
+    """The smooth form that learners start from picks the same levels, or the same continuous prices within a level."""
     if agents.AGENTS[name].applies(scenario) is not None:
         pytest.skip("does not apply")
     agent = agents.make(name, scenario)
