@@ -1,7 +1,7 @@
 """From a shop's own sales records to a scenario: estimated elasticities, observed prices, stock and traffic.
 
 Owns    which products and categories make the scenario, what is taken from the data and what is assumed.
-Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.transactions`.
+Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.elasticities`.
 
 A customer of the scenario is one basket looking at one category: it buys one unit of one product of that category or
 nothing. So categories do not compete with each other, products of a category do, and the customers of a sale number
@@ -22,25 +22,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from flashsale_env import INTENTS, Arrivals, Population, Product, Scenario, Shocks
+from flashsale_env.encoders.demand.elasticities import (
+    LEAST_PRESENCE,
+    LEAST_PRODUCTS,
+    ChoiceEstimates,
+    Elasticities,
+    Elasticity,
+    Panel,
+    estimate_choices,
+    estimate_elasticities,
+    weekly_panel,
+)
+from flashsale_env.encoders.demand.inversion import LogitTastes, tastes_from_elasticities
 from flashsale_env.encoders.demand.records import (
     COMPLETE_JOURNEY,
     COMPLETE_JOURNEY_NOTICE,
     complete_journey,
     read_choices,
     read_transactions,
-)
-from flashsale_env.encoders.demand.transactions import (
-    LEAST_PRESENCE,
-    LEAST_PRODUCTS,
-    ChoiceEstimates,
-    Elasticities,
-    Elasticity,
-    LogitTastes,
-    Panel,
-    estimate_choices,
-    estimate_elasticities,
-    tastes_from_elasticities,
-    weekly_panel,
 )
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.display import progress_bar

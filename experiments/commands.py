@@ -258,7 +258,7 @@ def encode(
             )
 
         from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
-        from flashsale_env.encoders.world.building import population_from_texts
+        from flashsale_env.encoders.world.populations import population_from_texts
         from flashsale_env.experiments.encode import read_customers, save_encoder, summary, tune
 
         watched = sys.stderr.isatty()

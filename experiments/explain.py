@@ -16,7 +16,8 @@ from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
 from flashsale_env.encoders.text.explain import Explanation, Taste, explain, explain_tastes, to_html
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import DEMAND_FOLDER, product_vectors, read
+from flashsale_env.encoders.world.building import DEMAND_FOLDER
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -66,7 +67,7 @@ def explain_message(
         warnings.simplefilter("ignore", UserWarning)  # the line above has warned of what is odd about the text
         explanation = explain(reader, text, intent)
     vectors = product_vectors(reader, scenario.products)
-    own = demand.tastes(read(encoding, vectors), vectors)
+    own = demand.tastes(encoder_reading(encoding, vectors), vectors)
     # The message stands first and weighs nothing in the average of the others.
     together = Tastes(
         np.concatenate([own.relevance, customers.relevance]),

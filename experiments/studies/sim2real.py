@@ -22,8 +22,8 @@ from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import product_vectors, read
-from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.experiment import randomised_price_experiment
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import Run
@@ -70,7 +70,7 @@ def reader(
     """
     encoding = encoder.encode(reference.utterances)
     vectors = product_vectors(encoder, scenario.products)
-    reading = read(encoding, vectors)
+    reading = encoder_reading(encoding, vectors)
     titles = [product.title for product in scenario.products]
 
     def learn(log: ChoiceData, seed: int) -> Population:
