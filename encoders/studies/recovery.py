@@ -11,14 +11,10 @@ the demand of each voice and product: per cent of the intent's units lost per pe
     varied  voices of an intent differ (price sensitivity, products, product named), as in `reference`. One logit per
             intent then approximates a mixture; the true value is that of the population in the log.
 
-    python -m flashsale_env.encoders.studies.recovery [--seeds 20] [--visits 60000] [--out FILE.json]
+    flashsale study recovery [--logs 20] [--visits 60000] [--out DIR]
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +27,6 @@ from flashsale_env.encoders.demand.logit import Estimate, LogitFit, fit
 from flashsale_env.encoders.demand.tastes import elasticity_at_list_price
 from flashsale_env.encoders.world.experiment import randomised_price_experiment
 from flashsale_env.encoders.world.reference import TASTES
-from flashsale_env.files import write_atomically
 from flashsale_env.population import load_population
 
 SEEDS, VISITS = 20, 60_000
@@ -174,24 +169,3 @@ def _estimate(
 def _share(covers: npt.NDArray[np.bool_]) -> dict[str, float]:
     interval = stats.binomtest(int(covers.sum()), covers.size).proportion_ci()
     return {"mean": float(covers.mean()), "low": float(interval.low), "high": float(interval.high)}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure how often the intervals of the intents' elasticities cover the truth."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.studies.recovery", description=main.__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"independent logs (default {SEEDS})")
-    parser.add_argument("--visits", type=int, default=VISITS, help=f"visits a log (default {VISITS})")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table there")
-    options = parser.parse_args(arguments)
-    try:
-        study = {w: recovery_study(world=w, seeds=options.seeds, visits=options.visits) for w in WORLDS}
-    except ValueError as error:
-        parser.error(str(error))
-    text = json.dumps(study, indent=2)
-    if options.out:
-        write_atomically(options.out, text.encode())
-    print(text, file=sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,22 +15,18 @@ Prices: willingness to pay in class c is exponential with mean theta_c, so an of
 per customer of the class. One price is set per predicted intent; stock is unlimited. Knowing the class is an upper
 bound on the value of any text.
 
-    python -m flashsale_env.encoders.studies.text_value [--out FILE.json] [--seed 0]
+    flashsale study text-value [--out DIR] [--seed 0]
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
-from flashsale_env import INTENTS, Product, Scenario, load_scenario
+from flashsale_env import INTENTS, Product, Scenario
 from flashsale_env.encoders.corpus.generator import Message, generate, language_for
 from flashsale_env.encoders.demand.heldout import HeldOut, likelihood_gap, share_closed
 from flashsale_env.encoders.demand.tastes import DemandModel, Reading
@@ -42,7 +38,6 @@ from flashsale_env.encoders.world.reference import TASTES, willingness_class
 from flashsale_env.encoders.world.reference import WILLINGNESS_MEANS as MEANS
 from flashsale_env.encoders.world.reference import WILLINGNESS_SHARES as SHARES
 from flashsale_env.encoders.world.seeding import log_seed
-from flashsale_env.files import write_atomically
 from flashsale_env.theory.signal import best_single_price, price_by_prediction, revenue_of_prices
 
 Floats = npt.NDArray[np.float64]
@@ -273,34 +268,3 @@ def text_value(
             "readings": pricing,
         },
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what text is worth in the reference world, as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flashsale_env.encoders.studies.text_value", description=main.__doc__
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table there")
-    parser.add_argument("--seed", type=int, default=0, help="of messages, tastes and logs (default 0)")
-    parser.add_argument(
-        "--repetitions", type=int, default=REPETITIONS, help=f"of the whole comparison (default {REPETITIONS})"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        found = text_value(
-            IntentEncoder.default(),
-            load_scenario("standard"),
-            repetitions=options.repetitions,
-            seed=options.seed,
-            progress=True,
-        )
-    except ValueError as error:
-        parser.error(str(error))
-    text = json.dumps(found, indent=2)
-    if options.out:
-        write_atomically(options.out, text.encode())
-    print(text, file=sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

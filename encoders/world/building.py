@@ -3,16 +3,12 @@
 Owns    their folders, the population of the scenario `intent`, and writing all of them.
 Leaves  estimation and evaluation to `estimation`, populations from a shop's own messages to `populations`.
 
-    python -m flashsale_env.encoders.world.building                 the populations of the default encoder
-    python -m flashsale_env.encoders.world.building --encoder DIR   those in the languages of a multilingual encoder
+    flashsale study populations --out DIR                 the populations of the default encoder
+    flashsale study populations --out DIR --encoder DIR   those in the languages of a multilingual encoder
 
 The demand model is saved beside its encoder: `flashsale encode --encoder DIR` reads both.
 """
 
-import argparse
-import shlex
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +30,7 @@ from flashsale_env.versions import versions
 
 DEMAND_FOLDER = Path(__file__).parent.parent / "data" / "default"
 POPULATION_FOLDER = Path(__file__).parent.parent.parent / "flashsale_env" / "data"
-COMMAND = "python -m flashsale_env.encoders.world.building"
+COMMAND = "flashsale study populations"
 
 INTENT_VOICES = 1800
 
@@ -123,23 +119,3 @@ def build_populations(
             pricing = intent_population(encoder, load_scenario("intent"), seed=seed, command=command)
             pricing.save(out / "intent")
     return study.figures
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Rebuild the shipped populations and the shipped demand model."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
-    parser.add_argument("--encoder", type=Path, metavar="DIR", help="as `flashsale_env.encoders.text.intent` saves it")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=POPULATION_FOLDER, help="of the populations")
-    parser.add_argument("--seed", type=int, default=0)
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
-    command = shlex.join([*COMMAND.split(), *given])
-    figures = build_populations(
-        options.encoder, options.out, seed=options.seed, command=command, progress=sys.stderr.isatty()
-    )
-    for name, value in figures.items():
-        print(f"{name}: {value}", file=sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

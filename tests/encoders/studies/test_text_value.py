@@ -1,6 +1,5 @@
 """The value of text: exact prices by prediction, and readings compared on held-out voices."""
 
-import json
 from dataclasses import replace
 from typing import ClassVar
 
@@ -11,8 +10,8 @@ from flashsale_env import INTENTS, load_scenario
 from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.corpus.phrases import templates
 from flashsale_env.encoders.studies import text_value as module
-from flashsale_env.encoders.studies.text_value import main, pricing_value, text_value
-from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.studies.text_value import pricing_value, text_value
+from flashsale_env.encoders.text.intent import Encoding
 from flashsale_env.encoders.world.reference import willingness_class
 from flashsale_env.encoders.world.seeding import log_seed
 
@@ -83,22 +82,3 @@ def test_true_labels_close_the_gap_and_shuffled_texts_close_nothing(monkeypatch)
 def test_one_repetition_has_no_interval():
     with pytest.raises(ValueError, match="at least 2 of them, got 1"):
         text_value(None, load_scenario("standard"), repetitions=1)
-
-
-@pytest.mark.slow
-def test_the_shipped_encoder_closes_four_fifths_of_the_gap(tmp_path, capsys):
-    """Over half a million held-out visits, by the command of the README."""
-    main(["--out", str(tmp_path / "value.json")])
-    found = json.loads(capsys.readouterr().out)
-    assert found == json.loads((tmp_path / "value.json").read_text())
-    assert found["heldout_visits"] >= 5 * 500_000
-    assert found["heldout_templates"] == 60
-    readings = found["readings"]
-    shares = {name: readings[name]["share_closed_by_repetition"] for name in ("encoder", "tfidf", "shuffled")}
-    assert shares["encoder"]["mean"] >= 0.75
-    assert shares["encoder"]["low"] > shares["tfidf"]["high"]
-    assert shares["shuffled"]["low"] <= 0
-    pricing = found["pricing"]
-    assert pricing["one_price"] < pricing["readings"]["encoder"]["revenue"]["low"]
-    assert pricing["readings"]["encoder"]["revenue"]["high"] < pricing["perfect_intent"]
-    assert IntentEncoder.default().card["pretrained"]

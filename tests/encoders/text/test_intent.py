@@ -8,14 +8,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-import flashsale_env.encoders.text.intent as intent_module
 from flashsale_env.encoders.corpus.generator import Message, generate
 from flashsale_env.encoders.studies import transfer
 from flashsale_env.encoders.text.calibration import softmax
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.encoders.text.inference import Reader
 from flashsale_env.encoders.text.intent import IntentEncoder, evaluate
-from flashsale_env.encoders.text.metrics import scores
 from flashsale_env.encoders.text.tfidf import tfidf_reference
 from flashsale_env.encoders.text.training import METHODS
 from flashsale_env.encoders.text.weights import LORA
@@ -300,20 +298,6 @@ def test_confusion_rows_are_the_truth(encoders):
     assert (confusion.sum(1) == 10).all()
 
 
-def test_the_command_fine_tunes_measures_and_saves(tmp_path, monkeypatch, capsys):
-    for name in ("DEFAULT_TRAIN", "DEFAULT_VALIDATION", "DEFAULT_EVALUATION"):
-        monkeypatch.setattr(intent_module, name, 90)
-    out = tmp_path / "encoder"
-    intent_module.main(["--out", str(out), "--seed", "3", "--backbone", "tiny"])
-    assert set(json.loads(capsys.readouterr().out)["figures"]) == {"validation", "evaluation", "tfidf_evaluation"}
-    card = IntentEncoder.load(out).card
-    assert card["command"] == f"python -m flashsale_env.encoders.text.intent --out {out} --seed 3 --backbone tiny"
-    assert card["corpus"] == {"language": "en", "seed": 3, "train": 90, "validation": 90}
-    with pytest.raises(SystemExit, match="2"):
-        intent_module.main(["--out", str(out), "--backbone", "tiny"])
-    assert "already holds something" in capsys.readouterr().err
-
-
 def test_the_default_beats_tfidf_on_unseen_phrasing(default):
     """Same training messages, same test messages; with 900 of them the standard error is 0.011."""
     test = generate("evaluation", 900, 1)
@@ -363,22 +347,6 @@ def shop(tmp_path):
     return csv, mapping
 
 
-def test_transfer_measures_the_mapped_rows_and_counts_the_others(encoders, saved, shop, capsys):
-    csv, mapping = shop
-    columns = ["--text-column", "text", "--label-column", "tag"]
-    transfer.main([str(csv), "--mapping", str(mapping), *columns, "--encoder", str(saved), "--json"])
-    result = json.loads(capsys.readouterr().out)
-    assert result["out_of_scope_rows"] == 2
-    row = result["shops"]["shop"]
-    assert row["rows"] == 2
-    guesses = encoders["lora"].encode(["where is it?", "how much?"]).intents
-    assert row["encoder"] == scores(["shipping_question", "bargain_hunting"], guesses)
-
-    told = result["out_of_scope"]["shop"]
-    assert (told["rows"], told["others"]) == (2, 1)
-    assert 0 <= told["auroc"] <= 1
-
-
 def test_out_of_scope_figures_are_those_of_the_encoding(encoders):
     texts, others = TEXTS, ["qqq zz xk", "9 9 9 9 9"]
     encoder = encoders["lora"]
@@ -396,25 +364,6 @@ def test_transfer_over_two_shops_pools_their_rows(encoders):
     shops = {"a": (["where is it"], ["shipping_question"]), "b": (["emi", "price"], ["bargain_hunting"] * 2)}
     result = transfer.transfer(encoders["frozen"], shops)
     assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("mapping", "arguments", "message"),
-    [
-        ('[labels]\nTRACK = "shiping"\n', [], "which is no intent. Did you mean 'shipping_question'"),
-        ("labels = [", [], "is not a mapping"),
-        ("", [], "is not a mapping"),
-        (None, ["--text-column", "txt"], "has no column 'txt'; it has text, tag. Did you mean 'text'"),
-        ('[labels]\nNONE = "gift"\n', [], "has no message whose label is in"),
-    ],
-)
-def test_transfer_names_what_it_cannot_use(shop, capsys, mapping, arguments, message):
-    csv, path = shop
-    if mapping is not None:
-        path.write_text(mapping, encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        transfer.main([str(csv), "--mapping", str(path), "--text-column", "text", "--label-column", "tag", *arguments])
-    assert message in capsys.readouterr().err
 
 
 def test_a_file_in_another_encoding_is_refused(shop):

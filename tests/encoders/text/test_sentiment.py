@@ -1,12 +1,10 @@
 """Reviews: reading them, their split, and the comparison of classifiers on reviews made here."""
 
-import json
-
 import numpy as np
 import pytest
 
 from flashsale_env.encoders.text.backbone import load_backbone
-from flashsale_env.encoders.text.sentiment import compare, embeddings, main, read_reviews
+from flashsale_env.encoders.text.sentiment import compare, embeddings, read_reviews
 
 PRAISE = ["price is best", "best gift", "loyal and original", "want same again", "best offer always"]
 COMPLAINTS = ["broken and late", "return it broken", "damaged fake", "where is my refund", "late and damaged order"]
@@ -81,16 +79,3 @@ def test_both_classifiers_separate_praise_from_complaints_by_their_words(folder,
 def test_an_unknown_method_offers_the_known_ones(folder, tiny):
     with pytest.raises(ValueError, match=r"unknown method 'layer'\. Did you mean 'layers'"):
         compare(read_reviews(folder), tiny, method="layer")
-
-
-def test_the_command_prints_json_and_names_a_bad_folder(folder, tmp_path, capsys):
-    main([str(folder), "--backbone", "tiny", "--method", "frozen", "--cache", str(tmp_path / "cache")])
-    assert json.loads(capsys.readouterr().out)["accuracy"]["frozen"]["mean"] > 0.9
-    main([str(folder), "--backbone", "tiny", "--out", str(tmp_path / "own")])
-    found = json.loads(capsys.readouterr().out)["accuracy"]
-    assert found.keys() == {"tfidf", "frozen", "layers", "together"}
-    assert json.loads((tmp_path / "own" / "card.json").read_text())["figures"]["accuracy"] == found
-    with pytest.raises(SystemExit) as stopped:
-        main([str(tmp_path / "nowhere"), "--backbone", "tiny"])
-    assert stopped.value.code == 2
-    assert "neg.txt is missing" in capsys.readouterr().err
