@@ -72,7 +72,7 @@ def test_a_killed_benchmark_goes_on_to_what_an_uninterrupted_one_finds(quick_ben
 
     answer = ask(*words, "--json")
     assert answer.code == 0, answer.err
-    assert "going on with it" in answer.err
+    assert "resuming it" in answer.err
     assert {path: path.stat().st_mtime_ns for path in done} == done, "nothing finished is done again"
     pd.testing.assert_frame_equal(table(out), table(quick_benchmark[0]))
     assert answer.json["scores"] == quick_benchmark[1].json["scores"]
