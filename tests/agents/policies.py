@@ -1,4 +1,4 @@
-"""A policy from outside, and what a fixed price earns, for the tests of both."""
+"""A policy from outside, and the profit of a fixed price to compare with."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ SEEDS = split_seeds("test", 0, 6)
 
 
 def level(k):
-    """What a fixed level earns on the sales of these tests."""
+    """Profit of a fixed price level on the sales of these tests."""
     return play(agents.make("fixed_price", SCENARIO, **{"rung[ticket]": k}), SCENARIO, seeds=SEEDS)["profit"]
 
 
 class Quiet:
-    """A policy that answers what it is told to."""
+    """A policy with a fixed answer."""
 
     encoding = "box"
 

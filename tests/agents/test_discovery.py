@@ -32,7 +32,7 @@ ready = ListPrice(type("Shop", (), {"products": [0]}))
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of one's own in the working folder."""
+    """A user's module in the working folder."""
     (tmp_path / "my_shop_policy.py").write_text(POLICY)
     monkeypatch.chdir(tmp_path)
     yield "my_shop_policy"
@@ -54,7 +54,7 @@ def test_settings_reach_a_class_and_wrong_ones_are_named(mine):
         agents.make(f"{mine}:ListPrice", SCENARIO, levels=5)
 
 
-def test_a_module_or_a_name_that_is_not_there_is_named(mine):
+def test_a_missing_module_or_name_is_named(mine):
     with pytest.raises(ValueError, match="no module 'my_shop_polic' for the agent"):
         agents.make("my_shop_polic:ListPrice", SCENARIO)
     with pytest.raises(ValueError, match="Did you mean 'ListPrice'"):

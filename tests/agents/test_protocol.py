@@ -28,7 +28,7 @@ from tests.agents.policies import SCENARIO, SEEDS, Quiet
         (Quiet((1, 2, 3)), "got a tuple of 3"),
     ],
 )
-def test_what_is_missing_is_said_before_anything_is_played(policy, message):
+def test_a_missing_part_is_an_error_before_anything_is_played(policy, message):
     with pytest.raises(ValueError, match=message):
         play(policy, SCENARIO, seeds=SEEDS)
 

@@ -25,7 +25,7 @@ ONE_PRODUCT = ["gallego-van-ryzin", "gvr-burst", "gvr-periodic", "gvr-two-phase"
 
 @pytest.mark.parametrize("scenario", ONE_PRODUCT)
 def test_the_optimal_agent_shows_the_prices_of_its_table(scenario):
-    """Read back through observations, actions and the simulator, it earns what it says, to the rounding of actions."""
+    """Evaluated through observations, actions and the simulator, it earns its expected profit, up to rounding."""
     agent = agents.make("dp", scenario)
     assert evaluate_exactly(agent, scenario) == pytest.approx(agent.expected_profit, abs=1e-7)
 
@@ -56,7 +56,7 @@ def test_no_agent_without_memory_earns_more_than_the_optimum(scenario, sixty):
 
 
 def test_products_that_would_lower_the_revenue_are_not_offered():
-    """Six products at given prices; the best set is the first four and earns 45.510204 a customer."""
+    """Six products at fixed prices; the best set is the first four, with 45.510204 a customer."""
     prices, weights = (100.0, 90.0, 80.0, 60.0, 45.0, 30.0), (0.2, 0.35, 0.3, 0.6, 0.9, 1.5)
     scenario = Scenario(
         name="assortment",
@@ -79,7 +79,7 @@ def test_products_that_would_lower_the_revenue_are_not_offered():
 
 
 def test_several_products_with_poisson_ticks_from_a_grid():
-    """Substitution inside a tick: the simulated value meets the recursion, which tries every price vector."""
+    """Substitution within a tick: the simulated value equals the recursion, which tries every price vector."""
     levels = (4.0, 3.0, 2.5, 2.0, 1.5, 1.0)
     scenario = load_scenario("mnl-stock")
     scenario = scenario.replace(
@@ -109,7 +109,7 @@ def test_agents_of_one_scenario_share_one_solution():
         ),
     ],
 )
-def test_the_optimal_agent_says_why_it_cannot_play(change, reason):
+def test_the_optimal_agent_gives_the_reason_why_it_does_not_apply(change, reason):
     scenario = load_scenario("gvr-periodic").replace(**change)
     assert reason in AGENTS["dp"].applies(scenario)
     with pytest.raises(ValueError, match="does not apply to scenario 'gvr-periodic'"):
@@ -149,8 +149,8 @@ def test_the_optimal_agent_is_the_newsvendor_in_a_single_period():
     assert abs(mean - agent.expected_profit) < Z * error
 
 
-def test_the_newsvendor_counts_what_is_there_and_what_a_lost_sale_costs():
-    """40 papers on the shelf leave 60 to order; goodwill of 4 raises the fractile from 4/8 to 8/12."""
+def test_the_newsvendor_accounts_for_initial_stock_and_lost_sale_penalties():
+    """With 40 papers in stock, 60 are ordered; goodwill of 4 raises the fractile from 4/8 to 8/12."""
     stocked = newsvendor()
     product = dataclasses.replace(stocked.products[0], initial_stock=40)
     table = play(agents.make("dp", s := stocked.replace(products=(product,))), s, seeds=split_seeds("test", 7, 4))
@@ -195,7 +195,7 @@ def test_replenishment_costs_its_exact_long_run_average(name, cost):
         ({"price_levels": (9.0, 8.0)}, "prices and orders together"),
     ],
 )
-def test_what_is_no_lost_sales_problem_is_refused(change, reason):
+def test_other_problems_than_lost_sales_are_refused(change, reason):
     scenario = load_scenario("lost-sales")
     changed = scenario.replace(products=(dataclasses.replace(scenario.products[0], **change),))
     for name in ("dp", "base_stock"):

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from flashsale_env import agents, load_scenario
 from flashsale_env.agents import exact
 
-# Poisson demand, holding cost 1, a cost per order K; where nothing is backlogged at s >= 0, lost sales are the same.
+# Poisson demand, holding cost 1, fixed cost K; for s >= 0, backlogging and lost sales lead to the same stock.
 REORDER_POINTS = [
     # mean, p, K, s, S, cost
     (6, 4.0, 5.0, 4, 10, 8.034111561),  # Snyder & Shen (2019), Fundamentals of Supply Chain Theory, example 4.7
@@ -27,7 +27,7 @@ def test_the_best_reorder_point_is_the_published_one(mean, penalty, fee, low, hi
     assert found[2] == pytest.approx(cost, abs=6e-3)
 
 
-def test_no_policy_is_cheaper_than_the_best_reorder_point_where_orders_arrive_at_once():
+def test_without_lead_time_no_policy_is_cheaper_than_the_best_reorder_point():
     """Value iteration over all policies, and the Markov chain of this one, agree with the renewal formula."""
     problem = exact.LostSales(6, 0, tuple(range(31)), 30, 1.0, 4.0, 5.0)
     low, high, cost = exact.best_reorder_point(problem)
@@ -35,12 +35,12 @@ def test_no_policy_is_cheaper_than_the_best_reorder_point_where_orders_arrive_at
     assert exact.average_cost(problem, exact.reorder_rule(problem, low, high)) == pytest.approx(cost, abs=1e-9)
 
 
-def test_without_a_cost_per_order_the_reorder_point_is_one_below_the_newsvendors_quantity():
+def test_without_a_fixed_cost_the_reorder_point_is_one_below_the_newsvendor_quantity():
     assert exact.best_reorder_point(exact.LostSales(100, 0, (0, 1), 400, 1.0, 1.0))[:2] == (99, 100)
 
 
 def logit_fluid(scenario):
-    """Worths (2,), expected sales (2,) and value of the deterministic problem of a sale of two products."""
+    """Shadow prices (2,), expected sales (2,) and value of the deterministic problem of two products."""
     sale = exact.mnl_sale(scenario)
     quality, slope = np.broadcast_to(sale.quality, (1, 1, 2)), sale.sensitivity[None, :1]
     low, high = (np.array([end(menu) for menu in sale.menus]) for end in (min, max))
@@ -56,7 +56,7 @@ def logit_fluid(scenario):
 
 
 @pytest.mark.parametrize("stock", [(3, 3), (1, 6), (2, 60), (60, 60)])
-def test_several_products_are_priced_so_that_expected_sales_are_the_stock_or_its_worth_is_the_salvage_value(stock):
+def test_expected_sales_equal_the_stock_or_its_shadow_price_is_the_salvage_value(stock):
     scenario = load_scenario("mnl-stock")
     scenario = scenario.replace(
         products=tuple(dataclasses.replace(p, initial_stock=n) for p, n in zip(scenario.products, stock, strict=True))

@@ -64,7 +64,7 @@ def test_the_reorder_point_costs_its_published_average():
     assert abs(average.mean() - 8.034112) < Z * average.std(ddof=1) / 8
 
 
-def test_the_reorder_point_says_where_it_does_not_apply():
+def test_the_reorder_point_gives_the_reason_where_it_does_not_apply():
     assert "would be base_stock" in AGENTS["s_S"].applies(load_scenario("lost-sales"))
     with pytest.raises(ValueError, match="reorder_at must lie below order_up_to, got 9 and 4"):
         agents.make("s_S", with_order_cost(), reorder_at=9, order_up_to=4)
@@ -108,7 +108,7 @@ def test_the_fluid_price_is_the_formula_of_customers_and_units_left():
 
 
 def test_the_fluid_price_of_a_drifting_sale_sells_the_stock():
-    """Both phases value a unit alike, and the expected sales over all ticks are the stock."""
+    """The shadow price is the same in both phases, and the expected sales over all ticks equal the stock."""
     scenario = load_scenario("gvr-two-phase")
     scarce = scenario.replace(products=(dataclasses.replace(scenario.products[0], initial_stock=3),))
     prices, theta = shown("fluid", scarce)[:, 3], scenario.drift_per_tick
@@ -124,7 +124,7 @@ def test_the_fluid_price_of_multinomial_logit_sells_the_stock():
     assert scenario.customers_per_tick.sum() / (1 + math.exp(prices[0] - 1.5)) == pytest.approx(2, abs=1e-9)
 
 
-def test_one_product_has_the_same_worth_by_contraction_and_by_bisection():
+def test_one_product_has_the_same_shadow_price_by_contraction_and_by_bisection():
     scenario = load_scenario("gallego-van-ryzin").replace(choice=Choice("mnl"))
     product = dataclasses.replace(scenario.products[0], initial_stock=2, quality=1.5)
     price = shown("fluid", scenario.replace(products=(product,)))[0, 2]
@@ -141,7 +141,7 @@ def test_one_product_has_the_same_worth_by_contraction_and_by_bisection():
 
 
 def test_resolving_the_deterministic_problem_of_two_products_is_near_the_optimum():
-    """13.154522; solved once and solved anew, 20,000 sales each."""
+    """13.154522; solved once and re-solved, 20,000 sales each."""
     once, anew = (simulated(agents.make(name, "mnl-stock"))[0] for name in ("fluid", "fluid_resolve"))
     assert 0.94 * 13.154522 < once < anew < 13.154522
     assert anew > 0.96 * 13.154522
@@ -166,7 +166,7 @@ def test_myopic_prices_are_optimal_where_stock_never_binds_and_only_there():
         assert np.allclose(*actions, atol=1e-6) is same
 
 
-def test_myopic_prices_count_only_what_is_on_hand():
+def test_myopic_prices_consider_only_products_on_hand():
     """With "large" gone, "small" is priced as if it were alone: 1 + W(e^(1 - 1))."""
     agent = agents.make("myopic", "mnl-stock")
     both, alone = agent.prices(np.zeros(2, np.int64), np.array([[1, 1], [0, 1]]))[:, 1]

@@ -50,7 +50,7 @@ def test_a_plain_model_of_stable_baselines3_plays_and_so_does_its_zip(models, na
     np.testing.assert_array_equal(play(loaded, SCENARIO, seeds=SEEDS)["profit"], earned["profit"])
 
 
-def test_a_model_for_another_sale_is_refused_at_the_door(models):
+def test_a_model_for_another_sale_is_refused_before_it_plays(models):
     with pytest.raises(ValueError, match=r"PPO was made for the actions Box.*scenario 'standard' has Box.*\(17,\)"):
         play(models["ppo"][0], "standard", seeds=SEEDS)
     with pytest.raises(ValueError, match=r"PPO was made for the observations of shape \(4,\), scenario .* shows 3"):
