@@ -194,7 +194,7 @@ def test_the_inputs_of_a_learner_do_not_depend_on_a_storage_that_never_binds(mar
 
 @pytest.mark.parametrize("name", ["sell_through", "standard-ppo"])
 def test_room_for_2000_units_of_every_product_changes_nothing_on_the_standard_sale(name):
-    """More than all units of any product. When observations were shares of the storage, sell_through fell from 39,081 to
+    """More than all units of any product. With observations as shares of the storage, sell_through fell from 39,081 to
     23,428 and the shipped policy from 40,276 to 24,922."""
     scenario = fs.load_scenario("standard")
     roomy = scenario.replace(products=tuple(dataclasses.replace(p, storage=2000) for p in scenario.products))
