@@ -12,12 +12,14 @@ import numpy.typing as npt
 from flashsale_env import Population, Scenario, Simulator
 from flashsale_env.agents.exact import lost_sales_problem
 from flashsale_env.agents.protocol import Policy
-from flashsale_env.market.rewards import HOLDING, ORDERING
+from flashsale_env.scenario import REWARD_TERMS
 
 Floats = npt.NDArray[np.float64]
 
 # Ticks left out of the average: the initial stock and the empty pipeline affect these.
 WARM_UP = 200
+
+HOLDING, ORDERING = (list(REWARD_TERMS).index(name) for name in ("holding", "ordering"))
 
 
 def average_costs(

@@ -192,7 +192,7 @@ class Shop(Agent):
 
     def actions(self, view: View, price_level: Floats, missing: Floats) -> npt.NDArray[Any]:
         """Actions (N, C) that set these price levels (N, M) and order the missing units (N, M)."""
-        codec, columns = self.codec, self.codec.price_columns
+        codec, columns = self.codec, self.codec.columns("price")
         price_level, levels = self._decide(view, price_level, missing)
         actions = codec.from_levels(levels)
         if self.scenario.pricing.continuous:
@@ -210,17 +210,17 @@ class Shop(Agent):
 
     def _decide(self, view: View, price_level: Floats, missing: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Price levels (N, P), clipped to the range but not rounded, and levels (N, C) of every decision."""
-        codec, prices = self.codec, self.codec.price_columns
+        codec, prices = self.codec, self.codec.columns("price")
         price_level = np.broadcast_to(price_level, (view.sales, len(self.scenario.products)))
-        price_level = np.clip(price_level[:, codec.products_of(prices)], 0, codec.n_prices - 1)
+        price_level = np.clip(price_level[:, codec.numbers_of(prices)], 0, codec.n_prices - 1)
         levels = np.zeros((len(price_level), len(codec.n_levels)), np.int64)
         levels[:, prices] = np.rint(price_level)
-        if len(codec.order_columns):
-            levels[:, codec.order_columns] = self._order(missing)
-        if len(codec.coupon_columns):
-            levels[:, codec.coupon_columns] = self._promote(view)
-        if len(codec.targeted_columns):
-            levels[:, codec.targeted_columns] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
+        if len(codec.columns("order")):
+            levels[:, codec.columns("order")] = self._order(missing)
+        if len(codec.columns("coupon")):
+            levels[:, codec.columns("coupon")] = self._promote(view)
+        if len(codec.columns("targeted")):
+            levels[:, codec.columns("targeted")] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
         return price_level, levels
 
     def missing(self, view: View) -> Floats:
@@ -240,17 +240,17 @@ class Shop(Agent):
 
     def _order(self, missing: Floats) -> npt.NDArray[np.int64]:
         """(N, O) levels of the orders: the largest of at most the missing units."""
-        columns = self.codec.order_columns
+        columns = self.codec.columns("order")
         levels = np.zeros((len(missing), len(columns)), np.int64)
-        for k, j in enumerate(self.codec.products_of(columns)):
+        for k, j in enumerate(self.codec.numbers_of(columns)):
             levels[:, k] = np.searchsorted(self.codec.levels[columns[k]], missing[:, j] + 1e-6, side="right") - 1
         return np.maximum(levels, 0)
 
     def units_ordered(self, missing: Floats) -> Floats:
         """(N, M) units of the orders placed for the missing units."""
         units = np.zeros_like(missing)
-        columns = self.codec.order_columns
-        for column, level, j in zip(columns, self._order(missing).T, self.codec.products_of(columns), strict=True):
+        columns = self.codec.columns("order")
+        for column, level, j in zip(columns, self._order(missing).T, self.codec.numbers_of(columns), strict=True):
             units[:, j] = np.asarray(self.codec.levels[column])[level]
         return units
 
@@ -288,7 +288,7 @@ class Merchant(Shop):
         """
         view = View(self, observations)
         price_level, levels = self._decide(view, self.price_level(view), self.missing(view))
-        codec, prices = self.codec, self.codec.price_columns
+        codec, prices = self.codec, self.codec.columns("price")
         # Shares of the box: level l of L lies in [l, l + 1] / L for prices, and at l / (L - 1) for the others.
         share = levels / np.maximum(codec.n_levels - 1, 1)
         share[:, prices] = (price_level + 0.5) / codec.n_levels[prices]
