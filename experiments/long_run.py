@@ -9,17 +9,16 @@ Units   the scenario's currency a tick.
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import Population, Scenario, Simulator
+from flashsale_env import REWARD_TERMS, Population, Scenario, Simulator
 from flashsale_env.agents.exact import lost_sales_problem
 from flashsale_env.agents.protocol import Policy
-from flashsale_env.scenario import REWARD_TERMS
 
 Floats = npt.NDArray[np.float64]
 
+HOLDING, ORDERING = (list(REWARD_TERMS).index(name) for name in ("holding", "ordering"))
+
 # Ticks left out of the average: the initial stock and the empty pipeline affect these.
 WARM_UP = 200
-
-HOLDING, ORDERING = (list(REWARD_TERMS).index(name) for name in ("holding", "ordering"))
 
 
 def average_costs(

@@ -1,6 +1,6 @@
 """Training a learner into a folder, and resuming an interrupted training.
 
-Owns    whether a folder is resumed, begun anew or refused, and the learning curve beside the policy.
+Owns    whether a folder is resumed, started over or refused, and the learning curve beside the policy.
 Leaves  learning, checkpoints and the choice of the best policy on validation customers to `agents`.
 
 A folder holds `config.json`, `policy/` (the agent, and during training its checkpoint), `learning_curve.csv` and
@@ -88,12 +88,12 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
         what = f" with {differing}" if differing else ""
         raise FileExistsError(
             f"{run.folder} holds a finished run{what}: `flashsale report {run.folder}` shows it; choose another --out, "
-            f"or pass --overwrite to begin anew."
+            f"or pass --overwrite to start over."
         )
     if differing:
         raise FileExistsError(
             f"{run.folder} holds an unfinished run with {differing}: give the same options to resume it, choose "
-            f"another --out, or pass --overwrite to begin anew."
+            f"another --out, or pass --overwrite to start over."
         )
     if grown:
         run.go_on()

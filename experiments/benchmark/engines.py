@@ -1,4 +1,4 @@
-"""Who does the units of a benchmark: this process, several processes, or a Ray cluster.
+"""Where the units of a benchmark run: in this process, in several processes, or on a Ray cluster.
 
 Units depend only on the settings and on the parameters tuned first, so their order and the number of workers change no
 result.

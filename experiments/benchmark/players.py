@@ -1,6 +1,6 @@
-"""Who plays a benchmark: the settings of each agent, what it observes, and the agent that is evaluated.
+"""The agents of a benchmark: their settings, what they observe, and the agent that is evaluated.
 
-Leaves  what is asked for to `settings`, training to `work`.
+Leaves  the table of agents to `settings`, training to `work`.
 """
 
 from collections.abc import Mapping
@@ -57,6 +57,6 @@ def player(unit: Unit, settings: Mapping[str, Any], folder: Path, scenario: Scen
     assert row is not None
     if row.learns:
         return agents.load(folder / TRAINING / POLICY, scenario, device=device)
-    named, whom = scenario if row.hide else unit.problem.named, unit.problem.population or None
-    found = find_agent(row.agent, named, population=whom, device=device, seed=unit.seed, settings=settings)
+    named, among = scenario if row.hide else unit.problem.named, unit.problem.population or None
+    found = find_agent(row.agent, named, population=among, device=device, seed=unit.seed, settings=settings)
     return as_policy(found, scenario) if is_from_outside(row.agent) else found

@@ -1,7 +1,7 @@
 """Doing one unit of a benchmark: tuning, training, evaluating, bounding.
 
 Owns    the values and figures of a unit, and resuming it where it stopped.
-Leaves  learning to `agents`, who does the units to `engines`.
+Leaves  learning to `agents`, in which process a unit runs to `engines`.
 Axes    S sales.
 Units   profit of a sale, or average cost of a tick, in the scenario's currency.
 """
@@ -114,10 +114,10 @@ def _train(
         note(f"{unit.title}, {done / of:.0%}")
 
     named = scenario if row.hide else unit.problem.named
-    whom = unit.problem.population or None
+    among = unit.problem.population or None
     with run.claimed(overwrite=False, resume=True):
         begin_or_continue(run, overwrite=False)
-        learner = agents.make(row.agent, named, population=whom, device=device, seed=unit.seed, **settings)
+        learner = agents.make(row.agent, named, population=among, device=device, seed=unit.seed, **settings)
         curve = learner.learn(population, folder=folder / POLICY, progress=show, threads=threads)
         write_curve(folder, row.label, curve, {}, learner.settings.validation_sales)
         run.finish()

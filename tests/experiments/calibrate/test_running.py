@@ -198,7 +198,7 @@ def test_a_log_of_choices_makes_a_scenario_too(tmp_path):
     assert card["from_the_data"]["elasticity_in_the_scenario"][name] == pytest.approx(estimate["estimate"], rel=1e-5)
     scenario = load_scenario(result.save(tmp_path / "out"))
     assert scenario.arrivals.customers_per_minute * scenario.sale_minutes == pytest.approx(3000)
-    Simulator(scenario)  # the population knows the products
+    Simulator(scenario)  # fails if the population lacks the products
 
 
 @pytest.mark.parametrize(
