@@ -104,7 +104,7 @@ def scenario(name: str) -> str:
     customers = sale.arrivals.customers_per_minute * sale.sale_minutes
     facts = [
         ("environment ids", ids),
-        ("products", ", ".join(product.title for product in sale.products)),
+        ("products", "; ".join(product.title for product in sale.products)),
         ("horizon", f"{sale.horizon_ticks} ticks of {sale.tick_minutes:g} min"),
         ("expected customers", f"{customers:,.4g}" if customers < 1000 else f"{customers:,.0f}"),
         ("choice model", f"`{sale.choice.model}`"),
@@ -116,9 +116,9 @@ def scenario(name: str) -> str:
     ]
     return "\n\n".join(
         (
-            table(("", ""), facts),
-            layout(name),
-            f"```toml\n{fs.SCENARIOS[name].read_text(encoding='utf-8').strip()}\n```",
+            table(("property", "value"), facts),
+            f"## Observation\n\n{layout(name)}",
+            f"## File\n\n```toml\n{fs.SCENARIOS[name].read_text(encoding='utf-8').strip()}\n```",
         )
     )
 
