@@ -12,9 +12,11 @@ from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.base import CARD, read_card
+from flashsale_env.agents.discovery import source_file
 from flashsale_env.agents.fingerprints import population_fingerprint
-from flashsale_env.agents.own import as_player, load_zip, source_file
 from flashsale_env.agents.play import SaleTable, play
+from flashsale_env.agents.protocol import as_policy
+from flashsale_env.agents.sb3.zips import load_zip
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.runs import read_config
 from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
@@ -39,7 +41,7 @@ def find_agent(
     Args:
         name: an agent of `agents.AGENTS` (your own registered ones among them) or of an entry point, `module:Class`, a
             trained policy that is shipped, the folder of a trained agent or of the run that trained it, or the zip of a
-            model of Stable-Baselines3, which is trusted: see `agents.own.load_zip`.
+            model of Stable-Baselines3, which is trusted: see `agents.sb3.zips.load_zip`.
         scenario: name, path or object.
         population: whom it is to meet, as for `agents.make`.
         device: of what computes with torch.
@@ -56,7 +58,7 @@ def find_agent(
             raise ValueError(f"{name} is trained and takes no settings, got {', '.join(settings)}.")
         if Path(name).suffix == ".zip":
             model = load_zip(name, device)
-            as_player(model, sale)
+            as_policy(model, sale)
             return model
         return agents.load(name if name in agents.REFERENCES else policy_folder(Path(name)), scenario, device=device)
     try:
@@ -69,7 +71,7 @@ def find_agent(
             f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."
         )
     agent = agents.make(name, scenario, population=population, device=device, seed=seed, **settings)
-    as_player(agent, sale)
+    as_policy(agent, sale)
     return agent
 
 
@@ -80,7 +82,7 @@ def is_trained(name: str) -> bool:
 
 def is_from_outside(name: str) -> bool:
     """Whether a policy is none of this package, nor trained by one: a zip, or an agent of yours."""
-    return Path(name).suffix == ".zip" or (not is_trained(name) and agents.entry(name).own is not None)
+    return Path(name).suffix == ".zip" or (not is_trained(name) and agents.entry(name).factory is not None)
 
 
 def check_agent(name: str, words: Iterable[str] = ()) -> None:
@@ -104,7 +106,7 @@ def identity(name: str) -> str:
         folder = agents.REFERENCES.get(name, Path(name))
         path = folder if folder.suffix == ".zip" else policy_folder(folder) / CARD
     else:
-        own = agents.entry(name).own
+        own = agents.entry(name).factory
         path = None if own is None else source_file(own)
     return "" if path is None else sha256_of(path)
 

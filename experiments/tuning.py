@@ -23,7 +23,7 @@ import optuna
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.base import Space
-from flashsale_env.agents.exact.optimal import evaluate_exactly, remembers, why_no_exact_value
+from flashsale_env.agents.exact import evaluate_exactly, remembers, why_no_exact_value
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.tuned_values import as_json, home, read, write
 from flashsale_env.experiments.statistics import paired_difference

@@ -125,8 +125,8 @@ class PriceTable:
     prices: Floats
 
     @property
-    def opening(self) -> float:
-        """Value of the full stock at the opening."""
+    def value_at_start(self) -> float:
+        """Value of the full stock at the start of the sale."""
         return float(self.values[0].flat[-1])
 
     def lookup(self, tick: npt.NDArray[np.int64], stock: npt.NDArray[np.int64]) -> Floats:
@@ -172,7 +172,7 @@ def optimal_prices(problem: PricingProblem, levels: Sequence[float]) -> PriceTab
     """Best policy that picks its price from `levels` (currency, 0 for "not offered").
 
     >>> problem = PricingProblem(10, np.full(10, math.e), np.ones(10))
-    >>> round(optimal_prices(problem, np.arange(0.5, 3.25, 0.25)).opening, 6)
+    >>> round(optimal_prices(problem, np.arange(0.5, 3.25, 0.25)).value_at_start, 6)
     9.412768
     """
     menu = np.asarray(levels, np.float64)

@@ -6,8 +6,10 @@ Each `why_...` returns the reason as the end of a sentence, or None where the pr
 raises ValueError with that reason. All take the customers that the sale is played among, the scenario's own by default.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +31,14 @@ from flashsale_env.theory.scope import ANY, Scope, every
 Floats = npt.NDArray[np.float64]
 Customers = str | Path | Population | None
 
-# One kind of customer, whose chance to buy is a formula of the tick and the prices. What they write tells nothing then.
-_TEXTBOOK = {
+# With relevance 0 and price sensitivity 1, voices differ only in name.
+_ALIKE = (
+    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "coupon_affinity", "weight"),
+    "card",
+)
+# Homogeneous customers, whose purchase probability is a formula of tick and prices. Their messages then carry no
+# information.
+_TEXTBOOK: Mapping[str, Any] = {
     "name": ANY,
     "description": ANY,
     "version": ANY,
@@ -46,11 +54,6 @@ _TEXTBOOK = {
     **every("products", "title", "noun", "price_levels", "reference_price", "quality", "nest"),
     **every("products", "initial_stock", "storage", "unit_cost", "salvage_value", "holding_cost"),
 }
-# With relevance 0 and price sensitivity 1, a voice is a name.
-_ALIKE = (
-    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "coupon_affinity", "weight"),
-    "card",
-)
 
 PRICING = Scope(
     "textbook pricing",
@@ -68,7 +71,7 @@ SINGLE_ORDER = Scope(
 )
 LOST_SALES = Scope(
     "the lost-sales problem",
-    SINGLE_ORDER.options | {"arrivals.law": ("poisson",), "replenishment.unlimited": (True,)},
+    {**SINGLE_ORDER.options, "arrivals.law": ("poisson",), "replenishment.unlimited": (True,)},
     _ALIKE,
 )
 

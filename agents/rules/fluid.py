@@ -29,6 +29,8 @@ from flashsale_env.agents.exact import (
     gvr_values,
     lost_sales_problem,
     mnl_sale,
+    order_actions,
+    price_actions,
     pricing_problem,
     reorder_rule,
     why_no_lost_sales,
@@ -37,7 +39,6 @@ from flashsale_env.agents.exact import (
     why_no_pricing_of_one,
     why_unseen,
 )
-from flashsale_env.agents.exact.optimal import order_actions, price_actions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -99,7 +99,7 @@ class View:
         return np.asarray((self._read("conversion") ** 2).sum(axis=1, keepdims=True))
 
     def _read(self, feature: str) -> Floats:
-        return self._observations[:, self._layout[feature]].astype(np.float64)
+        return np.asarray(self._observations[:, self._layout[feature]], np.float64)
 
 
 class Shop(Agent):

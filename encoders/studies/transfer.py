@@ -38,7 +38,7 @@ from flashsale_env.encoders.text.intent import DEFAULT_TRAIN, IntentEncoder, sco
 from flashsale_env.intents import INTENTS
 from flashsale_env.tables import tomllib
 
-__all__ = ["across", "out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer"]
+__all__ = ["across", "out_of_scope", "read_labelled", "read_mapping", "read_others", "transfer", "transfer_study"]
 
 # scikit-learn's C of the heads that `across` chooses from; the corpus's own templates chose 3.
 INVERSE_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -236,6 +236,52 @@ def _corpus(encoder: IntentEncoder) -> list[Message]:
     )
 
 
+def transfer_study(
+    files: Sequence[Path],
+    mapping: Path,
+    *,
+    text_column: str,
+    label_column: str,
+    encoder: Path | None = None,
+    tune_across: bool = False,
+) -> dict[str, Any]:
+    """All figures of an encoder on the labelled messages of real shops.
+
+    Args:
+        files: CSV files, one a shop; a shop is named after its file.
+        mapping: TOML file, [labels] label = intent.
+        text_column, label_column: columns of the messages and of the shop's labels.
+        encoder: folder of a saved encoder; None takes the shipped one.
+        tune_across: also tune on each shop and measure on the others.
+
+    Returns:
+        "shops": see `transfer`; "out_of_scope_rows": rows with another label or no text; "out_of_scope": by shop, see
+        `out_of_scope`, empty for an encoder without a threshold; "across": see `across`, empty unless asked for.
+
+    Raises:
+        ValueError: a file that does not read, a missing column, a shop without a mapped message.
+    """
+    labels = read_mapping(mapping)
+    shops, others, ignored = {}, {}, 0
+    for path in files:
+        texts, intents, ignored_here = read_labelled(path, labels, text_column, label_column)
+        if not texts:
+            raise ValueError(f"{path} has no message whose label is in {mapping}.")
+        shops[path.stem] = texts, intents
+        others[path.stem] = read_others(path, labels, text_column, label_column)
+        ignored += ignored_here
+    model = IntentEncoder.load(encoder) if encoder else IntentEncoder.default()
+    rejected = {}
+    if model.scope is not None:
+        rejected = {name: out_of_scope(model, shops[name][0], rows) for name, rows in others.items() if rows}
+    return {
+        "shops": transfer(model, shops),
+        "out_of_scope_rows": ignored,
+        "out_of_scope": rejected,
+        "across": across(model, shops) if tune_across else {},
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure an encoder on labelled messages of real shops."""
     parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.studies.transfer", description=main.__doc__)
@@ -248,40 +294,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        mapping = read_mapping(options.mapping)
-        shops, others, ignored = {}, {}, 0
-        for path in options.files:
-            texts, intents, ignored_here = read_labelled(path, mapping, options.text_column, options.label_column)
-            if not texts:
-                raise ValueError(f"{path} has no message whose label is in {options.mapping}.")
-            shops[path.stem] = texts, intents
-            others[path.stem] = read_others(path, mapping, options.text_column, options.label_column)
-            ignored += ignored_here
-        encoder = IntentEncoder.load(options.encoder) if options.encoder else IntentEncoder.default()
-        result = transfer(encoder, shops)
-        told = {}
-        if encoder.scope is not None:
-            told = {name: out_of_scope(encoder, shops[name][0], rows) for name, rows in others.items() if rows}
-        tuned = across(encoder, shops) if options.across else {}
+        study = transfer_study(
+            options.files,
+            options.mapping,
+            text_column=options.text_column,
+            label_column=options.label_column,
+            encoder=options.encoder,
+            tune_across=options.across,
+        )
     except ValueError as error:
         parser.error(str(error))
     if options.json:
-        print(
-            json.dumps({"shops": result, "out_of_scope_rows": ignored, "out_of_scope": told, "across": tuned}, indent=2)
-        )
+        print(json.dumps(study, indent=2))
         return
     print(f"{'':28}{'rows':>6}   {'encoder':^17}   {'tf-idf':^17}   {'encoder':>8}")
     print(f"{'':28}{'':>6}   {'accuracy':>8} {'macro-F1':>8}   {'accuracy':>8} {'macro-F1':>8}   {'ECE':>8}")
-    for name, row in result.items():
+    for name, row in study["shops"].items():
         figures = "   ".join(f"{row[of]['accuracy']:8.3f} {row[of]['macro_f1']:8.3f}" for of in ("encoder", "tfidf"))
         print(f"{name:28}{row['rows']:6}   {figures}   {row['expected_calibration_error']:8.3f}")
-    print(f"{ignored} rows with other labels or no text are out of scope.")
-    for name, row in told.items():
+    print(f"{study['out_of_scope_rows']} rows with other labels or no text are out of scope.")
+    for name, row in study["out_of_scope"].items():
         print(
             f"{name}: AUROC of in scope against out of scope {row['auroc']:.3f}; at the encoder's threshold "
             f"{row['rejected']:.0%} of {row['others']} rejected, {row['accepted']:.0%} of {row['rows']} accepted."
         )
-    for name, choice in tuned.items():
+    for name, choice in study["across"].items():
         head = choice["head"] if choice["head"] == "as it is" else f"C = {choice['head']:g}"
         for other, row in choice["others"].items():
             shown = " -> ".join(

@@ -18,13 +18,12 @@ import argparse
 import copy
 import hashlib
 import json
-import platform
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,11 @@ from flashsale_env.encoders.text.training import (
     tune,
     with_weights,
 )
+from flashsale_env.encoders.threads import one_thread
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
+from flashsale_env.versions import versions
 
 __all__ = [
     "LORA",
@@ -69,6 +70,7 @@ __all__ = [
     "FineTuning",
     "IntentEncoder",
     "evaluate",
+    "fine_tune_on_corpus",
     "rounded",
     "scores",
     "tfidf_model",
@@ -382,6 +384,55 @@ class IntentEncoder:
             return cls.load(folder, device=device)
 
 
+def fine_tune_on_corpus(
+    *,
+    backbone: str | Path = "minilm",
+    method: str = "lora",
+    epochs: int = 1,
+    seed: int = 0,
+    language: str | None = None,
+    command: str | None = None,
+) -> IntentEncoder:
+    """Fine-tune an encoder on the project's corpus and measure it on unseen templates. The default encoder is made so.
+
+    The figures, with those of TF-IDF on the same messages, are in `card["figures"]`. The weights are the same on every
+    machine: one thread, and no bf16.
+
+    Args:
+        backbone: name, folder or hub id.
+        method: one of `METHODS`.
+        epochs: passes over the messages.
+        seed: of corpus and training.
+        language: one of `LANGUAGES` or `MIXED`; None takes all those that the backbone was pretrained on.
+        command: kept in the card.
+
+    Raises:
+        ValueError: an unknown name, or an argument that is out of range.
+    """
+    with one_thread():
+        if language is None:
+            language = language_for(load_backbone(backbone).languages)
+        languages = LANGUAGES if language == MIXED else (language,)
+        sizes = {"train": DEFAULT_TRAIN * len(languages), "validation": DEFAULT_VALIDATION * len(languages)}
+        train, validation = (generate(split, n, seed, language=language) for split, n in sizes.items())
+        encoder = IntentEncoder.fine_tune(
+            train,
+            validation,
+            backbone=backbone,
+            method=method,
+            epochs=epochs,
+            seed=seed,
+            precision="fp32",  # not every machine has bf16 units
+            corpus={"language": language, "seed": seed, **sizes},
+            command=command,
+        )
+        unseen = {code: generate("evaluation", DEFAULT_EVALUATION, seed, language=code) for code in languages}
+        found = {code: evaluate(encoder, messages) for code, messages in unseen.items()}
+        reference = {code: tfidf_reference(train, messages) for code, messages in unseen.items()}
+        encoder.card["figures"] |= {"evaluation": rounded(found), "tfidf_evaluation": rounded(reference)}
+    return encoder
+
+
 def evaluate(encoder: IntentEncoder, messages: Sequence[Message]) -> dict[str, Any]:
     """Accuracy, macro-F1 over the intents present, expected calibration error, and confusion (9, 9): rows true,
     columns predicted."""
@@ -447,10 +498,7 @@ def _new_card(
         "corpus": dict(corpus or {}),
         "training": dict(training),
         "command": command,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "transformers", "peft", "scikit-learn")},
-        },
+        "versions": versions(),
     }
 
 
@@ -531,28 +579,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given)
-    torch.set_num_threads(1)  # sums in one order: the files come out the same whatever the number of cores
     try:
-        if options.language is None:
-            options.language = language_for(load_backbone(options.backbone).languages)
-        languages = LANGUAGES if options.language == MIXED else (options.language,)
-        sizes = {"train": DEFAULT_TRAIN * len(languages), "validation": DEFAULT_VALIDATION * len(languages)}
-        train, validation = (generate(split, n, options.seed, language=options.language) for split, n in sizes.items())
-        encoder = IntentEncoder.fine_tune(
-            train,
-            validation,
+        encoder = fine_tune_on_corpus(
             backbone=options.backbone,
             method=options.method,
             epochs=options.epochs,
             seed=options.seed,
-            precision="fp32",  # which bf16 units there are differs from machine to machine
-            corpus={"language": options.language, "seed": options.seed, **sizes},
+            language=options.language,
             command=shlex.join(["python", "-m", "flashsale_env.encoders.text.intent", *given]),
         )
-        unseen = {code: generate("evaluation", DEFAULT_EVALUATION, options.seed, language=code) for code in languages}
-        found = {code: evaluate(encoder, messages) for code, messages in unseen.items()}
-        reference = {code: tfidf_reference(train, messages) for code, messages in unseen.items()}
-        encoder.card["figures"] |= {"evaluation": rounded(found), "tfidf_evaluation": rounded(reference)}
         encoder.save(options.out, overwrite=options.overwrite)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))

@@ -20,13 +20,11 @@ import argparse
 import copy
 import hashlib
 import json
-import platform
 import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +46,7 @@ from sklearn.preprocessing import StandardScaler
 from flashsale_env.encoders.text.backbone import Backbone, has_bf16_units, load_backbone, mean_pool
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
+from flashsale_env.versions import versions
 
 __all__ = [
     "FILES",
@@ -58,6 +57,7 @@ __all__ = [
     "embeddings",
     "frozen_classifier",
     "read_reviews",
+    "review_study",
 ]
 
 FILES = {"neg.txt": 0, "pos.txt": 1}
@@ -367,6 +367,51 @@ def _regression(penalties: np.ndarray) -> GridSearchCV:
     )
 
 
+def review_study(
+    folder: str | Path,
+    *,
+    backbone: str = "multilingual",
+    method: str = "layers",
+    epochs: int = 1,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """The figures of `compare` on a folder of reviews, with seconds and versions.
+
+    Args:
+        folder: holds neg.txt and pos.txt.
+        backbone: name, folder or hub id.
+        method: one of `METHODS`.
+        epochs: passes of "layers" over the reviews.
+        seed: of "layers".
+        cache: folder in which the vectors are kept.
+        out: folder for the fine-tuned classifier and the figures.
+        progress: show a bar on standard error.
+
+    Raises:
+        ValueError: a file that does not read, an unknown name, or nothing to save because `method` is "frozen".
+        FileExistsError: `out` holds something.
+    """
+    if out is not None and method == "frozen":
+        raise ValueError("method 'frozen' trains nothing that could be saved: drop `out`, or use method 'layers'.")
+    started = time.perf_counter()
+    figures, polarity = compare(
+        read_reviews(folder),
+        load_backbone(backbone, device="cuda" if torch.cuda.is_available() else "cpu"),
+        method=method,
+        epochs=epochs,
+        seed=seed,
+        cache=cache,
+        progress=progress,
+    )
+    figures |= {"seconds": round(time.perf_counter() - started, 1), "versions": versions()}
+    if out is not None and polarity is not None:
+        polarity.save(out, {"figures": figures, "epochs": epochs, "seed": seed})
+    return figures
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Accuracy on a folder of reviews: the multilingual backbone beside TF-IDF on character n-grams."""
     parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.text.sentiment", description=main.__doc__)
@@ -378,24 +423,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=1, help="passes of layers over the reviews (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="of layers (default 0)")
     options = parser.parse_args(arguments)
-    started = time.perf_counter()
     try:
-        if options.out is not None and options.method == "frozen":
-            raise ValueError("--out saves what was fine-tuned, and method 'frozen' fine-tunes nothing: leave it out.")
-        figures, polarity = compare(
-            read_reviews(options.folder),
-            load_backbone(options.backbone, device="cuda" if torch.cuda.is_available() else "cpu"),
+        figures = review_study(
+            options.folder,
+            backbone=options.backbone,
             method=options.method,
             epochs=options.epochs,
             seed=options.seed,
             cache=options.cache,
+            out=options.out,
             progress=True,
         )
-        names = ("torch", "transformers", "scikit-learn")
-        versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
-        figures |= {"seconds": round(time.perf_counter() - started, 1), "versions": versions}
-        if options.out is not None and polarity is not None:
-            polarity.save(options.out, {"figures": figures, "epochs": options.epochs, "seed": options.seed})
     except (ValueError, OSError) as error:
         parser.error(str(error))
     json.dump(figures, sys.stdout, indent=2)

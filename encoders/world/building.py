@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from flashsale_env import INTENTS, Population, Product, Scenario, load_scenario
 from flashsale_env.encoders.corpus.generator import LANGUAGES, Message, generate, language_for, noun_in
 from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel, Reading, Tastes, elasticity_at_list_price
 from flashsale_env.encoders.intervals import likelihood_gap, share_closed
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.threads import one_thread
 from flashsale_env.encoders.world.reference import (
     TASTES,
     WILLINGNESS_MEANS,
@@ -407,6 +407,46 @@ def _true_mix(population: Population) -> dict[str, float]:
     return _mix(np.eye(len(INTENTS), dtype=np.float32)[population.latent_class], population.weight)
 
 
+def build_populations(
+    encoder_folder: Path | None = None,
+    out: Path = POPULATION_FOLDER,
+    *,
+    seed: int = 0,
+    command: str = COMMAND,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Estimate demand in the reference world; save the demand model beside its encoder, and the populations.
+
+    An English encoder gives the populations `reference`, `learned` and `intent`; one that reads other languages gives
+    `reference-en-zh` and `learned-en-zh`, with its languages in the name.
+
+    Args:
+        encoder_folder: of a saved encoder; None takes the shipped one.
+        out: folder of the populations.
+        seed: of the study.
+        command: kept in the cards.
+        progress: show bars on standard error.
+
+    Returns:
+        The figures of `study_reference_world`.
+
+    Raises:
+        ValueError: the folder does not hold an encoder.
+    """
+    with one_thread():
+        encoder = IntentEncoder.default() if encoder_folder is None else IntentEncoder.load(encoder_folder)
+        languages = [code for code in LANGUAGES if code in encoder.card["languages"]]
+        suffix = "" if languages == ["en"] else "-" + "-".join(languages)
+        study = study_reference_world(encoder, load_scenario("standard"), seed=seed, command=command, progress=progress)
+        study.demand.save(encoder_folder or DEMAND_FOLDER)
+        study.reference.save(out / f"reference{suffix}")
+        study.learned.save(out / f"learned{suffix}")
+        if not suffix:
+            pricing = intent_population(encoder, load_scenario("intent"), seed=seed, command=command)
+            pricing.save(out / "intent")
+    return study.figures
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild the shipped populations and the shipped demand model."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
@@ -415,21 +455,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given)
-    torch.set_num_threads(1)  # sums in one order: the files come out the same whatever the number of cores
     command = shlex.join([*COMMAND.split(), *given])
-    encoder = IntentEncoder.default() if options.encoder is None else IntentEncoder.load(options.encoder)
-    spoken = [code for code in LANGUAGES if code in encoder.card["languages"]]
-    suffix = "" if spoken == ["en"] else "-" + "-".join(spoken)
-    study = study_reference_world(
-        encoder, load_scenario("standard"), seed=options.seed, command=command, progress=sys.stderr.isatty()
+    figures = build_populations(
+        options.encoder, options.out, seed=options.seed, command=command, progress=sys.stderr.isatty()
     )
-    study.demand.save(options.encoder or DEMAND_FOLDER)
-    study.reference.save(options.out / f"reference{suffix}")
-    study.learned.save(options.out / f"learned{suffix}")
-    if not suffix:
-        pricing = intent_population(encoder, load_scenario("intent"), seed=options.seed, command=command)
-        pricing.save(options.out / "intent")
-    for name, value in study.figures.items():
+    for name, value in figures.items():
         print(f"{name}: {value}", file=sys.stdout)
 
 

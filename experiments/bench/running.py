@@ -397,7 +397,7 @@ def rollout_loop(sizes: Sizes, repeats: int) -> list[Row]:
     from stable_baselines3 import PPO
 
     from flashsale_env import agents
-    from flashsale_env.agents.sb3.training import one_thread, own_randomness
+    from flashsale_env.agents.sb3.determinism import one_thread, own_randomness
 
     ticks = 60  # a rollout; one sale of gallego-van-ryzin, six of gvr-periodic
 
@@ -476,14 +476,14 @@ def training(sizes: Sizes, repeats: int) -> list[Row]:
     from stable_baselines3.common.logger import configure
 
     from flashsale_env import agents
-    from flashsale_env.agents.sb3.learners import reward_scale
-    from flashsale_env.agents.sb3.training import one_thread, own_randomness
+    from flashsale_env.agents.sb3.base import reward_scale
+    from flashsale_env.agents.sb3.determinism import one_thread, own_randomness
 
     agent = agents.make("ppo", "gvr-periodic", device="cpu", num_envs=sizes.sales, batch_size=5 * sizes.sales)
     transitions = 20 * sizes.sales * agent.scenario.horizon_ticks  # 20 rollouts, each of whole sales
 
     def learning(venv: Any) -> Callable[[], float]:
-        model = agent._build(agent._advised(venv))
+        model = agent.build(agent.advised(venv))
         model.set_logger(configure(None, []))
 
         def measure() -> float:

@@ -40,11 +40,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from flashsale_env import Population, Scenario, Simulator, agents
-from flashsale_env.agents.exact import lost_sales_problem
-from flashsale_env.agents.exact.optimal import evaluate_exactly, remembers, why_no_profit_optimum
+from flashsale_env.agents.exact import evaluate_exactly, lost_sales_problem, remembers, why_no_profit_optimum
 from flashsale_env.agents.fingerprints import fingerprints
-from flashsale_env.agents.own import as_player
-from flashsale_env.agents.play import Plays, play, trace
+from flashsale_env.agents.play import play, trace
+from flashsale_env.agents.protocol import Policy, as_policy
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.benchmark.settings import (
@@ -351,11 +350,11 @@ def _player(unit: Unit, settings: Mapping[str, Any], folder: Path, scenario: Sce
         return agents.load(folder / TRAINING / POLICY, scenario, device=device)
     named, whom = scenario if row.hide else unit.problem.named, unit.problem.population or None
     found = find_agent(row.agent, named, population=whom, device=device, seed=unit.seed, settings=settings)
-    return as_player(found, scenario) if is_from_outside(row.agent) else found
+    return as_policy(found, scenario) if is_from_outside(row.agent) else found
 
 
 def _evaluate(
-    unit: Unit, agent: Plays, scenario: Scenario, population: Population, threads: int | None
+    unit: Unit, agent: Policy, scenario: Scenario, population: Population, threads: int | None
 ) -> tuple[Floats, dict[str, Any]]:
     """Value of every test sale (S,), and the figures beside it."""
     seeds = split_seeds("test", 0, unit.sales)
@@ -370,7 +369,7 @@ def _evaluate(
 
 
 def average_costs(
-    agent: Plays,
+    agent: Policy,
     scenario: Scenario,
     population: Population | None,
     seeds: npt.NDArray[np.uint64],

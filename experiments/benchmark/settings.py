@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
-from flashsale_env.agents.exact import why_no_lost_sales
-from flashsale_env.agents.exact.optimal import why_no_exact_value, why_no_profit_optimum
+from flashsale_env.agents.exact import why_no_exact_value, why_no_lost_sales, why_no_profit_optimum
 from flashsale_env.agents.sb3.presets import ONE_PRODUCT, PRESETS, preset
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
@@ -219,7 +218,7 @@ class Problem:
             reason = known.applies(shown) or known.applies(among)
             if reason is not None:
                 raise ValueError(f"agent {row.label!r} does not apply to {self.name!r}: {reason}.")
-            if known.own is not None:
+            if known.factory is not None:
                 find_agent(row.agent, shown, device="cpu", settings=row.settings)
             elif row.settings:
                 agents.make(row.agent, shown, device="cpu", **row.settings)

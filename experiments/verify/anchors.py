@@ -1,7 +1,7 @@
 """What the simulator is held to: small sales whose exact value is known, simulated and compared.
 
 Owns    the table `ANCHORS`: theory, parameters anyone may change, and the measurements made under them.
-Leaves  exact values to `agents.exact.optimal`, the verdict to `verify`.
+Leaves  exact values to `agents.exact`, the verdict to `verify`.
 Units   currency in units of mean willingness to pay for the Gallego-van Ryzin sales, else the scenario's.
 
 The expected value is the exact one of the *ticked* sale that is simulated; where theory speaks of continuous time its
@@ -34,8 +34,8 @@ from flashsale_env import (
     load_scenario,
 )
 from flashsale_env.agents import exact
-from flashsale_env.agents.exact import optimal
-from flashsale_env.agents.play import Plays, SaleTable, play
+from flashsale_env.agents.play import SaleTable, play
+from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.market.rewards import HOLDING
 from flashsale_env.theory import signal
@@ -148,7 +148,7 @@ class ConstantPrices:
 
     def __init__(self, scenario: Scenario, prices: Sequence[float]) -> None:
         codec = agents.make("random", scenario).codec
-        self._action = optimal.price_actions(codec, scenario, np.array([prices], np.float64))
+        self._action = exact.price_actions(codec, scenario, np.array([prices], np.float64))
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
@@ -156,7 +156,7 @@ class ConstantPrices:
         return np.repeat(self._action, len(observation), axis=0), state
 
 
-def simulate(agent: Plays, scenario: Scenario, sales: int) -> SaleTable:
+def simulate(agent: Policy, scenario: Scenario, sales: int) -> SaleTable:
     return play(agent, scenario, seeds=split_seeds("validation", RUN, sales), batch=BATCH)
 
 
@@ -282,7 +282,7 @@ def optimum(quantity: str, scenario: Scenario, sales: int, limit: float | None =
 
 
 def _profit(
-    quantity: str, expected: float, agent: Plays, scenario: Scenario, sales: int, limit: float | None = None
+    quantity: str, expected: float, agent: Policy, scenario: Scenario, sales: int, limit: float | None = None
 ) -> Measurement:
     earned = simulate(agent, scenario, sales)["profit"]
     return mean_of(quantity, expected, earned, reach=most_earned(scenario), limit=limit)
@@ -319,7 +319,7 @@ def random_price(quantity: str, scenario: Scenario, sales: int) -> Measurement:
 def formula_price(quantity: str, name: str, scenario: Scenario, sales: int, limit: float | None = None) -> Measurement:
     """An agent that prices by time and stock alone, evaluated by backward recursion and by simulation."""
     agent = agents.make(name, scenario)
-    return _profit(quantity, optimal.evaluate_exactly(agent, scenario), agent, scenario, sales, limit)
+    return _profit(quantity, exact.evaluate_exactly(agent, scenario), agent, scenario, sales, limit)
 
 
 GVR = "Gallego & van Ryzin (1994), Management Science 40(8)"

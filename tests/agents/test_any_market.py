@@ -180,7 +180,7 @@ def test_a_learner_learns_where_the_shelf_is_empty_at_the_opening(name, supply):
 def test_what_a_learner_takes_from_a_scenario_does_not_depend_on_a_storage_that_never_binds(market, spare):
     """The observations do not either, see `test_units`: so neither does the training nor the policy."""
     pytest.importorskip("stable_baselines3")
-    from flashsale_env.agents.sb3.learners import reward_scale
+    from flashsale_env.agents.sb3.base import reward_scale
     from flashsale_env.agents.sb3.policy import NETWORKS
 
     scenario, roomy = market[0], with_storage(market[0], spare)

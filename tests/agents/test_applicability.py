@@ -9,7 +9,8 @@ from flashsale_env import SCENARIOS, agents
 from flashsale_env.agents import AGENTS, play, split_seeds
 
 PAIRS = [(name, scenario) for name in AGENTS for scenario in SCENARIOS]
-RULES = [name for name, entry in AGENTS.items() if entry.module in ("heuristics", "estimating")]
+RULES = [name for name, entry in AGENTS.items() if entry.module in ("rules.heuristics", "rules.estimating")]
+assert RULES
 
 
 @pytest.mark.parametrize(("name", "scenario"), PAIRS)

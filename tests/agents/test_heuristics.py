@@ -5,7 +5,7 @@ import pytest
 
 from flashsale_env import INTENTS, SCENARIOS, Layout, agents, load_scenario
 from flashsale_env.agents import play, split_seeds, trace
-from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.agents.rules.heuristics import (
     Clearance,
     FixedPrice,

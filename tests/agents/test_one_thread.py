@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from flashsale_env.agents.sb3.training import one_thread
+from flashsale_env.agents.sb3.determinism import one_thread
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from scipy.stats import poisson
 
 from flashsale_env import Product, Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, exact, play, split_seeds
-from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.scenario import Arrivals, Choice, Pricing, Replenishment, Scenario
 
 Z = 3.29

@@ -10,8 +10,9 @@ import pytest
 from stable_baselines3 import A2C, DQN, PPO, SAC
 
 from flashsale_env import FlashSaleEnv, agents, load_scenario
-from flashsale_env.agents import FlashSaleVecEnv, play, split_seeds, trace
-from flashsale_env.agents.own import as_player, load_zip
+from flashsale_env.agents import FlashSaleVecEnv, play, registry, split_seeds, trace
+from flashsale_env.agents.protocol import as_policy
+from flashsale_env.agents.sb3.zips import load_zip
 
 SCENARIO = "gvr-periodic"
 SEEDS = split_seeds("test", 0, 6)
@@ -78,7 +79,7 @@ def models(tmp_path_factory):
 def test_a_plain_model_of_stable_baselines3_plays_and_so_does_its_zip(models, name):
     """The encoding follows from its actions; the same sales as tick by tick in the environment."""
     model, encoding, path = models[name]
-    assert as_player(model, load_scenario(SCENARIO)).encoding == encoding
+    assert as_policy(model, load_scenario(SCENARIO)).encoding == encoding
     earned = play(model, SCENARIO, seeds=SEEDS)
     env = FlashSaleEnv(SCENARIO, actions=encoding)
     observation, _ = env.reset(seed=int(SEEDS[0]))
@@ -96,7 +97,7 @@ def test_a_model_for_another_sale_is_refused_at_the_door(models):
     with pytest.raises(ValueError, match=r"PPO was made for the actions Box.*scenario 'standard' has Box.*\(17,\)"):
         play(models["ppo"][0], "standard", seeds=SEEDS)
     with pytest.raises(ValueError, match=r"PPO was made for the observations of shape \(4,\), scenario .* shows 3"):
-        as_player(models["ppo"][0], load_scenario(SCENARIO).replace(observe=("time_left", "on_hand", "price")))
+        as_policy(models["ppo"][0], load_scenario(SCENARIO).replace(observe=("time_left", "on_hand", "price")))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_model_for_another_sale_is_refused_at_the_door(models):
     [
         (object(), r"object has no predict: a policy needs predict\(observation, state"),
         (Quiet, "Quiet is a class: give an object of it"),
-        (Quiet(encoding=None), "says neither `encoding`.* nor `action_space`"),
+        (Quiet(encoding=None), "has neither `encoding`.* nor `action_space`"),
         (Quiet(encoding="boxes"), "unknown action encoding 'boxes'. Did you mean 'box'"),
         (Quiet(encoding=None, action_space=gym.spaces.MultiBinary(2)), "takes Box, MultiDiscrete or Discrete"),
         (Quiet(action_space=gym.spaces.Box(-1, 1, (2,))), r"made for the actions Box.*has Box"),
@@ -166,7 +167,7 @@ def test_a_module_or_a_name_that_is_not_there_is_named(mine):
 
 
 def test_a_registered_agent_is_found_by_name_like_ours(monkeypatch):
-    monkeypatch.setattr(agents, "AGENTS", dict(agents.AGENTS))
+    monkeypatch.setattr(registry, "AGENTS", dict(registry.AGENTS))
     agents.register("quiet", lambda scenario: Quiet(), "never lowers a price")
     np.testing.assert_array_equal(play(agents.make("quiet", SCENARIO), SCENARIO, seeds=SEEDS)["profit"], level(0))
     with pytest.raises(ValueError, match="'quiet' is there already"):
@@ -207,11 +208,11 @@ def test_modules_are_reached_as_the_readme_writes_them():
         import sys
         from flashsale_env import agents
         assert "torch" not in sys.modules
-        print(agents.exact.optimal.evaluate_exactly.__name__, agents.exact.__name__, agents.sb3.presets.__name__)
+        print(agents.exact.evaluate_exactly.__name__, agents.exact.__name__)
         assert not hasattr(agents, "nothing_such")
         """
     )
     import subprocess
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["evaluate_exactly", "flashsale_env.agents.exact", "flashsale_env.agents.sb3.presets"]
+    assert done.stdout.split() == ["evaluate_exactly", "flashsale_env.agents.exact"]

@@ -10,7 +10,7 @@ from stable_baselines3 import PPO
 
 from flashsale_env import agents
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.sb3.training import TRAINING
+from flashsale_env.agents.training import TRAINING
 
 SMALL = {"num_envs": 64, "batch_size": 640, "validation_sales": 64, "validate_every": 1, "net_arch": (8,)}
 PARTS = {"siblings": 8, "persistence": 1.0, "pay_at_close": True, "gae_lambda": 1.0}

@@ -9,14 +9,16 @@ import torch
 
 from flashsale_env import SCENARIOS, Population, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.exact.optimal import evaluate_exactly
-from flashsale_env.agents.sb3.learners import OffPolicyAgent, reward_scale
+from flashsale_env.agents.exact import evaluate_exactly
+from flashsale_env.agents.sb3.base import reward_scale
+from flashsale_env.agents.sb3.off_policy import OffPolicyAgent
 from flashsale_env.agents.sb3.policy import NETWORKS
 from flashsale_env.agents.sb3.potential import Potential
 from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, OffPolicy, family, preset
-from flashsale_env.agents.sb3.training import TRAINING
+from flashsale_env.agents.training import TRAINING
 
-LEARNERS = [name for name, entry in AGENTS.items() if entry.module == "sb3"]
+LEARNERS = [name for name, entry in AGENTS.items() if entry.module.startswith("sb3.")]
+assert LEARNERS
 ROUNDS, SALES = 4, 16
 SMALL = {"sales": ROUNDS * SALES, "num_envs": SALES, "net_arch": (8,), "validation_sales": 16, "validate_every": 1}
 OF_ONE = {"dqn": {}, "tqc": {"n_quantiles": 3}, "recurrent_ppo": {"memory": 4}}
@@ -73,7 +75,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(name, tmp_path):
     assert torch.equal(weights(whole), weights(resumed))
     states = [json.loads((tmp_path / part / TRAINING).read_text()) for part in ("whole", "parts")]
     assert states[0]["counters"] == states[1]["counters"]
-    models = [agent._model for agent in (whole, resumed)]
+    models = [agent.model for agent in (whole, resumed)]
     for variable in models[0]._get_torch_save_params()[0]:
         first, second = (flat(model.get_parameters()[variable]) for model in models)
         if variable != "policy":  # of the last round; the policy is back at the best one
@@ -110,7 +112,7 @@ def test_a_broken_memory_is_an_error(tmp_path):
         learner("dqn").learn(folder=tmp_path, progress=stop_after(2))
     path = next(tmp_path.glob("checkpoint-*.safetensors"))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="is not the memory of this training"):
+    with pytest.raises(ValueError, match="is not the replay buffer of this training"):
         learner("dqn").learn(folder=tmp_path)
 
 
@@ -175,12 +177,12 @@ def test_drawn_actions_repeat_with_the_seed_and_leave_the_global_generator_alone
 
 def test_every_sale_of_a_dqn_explores_on_its_own():
     agent = learner("dqn")
-    agent._model.exploration_rate = 0.5
-    shown = agent._advise(np.full((1000, 4), 0.5, np.float32))
-    greedy = agent._model.predict(shown, deterministic=True)[0]
+    agent.model.exploration_rate = 0.5
+    shown = agent.advise(np.full((1000, 4), 0.5, np.float32))
+    greedy = agent.model.predict(shown, deterministic=True)[0]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawn = agent._model.predict(shown, deterministic=False)[0]
+        drawn = agent.model.predict(shown, deterministic=False)[0]
     # Half explore, and one in eleven of those draws the greedy action: 455, standard error 16.
     assert abs((drawn != greedy).sum() - 455) < 64
 
@@ -263,7 +265,7 @@ def test_what_is_replayed_is_progress(gamma):
     first = []
     for agent in (shaped, plain):
         agent.learn()
-        first.append(agent._model.replay_buffer)
+        first.append(agent.model.replay_buffer)
     np.testing.assert_array_equal(first[0].observations[0], first[1].observations[0])
     np.testing.assert_array_equal(first[0].actions[0], first[1].actions[0])
     scenario = shaped.scenario
@@ -293,7 +295,7 @@ def test_a_short_training_too_has_gradient_steps():
     """However many random transitions the preset begins with."""
     agent = agents.make("dqn", "gvr-periodic", device="cpu", sales=2048, num_envs=1024, validation_sales=16)
     agent.learn()
-    assert agent._model._n_updates > 0
+    assert agent.model._n_updates > 0
 
 
 def test_a_training_among_other_sales_or_customers_is_not_continued(tmp_path):
@@ -336,15 +338,15 @@ def test_every_network_learns():
 def test_a_replay_buffer_is_no_larger_than_the_training():
     agent = learner("sac", buffer_size=10_000_000)
     agent.learn()
-    assert agent._model.replay_buffer.buffer_size * SALES == ROUNDS * SALES * 10
+    assert agent.model.replay_buffer.buffer_size * SALES == ROUNDS * SALES * 10
     assert isinstance(agent.settings, OffPolicy)
 
 
 @pytest.mark.parametrize(("ticks", "steps"), [(60, 6), (10, 1), (4, 1)])
 def test_rewards_are_added_up_over_a_tenth_of_the_sale(ticks, steps):
     scenario = load_scenario("gvr-periodic").replace(horizon_ticks=ticks)
-    assert learner("dqn", scenario, n_steps=0)._model.n_steps == steps
-    assert learner("dqn", scenario, n_steps=3)._model.n_steps == 3
+    assert learner("dqn", scenario, n_steps=0).model.n_steps == steps
+    assert learner("dqn", scenario, n_steps=3).model.n_steps == 3
 
 
 def test_exploration_narrows_by_the_same_factor_for_prices_and_orders():
@@ -353,7 +355,7 @@ def test_exploration_narrows_by_the_same_factor_for_prices_and_orders():
     )
     orders = agent._box.order_columns
     for done, price, order in ((0.0, -1.0, -1.5), (0.5, -2.0, -2.5), (1.0, -3.0, -3.5)):
-        agent.begin_round(agent._model, done)
+        agent.begin_round(done)
         log_std = agent.policy.log_std.detach().numpy()
         np.testing.assert_allclose(np.delete(log_std, orders), price)
         np.testing.assert_allclose(log_std[orders], order)

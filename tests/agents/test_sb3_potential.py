@@ -5,10 +5,10 @@ import pytest
 
 import flashsale_env as fs
 from flashsale_env import agents
-from flashsale_env.agents.exact.optimal import evaluate_exactly
-from flashsale_env.agents.sb3.learners import reward_scale
+from flashsale_env.agents.exact import evaluate_exactly
+from flashsale_env.agents.sb3.advice import AdvisedSales
+from flashsale_env.agents.sb3.base import reward_scale
 from flashsale_env.agents.sb3.potential import Potential
-from flashsale_env.agents.sb3.training import AdvisedSales
 
 SCENARIO = fs.load_scenario("gvr-periodic")
 FIXED = agents.make("fixed_price", SCENARIO)

@@ -10,7 +10,7 @@ import torch
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.sb3.learners import PPOAgent
+from flashsale_env.agents.sb3.on_policy import PPOAgent
 from flashsale_env.agents.sb3.presets import CUSTOMERS, EVERYTHING
 from flashsale_env.generator import variants
 
@@ -100,7 +100,7 @@ def test_a_correction_follows_from_the_products_own_numbers_and_from_the_sale(na
 
 def test_all_prices_share_one_deviation_all_orders_another_and_the_coupon_a_third(narrow):
     agent = learner(narrow[0], log_std=-1.0, log_std_orders=-2.0)
-    shown = torch.as_tensor(agent._advise(observations(agent)))
+    shown = torch.as_tensor(agent.advise(observations(agent)))
     deviations = agent.policy.get_distribution(shown).distribution.stddev.log()[0]
     assert agent.policy.log_std.tolist() == [-1.0, -2.0, -1.0]
     np.testing.assert_allclose(deviations.detach(), [-1.0, -1.0, -2.0, -2.0, -1.0], atol=1e-6)

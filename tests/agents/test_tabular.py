@@ -8,8 +8,9 @@ from safetensors.numpy import load_file
 
 from flashsale_env import Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.exact.optimal import evaluate_exactly
-from flashsale_env.agents.tabular import TRAINING, Grid, Settings, update
+from flashsale_env.agents.exact import evaluate_exactly
+from flashsale_env.agents.tabular import Grid, Settings, update
+from flashsale_env.agents.training import TRAINING
 
 LEARNERS = ["q_learning", "sarsa", "expected_sarsa"]
 SMALL = {"num_envs": 128, "validation_sales": 64, "validate_every": 2, "sales": 6 * 128}
@@ -64,9 +65,9 @@ def test_every_tick_and_stock_has_a_cell_of_its_own_where_the_grid_is_fine():
     numbers = []
     for tick in range(4):
         simulator.sales["tick"] = tick
-        numbers.append(agent._grid(simulator.observe()))
+        numbers.append(agent.cells(simulator.observe()))
     np.testing.assert_array_equal(np.concatenate(numbers), np.arange(44))
-    coarse = Grid(agent, Settings(stock_cells=2, time_cells=2))
+    coarse = Grid(agent.scenario, Settings(stock_cells=2, time_cells=2))
     simulator.sales["tick"] = 3
     np.testing.assert_array_equal(coarse(simulator.observe()), 3 + np.array([0, *[1] * 5, *[2] * 5]))
 

@@ -74,7 +74,7 @@ def test_other_weights_than_those_of_the_card_are_refused(copy, trained, name, w
         with torch.no_grad():
             for value in agent.policy.parameters():
                 value.zero_()
-        agent._model.save(folder / weights)
+        agent.model.save(folder / weights)
     else:
         agent = agents.load(folder, GVR)
         agent.q = np.zeros_like(agent.q)

@@ -10,7 +10,7 @@ import pytest
 
 from flashsale_env import SCENARIOS, Population, Product, agents, load_population, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds, tuned_values
-from flashsale_env.agents.exact.optimal import evaluate_exactly
+from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.agents.fingerprints import (
     differences,
     game,

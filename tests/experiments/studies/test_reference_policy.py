@@ -9,6 +9,7 @@ from flashsale_env import agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.experiments.evaluate import find_agent
 from flashsale_env.experiments.studies import reference_policy
+from tests.experiments.conftest import ask
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,8 @@ def published(tmp_path_factory):
     learner = agents.make("ppo", "standard", seed=3, device="cpu", sales=16, num_envs=16, validation_sales=8)
     learner.learn()
     learner.save(folder / "run")
-    reference_policy.main(["--run", str(folder / "run"), "--out", str(folder / "mine"), "--sales", "32"])
+    answer = ask("study", "reference-policy", "--run", folder / "run", "--out", folder / "mine", "--episodes", 32)
+    assert answer.code == 0, answer.err
     return learner, folder / "mine"
 
 
@@ -32,7 +34,7 @@ def test_a_published_policy_is_loaded_by_name_and_plays_what_was_trained(publish
 
 def test_its_card_tells_command_customers_and_figures(published):
     card = json.loads((published[1] / agents.REFERENCE_CARD).read_text())
-    assert card["command"].startswith("python -m flashsale_env.experiments.studies.reference_policy --run")
+    assert card["command"].startswith("flashsale study reference-policy --run")
     assert card["training_run"] == 3
     assert card["test_sales"] == 32
     assert set(card["figures"]) == {"ppo", *reference_policy.OPPONENTS}

@@ -47,7 +47,7 @@ def test_a_study_that_makes_no_sense_is_refused(settings, message):
 
 
 def test_a_mistake_is_said_before_anything_is_trained(flashsale, tmp_path):
-    words = ("sim2real", "--out", tmp_path / "out", "--log-size", 500)
+    words = ("study", "sim2real", "--out", tmp_path / "out", "--log-size", 500)
     assert "at least 1000 visits" in flashsale(*words).complaint
     assert not (tmp_path / "out").exists()
 
@@ -55,7 +55,7 @@ def test_a_mistake_is_said_before_anything_is_trained(flashsale, tmp_path):
 @pytest.mark.slow
 def test_the_study_runs_and_writes_its_result(flashsale, tmp_path):
     words = ("--log-size", 2000, "--log-size", 8000, "--runs", 1, "--sales", 256, "--episodes", 64, "--json")
-    result = flashsale("sim2real", "--out", tmp_path / "out", *words).json
+    result = flashsale("study", "sim2real", "--out", tmp_path / "out", *words).json
     assert [row["visits"] for row in result["rows"]] == [None, 2000, 8000]
     assert all(row["gap"]["ci_low"] <= row["gap"]["mean"] <= row["gap"]["ci_high"] for row in result["rows"][1:])
     assert (tmp_path / "out" / "transfer_gap.png").exists()

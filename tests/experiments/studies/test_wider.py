@@ -8,6 +8,7 @@ import pytest
 import flashsale_env as fs
 from flashsale_env.agents import make
 from flashsale_env.experiments.display import progress_bar
+from flashsale_env.experiments.runs import RESULT
 from flashsale_env.experiments.studies import wider
 from flashsale_env.experiments.studies.wider import Study, compare, inherited, places, run_study
 
@@ -58,7 +59,7 @@ def test_the_study_trains_moves_and_compares_every_policy(tmp_path):
     assert (4, "per_product from 2 products", "adviser") in compared
     assert (4, "per_product from 2 products", "per_product") in compared
     assert all(len(row["by_seed"]) == 2 and row["ci_low"] <= row["gain"] <= row["ci_high"] for row in rows)
-    assert json.loads((tmp_path / wider.RESULT).read_text())["rows"] == rows
+    assert json.loads((tmp_path / RESULT).read_text())["rows"] == rows
     wider.show(rows)
 
 
@@ -66,12 +67,11 @@ def test_the_study_trains_moves_and_compares_every_policy(tmp_path):
     ("words", "complaint"),
     [
         (["--copies", "1"], "copies must be at least 2"),
-        (["--seeds", "0"], "at least one training run"),
-        (["--episodes", "1"], "at least 2 test sales"),
+        (["--runs", "0"], "--runs"),
+        (["--episodes", "1"], "--episodes"),
         (["--scenario", "standart"], "Did you mean 'standard'"),
     ],
 )
-def test_a_mistake_is_said_before_anything_is_trained(words, complaint, tmp_path, capsys):
-    assert wider.main(["--out", str(tmp_path / "out"), *words]) == 2
-    assert complaint in capsys.readouterr().err
+def test_a_mistake_is_refused_before_anything_is_trained(flashsale, words, complaint, tmp_path):
+    assert complaint in flashsale("study", "wider", "--out", tmp_path / "out", *words).complaint
     assert not (tmp_path / "out").exists()

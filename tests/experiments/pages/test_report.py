@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from flashsale_env.agents import AGENTS
-from flashsale_env.experiments.pages.run_report import PAGE, benchmark_table, overview_table
+from flashsale_env.experiments.pages.report import PAGE
+from flashsale_env.experiments.pages.tables import benchmark_table, overview_table
 from flashsale_env.experiments.runs import CONFIG
 from tests.experiments.conftest import ask
 
