@@ -120,6 +120,7 @@ def trace(
     policy = as_policy(agent, played)
     simulator = Simulator(played, population, sales=1, actions=policy.encoding, threads=1)
     sale = simulator.sales[0]
+    has_coupon = simulator.scenario.coupon is not None
     observation = simulator.open(np.array([seed], np.uint64), np.zeros(1, np.int64))
     rows: dict[str, list[Any]] = {
         name: []
@@ -136,7 +137,7 @@ def trace(
         action, state = policy.predict(observation, state, np.array([tick == 0]), deterministic)
         observation, rewards, terms = simulator.advance(action)
         rows["price"].append(sale["price"].copy())
-        rows["coupon_depth"].append(float(sale["coupon_depth"]))
+        rows["coupon_depth"].append(float(sale["coupon"]["depth"]) if has_coupon else 0.0)
         rows["sold"].append(sale["tick_sold"].copy())
         rows["ordered"].append(sale["ordered"] - ordered)
         rows["customers"].append(int(sale["tick_customers"]))

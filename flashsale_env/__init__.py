@@ -4,8 +4,8 @@
     env = gym.make(fs.environment_id("standard"))
     venv = gym.make_vec(fs.environment_id("standard"), num_envs=1024)
 
-The tables (`SCENARIOS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTIONS`, `REWARD_TERMS`, `METRICS`, `FEATURES`) list
-what there is.
+The tables (`SCENARIOS`, `MECHANISMS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTIONS`, `DECISIONS`, `FEATURES`,
+`REWARD_TERMS`, `METRICS`) list what there is.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,24 +14,24 @@ from flashsale_env.catalogue import Product
 from flashsale_env.envs.registration import environment_id, register_environments
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
-from flashsale_env.market.arrivals import ARRIVAL_LAWS
-from flashsale_env.market.choice import CHOICE_MODELS
-from flashsale_env.market.features import FEATURES
-from flashsale_env.market.metrics import METRICS
-from flashsale_env.market.promotions import PROMOTIONS
-from flashsale_env.market.rewards import REWARD_TERMS
+from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.messages import Messages
+from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.shocks import Shocks
+from flashsale_env.market.stock import Replenishment
+from flashsale_env.market.targeted import Targeted
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import (
+    DECISIONS,
+    FEATURES,
+    MECHANISMS,
+    METRICS,
+    PROMOTIONS,
+    REWARD_TERMS,
     SCENARIOS,
-    Arrivals,
-    Choice,
-    Coupon,
-    Messages,
-    Pricing,
-    Replenishment,
     Scenario,
-    Shocks,
-    Targeted,
     load_scenario,
 )
 from flashsale_env.simulator import Simulator
@@ -60,9 +60,11 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "ARRIVAL_LAWS",
     "CHOICE_MODELS",
+    "DECISIONS",
     "ENCODINGS",
     "FEATURES",
     "INTENTS",
+    "MECHANISMS",
     "METRICS",
     "PROMOTIONS",
     "REWARD_TERMS",

@@ -5,13 +5,10 @@ Units   prices, costs and values in the scenario's currency per unit; stock in u
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-from flashsale_env.parts import MOST_MONEY, Part, require_range
+from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
-
-if TYPE_CHECKING:
-    from flashsale_env.scenario import Scenario
 
 # Far beyond any taste, and single precision still tells logits a sixteenth apart.
 _MOST_UTILITY = 1e6
@@ -110,7 +107,7 @@ class Product(Part):
     def _where(self) -> str:
         return f"product {self.title!r}: "
 
-    def idle(self, scenario: "Scenario") -> Iterator[str]:
+    def idle(self, scenario: Any) -> Iterator[str]:
         """What of the product does nothing in the scenario; its supply, its taste and its nest are looked at."""
         where, supply = self._where, scenario.replenishment
         if self.reserve and supply is None:

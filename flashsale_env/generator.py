@@ -19,8 +19,9 @@ import numpy as np
 
 from flashsale_env.catalogue import Product
 from flashsale_env.market.choice import CHOICE_MODELS, EXPONENTIAL
+from flashsale_env.market.stock import Replenishment
 from flashsale_env.population import Population
-from flashsale_env.scenario import Replenishment, Scenario
+from flashsale_env.scenario import Scenario
 
 # List prices of a product's variants differ by this standard deviation: colours and sizes of one article do, by a few
 # per cent.

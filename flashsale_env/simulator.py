@@ -20,12 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.core.compiler import JIT_DISABLED
-from flashsale_env.market.metrics import METRICS
-from flashsale_env.market.rewards import REWARD_TERMS
 from flashsale_env.population import Population, load_population
 from flashsale_env.sale import kernel
-from flashsale_env.sale.records import build_instance, log_dtype, rules_dtype, sale_dtype, voice_dtype
-from flashsale_env.scenario import Scenario, load_scenario
+from flashsale_env.sale.composition import log_dtype, present, rules_dtype, sale_dtype, voice_dtype
+from flashsale_env.sale.instance import build_instance
+from flashsale_env.scenario import METRICS, REWARD_TERMS, Scenario, load_scenario
 from flashsale_env.seeds import seed_array
 from flashsale_env.spaces.actions import ActionCodec
 from flashsale_env.spaces.observations import Layout
@@ -151,9 +150,9 @@ class Simulator:
         self.codec = ActionCodec(self.scenario, actions, clip=clip_actions)
         self.instance = build_instance(self.scenario, self.population, self.layout)
         products = len(self.scenario.products)
-        sale, visit = sale_dtype(products, self.instance.slots), log_dtype(products)
-        _require_memory(sales, sale.itemsize + log_rows * visit.itemsize + 4 * self.layout.size)
-        self.sales = _kernel_view(np.zeros(sales, sale))
+        visit = log_dtype(products)
+        _require_memory(sales, self.instance.sale_dtype.itemsize + log_rows * visit.itemsize + 4 * self.layout.size)
+        self.sales = _kernel_view(np.zeros(sales, self.instance.sale_dtype))
         self._logs = np.zeros((sales, log_rows), visit)
         self._opened = np.zeros(sales, np.bool_)
         self._all_opened = False
@@ -179,13 +178,16 @@ class Simulator:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # A copy brings equal types of its own; the core is quick only with the ones it knows (see `state`).
-        products = len(self.scenario.products)
-        self.sales = _kernel_view(self.sales.view(sale_dtype(products, self.instance.slots)))
+        # A copy brings equal types of its own; the core is quick only with the ones it knows (see `composition`).
+        products, optional = len(self.scenario.products), present(self.scenario)
+        slots, rows = int(self.instance.rules["n_slots"][0]), int(self.instance.rules["n_rows"][0])
+        sale = sale_dtype(products, slots, optional)
+        self.sales = _kernel_view(self.sales.view(sale))
         self._logs = self._logs.view(log_dtype(products))
         self.instance = dataclasses.replace(
             self.instance,
-            rules=self.instance.rules.view(rules_dtype(products)),
+            sale_dtype=sale,
+            rules=self.instance.rules.view(rules_dtype(products, slots, optional, rows)),
             voices=self.instance.voices.view(voice_dtype(products)),
         )
         self._bind()
@@ -279,8 +281,8 @@ class Simulator:
         """Every visit of all sales so far, sale by sale in time order.
 
         Returns:
-            (visits,) records of `state.log_dtype`: `row`, `seed` and `episode` say which sale a visit belongs to, and
-            `voice` is a row of the population.
+            (visits,) records of `composition.log_dtype`: `row`, `seed` and `episode` say which sale a visit belongs to,
+            and `voice` is a row of the population.
 
         Raises:
             ValueError: a sale had more visits than `log_rows`, so the log is not whole.

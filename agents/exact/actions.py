@@ -19,8 +19,8 @@ def price_actions(codec: ActionCodec, scenario: Scenario, prices: Floats) -> npt
 
     Of two levels equally near, the higher is set. Decisions other than prices are at level 0.
     """
-    columns = codec.price_columns
-    wanted = prices[:, codec.products_of(columns)]
+    columns = codec.columns("price")
+    wanted = prices[:, codec.numbers_of(columns)]
     levels = np.zeros((len(prices), len(codec.n_levels)), np.int64)
     for k, (column, offered) in enumerate(zip(columns, codec.n_prices, strict=True)):
         menu = np.asarray(codec.levels[column])
@@ -34,5 +34,5 @@ def price_actions(codec: ActionCodec, scenario: Scenario, prices: Floats) -> npt
 
 def order_actions(codec: ActionCodec, units: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Actions (N, 1) of a scenario with one order as its only decision: the largest level of at most `units` (N,)."""
-    levels = np.searchsorted(codec.levels[codec.order_columns[0]], units, side="right") - 1
+    levels = np.searchsorted(codec.levels[codec.columns("order")[0]], units, side="right") - 1
     return codec.from_levels(levels[:, None])

@@ -190,7 +190,7 @@ class Shop(Agent):
 
     def actions(self, view: View, rungs: Floats, missing: Floats) -> npt.NDArray[Any]:
         """Actions (N, C) that set the prices of these rungs (N, M) and order what is missing (N, M)."""
-        codec, prices = self.codec, self.codec.price_columns
+        codec, prices = self.codec, self.codec.columns("price")
         rungs, levels = self._decide(view, rungs, missing)
         actions = codec.from_levels(levels)
         if self.scenario.pricing.continuous:
@@ -207,17 +207,17 @@ class Shop(Agent):
 
     def _decide(self, view: View, rungs: Floats, missing: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Rungs (N, P) inside the ladders, not rounded, and levels (N, C) of every decision."""
-        codec, prices = self.codec, self.codec.price_columns
+        codec, prices = self.codec, self.codec.columns("price")
         rungs = np.broadcast_to(rungs, (view.sales, len(self.scenario.products)))
-        rungs = np.clip(rungs[:, codec.products_of(prices)], 0, codec.n_prices - 1)
+        rungs = np.clip(rungs[:, codec.numbers_of(prices)], 0, codec.n_prices - 1)
         levels = np.zeros((len(rungs), len(codec.n_levels)), np.int64)
         levels[:, prices] = np.rint(rungs)
-        if len(codec.order_columns):
-            levels[:, codec.order_columns] = self._order(missing)
-        if len(codec.coupon_columns):
-            levels[:, codec.coupon_columns] = self._promote(view)
-        if len(codec.targeted_columns):
-            levels[:, codec.targeted_columns] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
+        if len(codec.columns("order")):
+            levels[:, codec.columns("order")] = self._order(missing)
+        if len(codec.columns("coupon")):
+            levels[:, codec.columns("coupon")] = self._promote(view)
+        if len(codec.columns("targeted")):
+            levels[:, codec.columns("targeted")] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
         return rungs, levels
 
     def missing(self, view: View) -> Floats:
@@ -236,17 +236,17 @@ class Shop(Agent):
 
     def _order(self, missing: Floats) -> npt.NDArray[np.int64]:
         """(N, O) levels of the orders: the largest one within what is missing."""
-        columns = self.codec.order_columns
+        columns = self.codec.columns("order")
         levels = np.zeros((len(missing), len(columns)), np.int64)
-        for k, j in enumerate(self.codec.products_of(columns)):
+        for k, j in enumerate(self.codec.numbers_of(columns)):
             levels[:, k] = np.searchsorted(self.codec.levels[columns[k]], missing[:, j] + 1e-6, side="right") - 1
         return np.maximum(levels, 0)
 
     def units_ordered(self, missing: Floats) -> Floats:
         """(N, M) units that the orders for what is missing bring."""
         units = np.zeros_like(missing)
-        columns = self.codec.order_columns
-        for column, level, j in zip(columns, self._order(missing).T, self.codec.products_of(columns), strict=True):
+        columns = self.codec.columns("order")
+        for column, level, j in zip(columns, self._order(missing).T, self.codec.numbers_of(columns), strict=True):
             units[:, j] = np.asarray(self.codec.levels[column])[level]
         return units
 
@@ -284,7 +284,7 @@ class Merchant(Shop):
         """
         view = View(self, observations)
         rungs, levels = self._decide(view, self.rungs(view), self.missing(view))
-        codec, prices = self.codec, self.codec.price_columns
+        codec, prices = self.codec, self.codec.columns("price")
         share = levels / np.maximum(codec.n_levels - 1, 1)
         share[:, prices] = (rungs + 0.5) / codec.n_levels[prices]
         return np.asarray(2.0 * share - 1.0, np.float32)

@@ -356,7 +356,7 @@ class SB3Agent(Agent):
             advice, _ = self._adviser.predict(observations)
         else:  # the middle of the prices, no orders, no coupon
             advice = np.full((len(observations), len(self._box.names)), -1.0, np.float32)
-            advice[:, self._box.price_columns] = 0.0
+            advice[:, self._box.columns("price")] = 0.0
         return np.concatenate([observations, advice], axis=1)
 
 

@@ -87,7 +87,7 @@ class OnPolicyAgent(SB3Agent):
     def _log_stds(self) -> npt.NDArray[np.float64]:
         """(C,) log standard deviations at the start of the training."""
         log_stds = np.full(len(self._box.names), self.settings.log_std)
-        log_stds[self._box.order_columns] = self.settings.log_std_orders
+        log_stds[self._box.columns("order")] = self.settings.log_std_orders
         return log_stds
 
     @property

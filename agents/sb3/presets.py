@@ -165,7 +165,7 @@ PRESETS: dict[tuple[str, str], Settings] = {
 def family(scenario: Scenario) -> str:
     """The family of a scenario, one of `FAMILIES`."""
     codec = ActionCodec(scenario)
-    if len(codec.order_columns) == len(codec.names) == 1 and scenario.horizon_ticks > 1:
+    if len(codec.columns("order")) == len(codec.names) == 1 and scenario.horizon_ticks > 1:
         return REPLENISHMENT
     if len(scenario.products) == 1:
         return ONE_PRODUCT

@@ -23,7 +23,7 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.envs.sale import check_options, checked_scale, observation_space
 from flashsale_env.simulator import checked_count
 
-_PROFIT = METRICS["profit"][0]
+_PROFIT = list(METRICS).index("profit")
 
 
 class FlashSaleVecEnv(VecEnv):

@@ -71,9 +71,12 @@ from flashsale_env.experiments.statistics import (
 from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
 from flashsale_env.experiments.verify.anchors import WARM_UP
 from flashsale_env.files import write_atomically
-from flashsale_env.market.rewards import HOLDING, ORDERING
+from flashsale_env.scenario import REWARD_TERMS
 from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
+
+HOLDING = list(REWARD_TERMS).index("holding")
+ORDERING = list(REWARD_TERMS).index("ordering")
 
 RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"
 AGENTS, BOUND, TUNED = "agents", "bound", "tuned"  # folders of a problem

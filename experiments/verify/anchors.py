@@ -37,8 +37,10 @@ from flashsale_env.agents import exact
 from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.market.rewards import HOLDING
+from flashsale_env.scenario import REWARD_TERMS
 from flashsale_env.theory import signal
+
+HOLDING = list(REWARD_TERMS).index("holding")
 
 Floats = npt.NDArray[np.float64]
 Value = int | float | tuple[float, ...]

@@ -50,8 +50,10 @@ FASTMATH = _InOrder({"nnan", "ninf", "nsz"})
 # Without numba's runtime, a private option: nothing here allocates, and counting references to slices of a batch took
 # two thirds of the time of a tick without customers.
 scalar = numba.njit(fastmath=FASTMATH, nogil=True, _nrt=False)
-# For the checks of what comes from outside: under "nnan" a comparison with NaN may be compiled away. False is said
-# aloud because a callee that says nothing inherits the flags of its caller.
+# For what is composed from several functions: a call of it costs nothing.
+inlined = numba.njit(fastmath=FASTMATH, nogil=True, _nrt=False, forceinline=True)
+# For the checks of input from outside: under "nnan" a comparison with NaN may be compiled away. fastmath=False must be
+# explicit: a callee compiled without the option inherits its caller's flags.
 nan_aware_scalar = numba.njit(fastmath=False, nogil=True, _nrt=False)
 
 

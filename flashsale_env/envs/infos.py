@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env.market.metrics import METRICS
-from flashsale_env.market.rewards import REWARD_TERMS
+from flashsale_env.scenario import METRICS, REWARD_TERMS
 
-PROFIT = METRICS["profit"][0]
+PROFIT = list(METRICS).index("profit")
 TERM_KEYS = tuple(f"reward_terms/{name}" for name in REWARD_TERMS)
 METRIC_KEYS = tuple(f"metrics/{name}" for name in METRICS)
 KEYS = ("profit", *METRIC_KEYS, *TERM_KEYS)

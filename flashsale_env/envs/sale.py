@@ -12,16 +12,16 @@ from gymnasium.envs.registration import EnvSpec
 from flashsale_env.envs.infos import info_of_sale
 from flashsale_env.envs.registration import spec_of_sale
 from flashsale_env.errors import unknown_name
-from flashsale_env.market.rewards import REWARD_TERMS
 from flashsale_env.population import Population
-from flashsale_env.scenario import Scenario
+from flashsale_env.scenario import REWARD_TERMS, Scenario
 from flashsale_env.seeds import checked_seed, fresh_seeds
 from flashsale_env.simulator import Simulator
 from flashsale_env.spaces.actions import ActionCodec
 from flashsale_env.spaces.masks import ActionMasks
 from flashsale_env.spaces.observations import Layout
 from flashsale_env.tables import as_declared
-from flashsale_env.views.picture import render_rgb, render_text
+from flashsale_env.views.picture import render_rgb
+from flashsale_env.views.text import render_text
 
 RENDER_MODES = ("ansi", "rgb_array")
 RENDER_FPS = 4

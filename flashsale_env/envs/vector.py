@@ -32,9 +32,8 @@ from flashsale_env.envs.sale import (
     observation_space,
 )
 from flashsale_env.errors import unknown_name
-from flashsale_env.market.rewards import REWARD_TERMS
 from flashsale_env.population import Population
-from flashsale_env.scenario import Scenario
+from flashsale_env.scenario import REWARD_TERMS, Scenario
 from flashsale_env.seeds import checked_seed, checked_seeds, consecutive_seeds, fresh_seeds, seed_array
 from flashsale_env.simulator import Simulator, checked_count
 from flashsale_env.spaces.masks import ActionMasks

@@ -1,15 +1,27 @@
 """Who arrives, and when: a stream per tick, thinned from a dominating one.
 
-Owns    the time of every arrival and the voice that arrives.
-Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change; an action
-        that lifts traffic only lets more of these points pass. So customers keep their numbers and their draws.
+Owns    expected traffic, the time of every arrival and the voice that arrives; what a shop remembers of recent
+        customers.
+Axes    customer k of tick t is the k-th point of the *dominating* stream, which no action can change. An action
+        that lifts traffic lets more of these points pass, so customers keep their numbers and their draws.
 Units   time inside a tick runs from 0 to 1; `expected` is customers per tick.
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
+from flashsale_env.core.records import option, put
+from flashsale_env.errors import unknown_name
+from flashsale_env.market import messages
+from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.parts import Part, require_range
+from flashsale_env.tables import example
 
 POISSON, BERNOULLI = 0, 1
 
@@ -20,6 +32,82 @@ ARRIVAL_LAWS = {
 }
 
 NEVER = 2.0  # any time after the end of the tick
+
+
+@dataclass(frozen=True)
+class Arrivals(Part):
+    """Expected traffic over the sale: an even part, a burst at the opening and a rush before the close.
+
+    The density over x, the elapsed share of the sale, is
+    (1 - burst - late) + burst·Exp(burst_scale) at x + late·Exp(late_scale) at 1 - x, both truncated to the sale;
+    within a tick the rate is even. The shares and scales fitted to published single-day sales are burst .11-.51 with
+    scale .01-.035, late about .08.
+
+    Args:
+        customers_per_minute: mean over the whole sale.
+        burst_share, late_share: share of all customers in the burst and in the rush.
+        burst_scale, late_scale: mean distance from the opening or the close, as a share of the sale.
+        law: a key of `ARRIVAL_LAWS`; "bernoulli" lets at most one customer come in a tick.
+    """
+
+    customers_per_minute: float = field(metadata=example(20.0))
+    burst_share: float = 0.0
+    burst_scale: float = 0.03
+    late_share: float = 0.0
+    late_scale: float = 0.05
+    law: str = "poisson"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.law not in ARRIVAL_LAWS:
+            raise ValueError(unknown_name("arrivals.law", self.law, ARRIVAL_LAWS))
+        require_range(self, "customers_per_minute")
+        require_range(self, "burst_share", "burst_scale", "late_share", "late_scale", most=1.0)
+        if self.burst_share + self.late_share > 1:
+            raise ValueError(
+                f"arrivals.burst_share + arrivals.late_share must be at most 1, got "
+                f"{self.burst_share} + {self.late_share}."
+            )
+        if min(self.burst_scale, self.late_scale) <= 0:
+            raise ValueError(
+                f"arrivals.burst_scale and arrivals.late_scale must be above 0, got {self.burst_scale:g} and "
+                f"{self.late_scale:g}."
+            )
+
+    def idle(self, scenario: ScenarioLike) -> Iterator[str]:
+        """A scale without its share, or any shape inside a sale of one tick."""
+        for name in ("burst", "late"):
+            share, scale = getattr(self, f"{name}_share"), getattr(self, f"{name}_scale")
+            if not share and scale != getattr(Arrivals, f"{name}_scale"):
+                yield (
+                    f"arrivals.{name}_scale {scale:g} does nothing while {name}_share is 0. Give {name}_share, or "
+                    f"leave {name}_scale out."
+                )
+            if share and scenario.horizon_ticks == 1:
+                yield (
+                    f"arrivals.{name}_share {share:g} does nothing in a sale of one tick, within which the rate is "
+                    f"even. Take more, shorter ticks, or set {name}_share = 0."
+                )
+
+    def check(self, scenario: ScenarioLike) -> None:
+        """At most one customer comes in a tick under the law "bernoulli"."""
+        if self.law != "bernoulli":
+            return
+        likeliest = float(scenario.customers_per_tick.max()) * scenario.most_traffic
+        if likeliest > 1 or scenario.shocks.traffic_sd:
+            raise ValueError(
+                f"arrivals.law 'bernoulli' needs at most 1 expected customer in every tick and no shock of traffic, "
+                f"got {likeliest:g} (with every promotion that lifts traffic) and shocks.traffic_sd "
+                f"{scenario.shocks.traffic_sd:g}; take more, shorter ticks or law 'poisson'."
+            )
+
+    def cumulative_share(self, elapsed: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Expected share of customers who have come by the elapsed share of the sale, in [0, 1]."""
+        x = np.asarray(elapsed, np.float64)
+        burst = np.expm1(-x / self.burst_scale) / np.expm1(-1 / self.burst_scale)
+        late = 1 - np.expm1(-(1 - x) / self.late_scale) / np.expm1(-1 / self.late_scale)
+        even = 1 - self.burst_share - self.late_share
+        return np.asarray(even * x + self.burst_share * burst + self.late_share * late)
 
 
 @scalar
@@ -52,3 +140,144 @@ def pick_voice(rules, voices, sale, key):
     row = rules.class_start[chosen] + offset
     alias = voices[row].alias
     return row if position - offset < voices[row].alias_below else alias
+
+
+@scalar
+def begin_tick(rules, sale):
+    """Nobody has come yet; the memory of recent customers fades."""
+    sale.tick_customers = 0
+    sale.tick_came = 0.0
+    sale.came_until = 0.0
+    sale.recent_customers *= rules.memory
+    sale.recent_expected *= rules.memory
+    for j in range(rules.n_products):
+        sale.recent_sold[j] *= rules.memory
+
+
+@scalar
+def write_tags(rules, sale):
+    """Everybody comes who would come without any promotion; mechanisms that lift traffic multiply by their share."""
+    sale.coming_share = 1.0
+
+
+@scalar
+def count_share(sale, share, time):
+    """Book that this share of the dominating stream came from the last change until `time`."""
+    sale.tick_came += share * (time - sale.came_until)
+    sale.came_until = time
+
+
+@scalar
+def remember_tick(rules, sale, schedule):
+    """What came in this tick, and what was to be expected with the promotion that was announced."""
+    sale.recent_customers += sale.tick_customers
+    sale.recent_expected += schedule[sale.tick, 0] * rules.most_traffic * sale.tick_came
+    for j in range(rules.n_products):
+        sale.recent_sold[j] += sale.tick_sold[j]
+
+
+@scalar
+def observe(rules, sale, schedule, out):
+    """The clock, and recent customers beside those expected."""
+    time_left = (rules.horizon - sale.tick) / rules.horizon
+    put(out, rules.at.time_left, time_left, 0.0, 1.0)
+    put(out, rules.at.sqrt_time_left, math.sqrt(time_left), 0.0, 1.0)
+    put(out, rules.at.customers_left, customers_left(rules, sale, schedule), 0.0, 1.0)
+    if rules.at.conversion >= 0:
+        for j in range(rules.n_products):
+            conversion = math.sqrt(sale.recent_sold[j] / max(sale.recent_customers, 1.0))
+            put(out, rules.at.conversion + j, conversion, 0.0, 1.0)
+    if sale.tick > 0:
+        ratio = sale.recent_customers / max(sale.recent_expected, 1e-12)
+    else:
+        ratio = messages.share_of_expected(option(rules, "messages"), option(sale, "messages"))
+    put(out, rules.at.traffic, ratio, 0.0, 4.0)
+
+
+@scalar
+def customers_left(rules, sale, schedule):
+    """Share of the sale's expected customers that is still to come."""
+    return schedule[sale.tick, 2] if sale.tick < rules.horizon else 0.0
+
+
+@scalar
+def measure(rules, sale, out):
+    """Customers, and how many of them bought."""
+    out[rules.metric.customers] = sale.customers
+    sold = 0
+    for j in range(rules.n_products):
+        sold += sale.sold[j]
+    out[rules.metric.conversion] = sold / sale.customers if sale.customers > 0 else 0.0
+
+
+def _is_uneven(scenario: ScenarioLike) -> bool:
+    return bool(scenario.arrivals.burst_share > 0 or scenario.arrivals.late_share > 0)
+
+
+def _demand_varies(scenario: ScenarioLike) -> bool:
+    shocks = scenario.shocks
+    return bool(shocks.appeal_sd or shocks.common_appeal_sd or shocks.mix_sd)
+
+
+def _traffic_varies(scenario: ScenarioLike) -> bool:
+    return bool(scenario.shocks.traffic_sd > 0)
+
+
+MECHANISM = Mechanism(
+    settings=Arrivals,
+    state=lambda sizes: (
+        ("coming_share", "f8"),  # share of the dominating stream that comes
+        ("customers", "i8"),  # since the start of the sale
+        ("tick_customers", "i8"),
+        ("tick_came", "f8"),  # share of the dominating stream that came in this tick, until `came_until`
+        ("came_until", "f8"),
+        # exponentially weighted
+        ("recent_customers", "f8"),
+        ("recent_expected", "f8"),  # with the promotion that was announced
+        ("recent_sold", "f8", (sizes.products,)),
+    ),
+    rules=lambda sizes: (("arrival_law", "i8"),),
+    lay_out=lambda scenario: {"arrival_law": ARRIVAL_LAWS[scenario.arrivals.law]},
+    features={
+        "time_left": Feature("sale", 0.0, 1.0, "share of the horizon", "time until the close", "time"),
+        "sqrt_time_left": Feature("sale", 0.0, 1.0, "square root of a share", "square root of time_left", "time"),
+        "customers_left": Feature(
+            "sale",
+            0.0,
+            1.0,
+            "share of the sale's expected customers",
+            "customers still expected",
+            "time",
+            applies=_is_uneven,
+        ),
+        "conversion": Feature(
+            "product",
+            0.0,
+            1.0,
+            "square root of units per customer",
+            "recent sales per recent customer (exponentially weighted)",
+            "demand",
+            applies=_demand_varies,
+            remembers=True,
+        ),
+        "traffic": Feature(
+            "sale",
+            0.0,
+            4.0,
+            "ratio",
+            "recent customers over those expected, coupon announced included; messages before the opening",
+            "demand",
+            applies=_traffic_varies,
+            remembers=True,
+        ),
+    },
+    metrics={"customers": "customers who came", "conversion": "units sold per customer"},
+    bounded=dict.fromkeys(
+        ("customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale", "law"),
+        "whoever comes, comes whatever the shop does",
+    ),
+    begin_tick=begin_tick,
+    write_tags=write_tags,
+    observe=observe,
+    measure=measure,
+)

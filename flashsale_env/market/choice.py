@@ -1,23 +1,29 @@
 """Customer choice: which product, if any, a customer buys when shown an offer.
 
 Owns    the map (voice, offer) -> choice of one customer.
-Leaves  who arrives to `arrivals`, and what a purchase does to `visit`.
+Leaves  who arrives to `arrivals`, and what a purchase does to `sale.visit`.
 Axes    M products; number M means "buys nothing".
 Units   utility in logits, the outside option at 0; prices as a share of the product's reference price.
 
 Every model returns two choices: over the full assortment (what the customer came for) and over what is on hand at
 that moment. The full assortment is what is offered and what is out; a product that is on hand and not offered is in
-neither, whatever its customers are like. A new model is one scalar function, one branch of `choose`, one of
-`reservation_prices` and one line in `CHOICE_MODELS`.
+neither. A new model is one line in `CHOICE_MODELS`, its draws, and one branch of `choose` and of `reservation_prices`.
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
-from flashsale_env.market import promotions
+from flashsale_env.core.records import option, put
+from flashsale_env.errors import unknown_name
+from flashsale_env.market import coupon
+from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.parts import MOST_SD, Part, require_range
+from flashsale_env.market.pricing import is_offered
 
 MNL, EXPONENTIAL, NESTED, MIXED = 0, 1, 2, 3
 
@@ -32,43 +38,67 @@ _S16 = np.uint64(16)
 _LOW16 = np.uint64(0xFFFF)
 
 
+@dataclass(frozen=True)
+class Choice(Part):
+    """How customers choose.
+
+    Args:
+        model: a key of `CHOICE_MODELS`.
+        drift: factors on willingness to pay, .001 to 1000, one for each equal phase of the sale; (1.0,) for none.
+        dissimilarity: under "nested", of the products in a nest, .01 to 1; 1 is "mnl", near 0 only the best of a nest
+            counts.
+        sensitivity_sd: under "mixed", standard deviation of log price sensitivity among customers of one voice (its
+            factor has mean 1).
+        appetite_sd: under "mixed", standard deviation of what one customer adds to every product, logits.
+    """
+
+    model: str = "mnl"
+    drift: tuple[float, ...] = (1.0,)
+    dissimilarity: float = 1.0
+    sensitivity_sd: float = 0.0
+    appetite_sd: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model not in CHOICE_MODELS:
+            raise ValueError(unknown_name("choice.model", self.model, CHOICE_MODELS))
+        if not 0.01 <= self.dissimilarity <= 1:
+            raise ValueError(f"choice.dissimilarity must lie between .01 and 1, got {self.dissimilarity}.")
+        require_range(self, "sensitivity_sd", "appetite_sd", most=MOST_SD)
+        for name, default, model in (
+            ("dissimilarity", 1.0, "nested"),
+            ("sensitivity_sd", 0.0, "mixed"),
+            ("appetite_sd", 0.0, "mixed"),
+        ):
+            if getattr(self, name) != default and self.model != model:
+                raise ValueError(
+                    f"choice.{name} belongs to choice.model {model!r} and would do nothing under {self.model!r}."
+                )
+        if not self.drift or not all(1e-3 <= factor <= 1e3 for factor in self.drift):
+            raise ValueError(
+                f"choice.drift must be factors between .001 and 1000, one a phase, got {list(self.drift)}."
+            )
+
+    def idle(self, scenario: ScenarioLike) -> Iterator[str]:
+        """Phases that no tick falls into; what belongs to another model was refused when the part was built."""
+        if len(self.drift) > scenario.horizon_ticks:
+            yield (
+                f"choice.drift has {len(self.drift)} phases and the sale {scenario.horizon_ticks} ticks, so some phase "
+                f"would never come. Take more ticks or fewer phases."
+            )
+
+    @property
+    def knows_tastes(self) -> bool:
+        """Whether the model has utilities: what a product is worth to a voice, in logits."""
+        return CHOICE_MODELS[self.model] != EXPONENTIAL
+
+
 @scalar
 def taste_bits(key, bits, alternative):
     """Bits whose lowest 16 are the draw of this alternative (0: buys nothing, j + 1: product j), taken in turn."""
     if alternative & 3 == 0:
         return streams.subkey(key, streams.TASTE + (alternative >> 2))
     return bits >> _S16
-
-
-@scalar
-def multinomial_logit(rules, voice, sale, key, clips, paying, asked, appetite):
-    """Utility is relevance + quality + appeal - sensitivity·price, plus one Gumbel draw a product (McFadden 1974).
-
-    The draw belongs to the customer and the product, so raising one price never changes what the customer thinks of
-    another product. `paying` is the price sensitivity that counts this customer's offer, at most `asked`, the one for
-    what is out. `appetite` is what this customer adds to every product.
-    """
-    n_products = rules.n_products
-    bits = taste_bits(key, np.uint64(0), 0)
-    best_wanted = streams.GUMBEL[bits & _LOW16] - appetite  # the outside option
-    best_on_hand = best_wanted
-    wanted = n_products
-    bought = n_products
-    for j in range(n_products):
-        bits = taste_bits(key, bits, j + 1)
-        price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        draw = streams.GUMBEL[bits & _LOW16]
-        utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
-        if utility > best_on_hand and promotions.is_offered(price):
-            if sale.on_hand[j] > 0:
-                best_on_hand = utility
-                bought = j
-            else:
-                utility = voice.utility[j] + sale.appeal[j] - asked * price + draw
-            if utility > best_wanted:
-                best_wanted = utility
-                wanted = j
-    return wanted, bought
 
 
 @scalar
@@ -101,30 +131,51 @@ def nest_draw(rules, key, nest):
         return np.float32(0.0)
     angle = math.pi * streams.uniform(streams.subkey(key, streams.NEST + 2 * nest))
     exponential = -math.log(streams.uniform(streams.subkey(key, streams.NEST + 2 * nest + 1)))
-    spread = math.log(math.sin((1.0 - a) * angle)) - math.log(exponential)
-    return np.float32(math.log(math.sin(a * angle)) - math.log(math.sin(angle)) / a + (1.0 - a) / a * spread)
+    log_ratio = math.log(math.sin((1.0 - a) * angle)) - math.log(exponential)
+    return np.float32(math.log(math.sin(a * angle)) - math.log(math.sin(angle)) / a + (1.0 - a) / a * log_ratio)
 
 
 @scalar
-def nested_logit(rules, voice, sale, key, clips, paying, asked):
-    """Multinomial logit whose draws are alike inside a nest: a product out of reach is replaced by its like first."""
+def common_draw(rules, key, j, last):
+    """The draw that the products of j's nest share; `last` is that of product j - 1."""
+    # Products of one nest mostly stand side by side in the catalogue, which saves a draw.
+    if rules.choice_model == NESTED and (j == 0 or rules.nest[j] != rules.nest[j - 1]):
+        return nest_draw(rules, key, rules.nest[j])
+    return last
+
+
+@scalar
+def own_draw(rules, bits, common):
+    """This customer's draw of one product: Gumbel, or dissimilarity·(Gumbel + common) under nested logit."""
+    draw = streams.GUMBEL[bits & _LOW16]
+    if rules.choice_model == NESTED:
+        return np.float32(rules.dissimilarity) * (draw + common)
+    return draw
+
+
+@scalar
+def logit(rules, voice, sale, key, clips, paying, asked, appetite):
+    """Utility is relevance + quality + appeal - sensitivity·price, plus one draw a product (McFadden 1974).
+
+    The draw belongs to the customer and the product, so raising one price never changes what the customer thinks of
+    another product. `paying` is the price sensitivity to what is on
+    hand, this customer's offer included, at most `asked`, the one to what is out. `appetite` is what this customer adds
+    to every product.
+    """
     n_products = rules.n_products
     bits = taste_bits(key, np.uint64(0), 0)
-    best_wanted = streams.GUMBEL[bits & _LOW16]  # the outside option
+    best_wanted = streams.GUMBEL[bits & _LOW16] - appetite  # the outside option
     best_on_hand = best_wanted
     wanted = n_products
     bought = n_products
-    dissimilarity = np.float32(rules.dissimilarity)
     common = np.float32(0.0)
     for j in range(n_products):
-        # Products of one nest mostly stand side by side in the catalogue, which saves a draw.
-        if j == 0 or rules.nest[j] != rules.nest[j - 1]:
-            common = nest_draw(rules, key, rules.nest[j])
+        common = common_draw(rules, key, j, common)
         bits = taste_bits(key, bits, j + 1)
-        price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        draw = dissimilarity * (streams.GUMBEL[bits & _LOW16] + common)
+        price = coupon.tag(option(sale, "coupon"), sale, clips, j)
+        draw = own_draw(rules, bits, common)
         utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
-        if utility > best_on_hand and promotions.is_offered(price):
+        if utility > best_on_hand and is_offered(price):
             if sale.on_hand[j] > 0:
                 best_on_hand = utility
                 bought = j
@@ -137,7 +188,13 @@ def nested_logit(rules, voice, sale, key, clips, paying, asked):
 
 
 @scalar
-def exponential_willingness_to_pay(rules, voice, sale, key, clips, paying, asked):
+def exponential_draw(key, j):
+    """A standard exponential draw of this customer for product j."""
+    return -math.log(streams.uniform(streams.subkey(key, streams.TASTE + j)))
+
+
+@scalar
+def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     """Willingness to pay for each product is exponential with mean `paying` reference prices, `asked` for what is out.
 
     The customer takes the product with the largest surplus, if any is positive. With one product the demand at price
@@ -148,12 +205,11 @@ def exponential_willingness_to_pay(rules, voice, sale, key, clips, paying, asked
     best_wanted = 0.0
     best_on_hand = 0.0
     for j in range(rules.n_products):
-        price = sale.coupon_price_share[j] if clips else sale.price_share[j]
-        if not promotions.is_offered(price):
+        price = coupon.tag(option(sale, "coupon"), sale, clips, j)
+        if not is_offered(price):
             continue
         mean = paying if sale.on_hand[j] > 0 else asked
-        surplus = -mean * math.log(streams.uniform(streams.subkey(key, streams.TASTE + j))) - price
-        surplus *= rules.reference_price[j]
+        surplus = (mean * exponential_draw(key, j) - price) * rules.reference_price[j]
         if surplus > best_wanted:
             best_wanted = surplus
             wanted = j
@@ -167,20 +223,18 @@ def exponential_willingness_to_pay(rules, voice, sale, key, clips, paying, asked
 def choose(rules, voice, sale, key, clips, drift, payable):
     """(choice over the full assortment, choice over what is on hand), by the scenario's model.
 
-    `payable` is the share of the price that this customer pays for what is on hand. All prices lower by a factor are
-    the same to a customer as a willingness to pay higher by it.
+    `payable` is the share of the price that this customer pays for what is on hand. To a customer, all prices lower by
+    a factor are the same as a willingness to pay higher by it.
     """
     paying = drift / payable
     if rules.choice_model == EXPONENTIAL:
         sensitivity = np.float64(voice.price_sensitivity)
-        return exponential_willingness_to_pay(rules, voice, sale, key, clips, paying / sensitivity, drift / sensitivity)
+        return exponential_willingness_to_pay(rules, sale, key, clips, paying / sensitivity, drift / sensitivity)
     factor, appetite = own_taste(rules, key)
     sensitivity = factor * np.float64(voice.price_sensitivity)
     lowered = np.float32(sensitivity / paying)
-    asked = np.float32(sensitivity / drift) if rules.targeted else lowered
-    if rules.choice_model == NESTED:
-        return nested_logit(rules, voice, sale, key, clips, lowered, asked)
-    return multinomial_logit(rules, voice, sale, key, clips, lowered, asked, np.float32(appetite))
+    asked = np.float32(sensitivity / drift) if payable != 1.0 else lowered
+    return logit(rules, voice, sale, key, clips, lowered, asked, np.float32(appetite))
 
 
 @scalar
@@ -190,13 +244,61 @@ def reservation_prices(rules, voice, sale, key, drift, out):
     sensitivity = factor * np.float64(voice.price_sensitivity) / drift
     bits = taste_bits(key, np.uint64(0), 0)
     outside = streams.GUMBEL[bits & _LOW16]
+    common = np.float32(0.0)
     for j in range(rules.n_products):
         if rules.choice_model == EXPONENTIAL:
-            gain = -math.log(streams.uniform(streams.subkey(key, streams.TASTE + j)))
+            gain = exponential_draw(key, j)
         else:
+            common = common_draw(rules, key, j, common)
             bits = taste_bits(key, bits, j + 1)
-            draw = np.float64(streams.GUMBEL[bits & _LOW16])
-            if rules.choice_model == NESTED:
-                draw = rules.dissimilarity * (draw + nest_draw(rules, key, rules.nest[j]))
-            gain = voice.utility[j] + sale.appeal[j] + appetite + draw - outside
+            gain = voice.utility[j] + sale.appeal[j] + appetite + own_draw(rules, bits, common) - outside
         out[j] = gain / sensitivity * rules.reference_price[j]
+
+
+@scalar
+def observe(rules, sale, schedule, out):
+    """Mean willingness to pay in the coming tick; at the close that of the last one."""
+    coming = min(sale.tick, rules.horizon - 1)
+    put(out, rules.at.willingness_to_pay, schedule[coming, 1] / rules.peak_drift, 0.0, 1.0)
+
+
+def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
+    nests = list(dict.fromkeys(product.nest for product in scenario.products))
+    return {
+        "choice_model": CHOICE_MODELS[scenario.choice.model],
+        "dissimilarity": scenario.choice.dissimilarity,
+        "sensitivity_sd": scenario.choice.sensitivity_sd,
+        "appetite_sd": scenario.choice.appetite_sd,
+        "peak_drift": max(scenario.choice.drift),
+        "nest": [nests.index(product.nest) for product in scenario.products],
+    }
+
+
+MECHANISM = Mechanism(
+    settings=Choice,
+    rules=lambda sizes: (
+        ("choice_model", "i8"),
+        ("dissimilarity", "f8"),
+        ("nest", "i8", (sizes.products,)),
+        ("sensitivity_sd", "f8"),
+        ("appetite_sd", "f8"),
+        ("peak_drift", "f8"),
+    ),
+    lay_out=_lay_out,
+    features={
+        "willingness_to_pay": Feature(
+            "sale",
+            0.0,
+            1.0,
+            "share of its peak",
+            "mean willingness to pay in the coming tick",
+            "time",
+            applies=lambda scenario: len(set(scenario.choice.drift)) > 1,
+        )
+    },
+    bounded=dict.fromkeys(
+        ("model", "drift", "dissimilarity", "sensitivity_sd", "appetite_sd"),
+        "the bound knows what each customer would pay",
+    ),
+    observe=observe,
+)

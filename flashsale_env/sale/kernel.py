@@ -4,15 +4,15 @@ They release the interpreter lock, so a batch is split over threads by rows; a r
 why a batch of one and any number of threads give the same bits.
 """
 
+from flashsale_env.core import levels
 from flashsale_env.core.compiler import entry_point, nan_aware_scalar
-from flashsale_env.market import features, metrics
-from flashsale_env.sale import decisions, opening, tick
+from flashsale_env.sale import composition, opening, tick
 
 
 @nan_aware_scalar
 def find_invalid(rules, encoding, actions):
     for n in range(len(actions)):
-        if not decisions.is_valid(rules, encoding, actions[n]):
+        if not levels.is_valid(rules, encoding, actions[n]):
             return n
     return -1
 
@@ -24,7 +24,7 @@ def open_sales(sales, rules, voices, schedule, grids, seeds, episodes, rows, obs
     for k in range(begin, end):
         sale = sales[rows[k]]
         opening.open_sale(r, voices, grids, seeds[k], episodes[k], sale)
-        features.observe(r, schedule, sale, observations[k])
+        composition.observe(r, sale, schedule, observations[k])
 
 
 @entry_point
@@ -45,7 +45,7 @@ def advance(sales, rules, voices, schedule, grids, encoding, actions, observatio
         else:
             rewards[n] = 0.0
             terms[n, :] = 0.0
-        features.observe(r, schedule, sale, observations[n])
+        composition.observe(r, sale, schedule, observations[n])
     return -1
 
 
@@ -59,11 +59,12 @@ def first_invalid(rules, encoding, actions):
 def measure(sales, rules, out):
     """Write the metrics of every sale to the rows of `out`."""
     for n in range(len(sales)):
-        metrics.measure(rules[0], sales[n], out[n])
+        out[n, :] = 0.0  # of mechanisms that the scenario does not have
+        composition.measure(rules[0], sales[n], out[n])
 
 
 @entry_point
 def observe(sales, rules, schedule, observations):
     """Write the observation of every sale as it stands."""
     for n in range(len(sales)):
-        features.observe(rules[0], schedule, sales[n], observations[n])
+        composition.observe(rules[0], sales[n], schedule, observations[n])

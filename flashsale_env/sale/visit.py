@@ -1,47 +1,36 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the bookkeeping of a visit: demand, sale, lost sale, coupon, message.
+Owns    the order of events in a visit: clip, choose, pay, or find the first choice gone; leave a message.
 A lost sale is a customer whose first choice over the full assortment was out and who bought nothing. The full
-assortment is what is offered and what is out, each at the price on its tag (see `promotions`).
+assortment is what is offered and what is out, each at the price on its tag (see `pricing`).
 """
 
-from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
-from flashsale_env.market import choice, promotions
+from flashsale_env.core.records import option
+from flashsale_env.market import choice, coupon, messages, stock, targeted
+from flashsale_env.sale import composition
 
 
 @scalar
-def visit(rules, voices, row, sale, key, marks, drift):
-    """Serve the customer with this key, who speaks with the voice in this row; (product bought, clipped the coupon)."""
-    voice = voices[row]
-    payable = promotions.payable_share(rules, sale, voice)
-    clips = sale.coupon_depth > 0.0 and streams.middle16(marks) < voice.coupon_affinity
+def visit(rules, voice, sale, key, marks, drift):
+    """Serve the customer with this key, who has this voice; (product bought or M, clipped the coupon)."""
+    payable = targeted.payable_share(option(sale, "targeted"), voice)
+    clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable)
     sale.customers += 1
     sale.tick_customers += 1
     if wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
-            paid = promotions.net_price(rules, sale, bought, clips)
-            sale.on_hand[bought] -= 1
-            sale.sold[bought] += 1
-            sale.tick_sold[bought] += 1
+            price = sale.price[bought]
+            paid = coupon.net_price(option(sale, "coupon"), price, clips)
             sale.tick_revenue += paid * payable
-            sale.targeted_spend += paid * (1.0 - payable)
-            redeemed = clips and promotions.redeem(sale, bought, paid)
-            if redeemed or sale.on_hand[bought] == 0:
-                promotions.price_tags(rules, sale)
+            targeted.book(option(sale, "targeted"), paid * (1.0 - payable))
+            redeemed = coupon.redeem(option(sale, "coupon"), price - paid)
+            if stock.take(sale, bought) or redeemed:
+                composition.write_tags(rules, sale)
         else:
-            sale.lost[wanted] += 1
-            sale.tick_lost[wanted] += 1
-    if streams.lower16(marks) < rules.message_share:
-        leave_message(rules, voice, sale)
+            stock.lose(sale, wanted)
+    of_messages = option(rules, "messages")
+    messages.may_leave(of_messages, option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
-
-
-@scalar
-def leave_message(rules, voice, sale):
-    """The shop reads the message through the encoder: only its probabilities are seen, never the class."""
-    sale.recent_messages += 1.0
-    for i in range(rules.n_intents):
-        sale.recent_intents[i] += voice.intent[i]

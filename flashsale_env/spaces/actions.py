@@ -1,14 +1,15 @@
 """How an agent's decision is written as an action.
 
-Every decision picks a level: a price of each product, an order of each product, a coupon depth. Level 0 is list
-price, no order, no coupon. A product that may be withheld has one more price level, the last: 0, not offered. A
-decision with a single level is no part of the action.
+Every decision picks a level: a price of each product, an order of each product, and what else the mechanisms of the
+scenario leave to the shop (`DECISIONS`). Level 0 is list price, no order, no coupon. A product that may be withheld has
+one more price level, the last: 0, not offered. A decision with a single level is no part of the action.
 
     box             Box[-1, 1]: one number a decision, cut into cells of equal width, one cell a level; with
                     `pricing.continuous` a price runs evenly from the first level (-1) to the last (+1)
     multidiscrete   the number of the level, one a decision
     discrete        a small grid: one markdown step for all products x order the same level of every product or
-                    nothing x coupon depth; action 0 is list price, no order, no coupon. It makes no targeted offers.
+                    nothing x coupon depth; action 0 is list price, no order, no coupon. Decisions that it leaves out
+                    (targeted offers) stay at level 0.
 """
 
 import itertools
@@ -19,16 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from flashsale_env.core.levels import BOX, LEVELS
 from flashsale_env.errors import unknown_name
-from flashsale_env.intents import INTENTS
-from flashsale_env.sale.decisions import BOX, LEVELS
-from flashsale_env.sale.records import decision_columns, decision_levels
-from flashsale_env.scenario import Scenario
+from flashsale_env.scenario import DECISIONS, Scenario
+from flashsale_env.spaces.decisions import decision_rows
 
 ENCODINGS = ("box", "multidiscrete", "discrete")
-
-# Steps of the common markdown and of the common order in the discrete grid: enough to sell well, few enough to learn.
-_DISCRETE_PRICES, _DISCRETE_ORDERS = 12, 3
 
 
 class ActionCodec:
@@ -56,20 +53,20 @@ class ActionCodec:
         self.clip = clip
         self.kernel_encoding = BOX if encoding == "box" else LEVELS
         self._continuous = scenario.pricing.continuous
-        self._prices = np.array([len(product.price_levels) for product in scenario.products], np.int64)
-        self._m = len(scenario.products)
-        titles = [product.title for product in scenario.products]
-        every_name = [f"price[{t}]" for t in titles] + [f"order[{t}]" for t in titles]
-        every_name += ["coupon"] + [f"targeted[{intent}]" for intent in INTENTS]
-        every_level = decision_levels(scenario)
-        self._rows = [row for row, column in enumerate(decision_columns(scenario)) if column >= 0]
-        self.names = tuple(every_name[row] for row in self._rows)
-        self.levels = tuple(every_level[row] for row in self._rows)
+        self._rows = [row for row in decision_rows(scenario) if row.column >= 0]
+        self.names = tuple(row.name for row in self._rows)
+        self.levels = tuple(row.levels for row in self._rows)
         self.n_levels = np.array([len(levels) for levels in self.levels], np.int64)
         self._shape = () if encoding == "discrete" else (len(self._rows),)  # of one action
         if not self._rows:
             raise ValueError(f"scenario {scenario.name!r} leaves nothing to decide: every decision has one level.")
-        self._grid = self._discrete_grid() if encoding == "discrete" else np.zeros((0, len(self._rows)), np.int64)
+        self._columns = {
+            name: np.array([row.column for row in self._rows if row.decision == name], np.int64) for name in DECISIONS
+        }
+        self._prices = np.array([len(product.price_levels) for product in scenario.products], np.int64)
+        self._grid = (
+            self._discrete_grid(scenario) if encoding == "discrete" else np.zeros((0, len(self._rows)), np.int64)
+        )
         self.space: spaces.Space[npt.NDArray[np.float32]] | spaces.Space[npt.NDArray[np.int64]] | spaces.Discrete
         if encoding == "box":
             self.space = spaces.Box(-1.0, 1.0, (len(self._rows),), np.float32)
@@ -78,34 +75,24 @@ class ActionCodec:
         else:
             self.space = spaces.Discrete(len(self._grid))
 
-    @property
-    def price_columns(self) -> npt.NDArray[np.int64]:
-        """Columns that set prices; `products_of(columns)` says whose."""
-        return self._columns(0, self._m)
+    def columns(self, decision: str) -> npt.NDArray[np.int64]:
+        """Columns of one kind of decision, a key of `DECISIONS`; none where the scenario does not leave it open.
+
+        Raises:
+            ValueError: unknown decision.
+        """
+        if decision not in self._columns:
+            raise ValueError(unknown_name("decision", decision, self._columns))
+        return self._columns[decision]
 
     @property
     def n_prices(self) -> npt.NDArray[np.int64]:
         """Number of prices of each price column: its levels without "not offered"."""
-        return self._prices[self.products_of(self.price_columns)]
+        return self._prices[self.numbers_of(self.columns("price"))]
 
-    @property
-    def order_columns(self) -> npt.NDArray[np.int64]:
-        """Columns that order units."""
-        return self._columns(self._m, 2 * self._m)
-
-    @property
-    def coupon_columns(self) -> npt.NDArray[np.int64]:
-        """The column that sets the coupon's depth, if there is one."""
-        return self._columns(2 * self._m, 2 * self._m + 1)
-
-    @property
-    def targeted_columns(self) -> npt.NDArray[np.int64]:
-        """The columns that set the depth of the offer to each intent, in the order of `INTENTS`, if there are any."""
-        return self._columns(2 * self._m + 1, 2 * self._m + 1 + len(INTENTS))
-
-    def products_of(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Index of the product that each of these columns decides about."""
-        return np.array([self._rows[column] % self._m for column in columns], np.int64)
+    def numbers_of(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Index of the product (price, order) or of the intent (targeted) that each of these columns decides about."""
+        return np.array([self._rows[column].number for column in columns], np.int64)
 
     @property
     def makes_every_decision(self) -> bool:
@@ -171,7 +158,7 @@ class ActionCodec:
             return np.asarray(levels, np.int64)
         actions = (2.0 * np.asarray(levels) + 1.0) / self.n_levels - 1.0
         if self._continuous:
-            prices = self.price_columns
+            prices = self.columns("price")
             actions[:, prices] = self.from_prices(
                 np.column_stack([np.asarray(self.levels[c])[levels[:, c]] for c in prices])
             )
@@ -182,8 +169,8 @@ class ActionCodec:
 
         Prices outside the range of a product's levels become its nearest level.
         """
-        first = np.array([self.levels[c][0] for c in self.price_columns])
-        last = np.array([self.levels[c][-1] for c in self.price_columns])
+        first = np.array([self.levels[c][0] for c in self.columns("price")])
+        last = np.array([self.levels[c][-1] for c in self.columns("price")])
         return np.asarray(np.clip(2.0 * (prices - first) / (last - first) - 1.0, -1.0, 1.0), np.float32)
 
     def _numbers(self, actions: object) -> npt.NDArray[Any]:
@@ -199,25 +186,27 @@ class ActionCodec:
         columns = f" (columns: {', '.join(self.names)})" if self._shape else ""
         return f"{what} with {self.encoding} encoding must have shape {wanted}{columns}, got {got}."
 
-    def _columns(self, begin: int, end: int) -> npt.NDArray[np.int64]:
-        return np.array([c for c, row in enumerate(self._rows) if begin <= row < end], np.int64)
-
-    def _discrete_grid(self) -> npt.NDArray[np.int64]:
-        """(A, C) levels of every discrete action, the coupon running fastest."""
-        prices, orders, coupons = self.price_columns, self.order_columns, self.coupon_columns
-        choices = [
-            _steps(self.n_prices, _DISCRETE_PRICES),  # moving together, no product is ever withheld
-            _steps(self.n_levels[orders], _DISCRETE_ORDERS),
-            _steps(self.n_levels[coupons], int(max(self.n_levels[coupons], default=1))),
-        ]
-        grid = np.zeros((np.prod([len(c) for c in choices]), len(self._rows)), np.int64)
-        for a, (price, order, coupon) in enumerate(itertools.product(*choices)):
-            grid[a, prices], grid[a, orders], grid[a, coupons] = price, order, coupon
+    def _discrete_grid(self, scenario: Scenario) -> npt.NDArray[np.int64]:
+        """(A, C) levels of every discrete action, the last decision running fastest."""
+        moved, choices = [], []
+        for name, decision in DECISIONS.items():
+            columns = self.columns(name)
+            if not len(columns) or decision.discrete_steps == 0:
+                continue
+            n_levels = self.n_levels[columns]
+            if decision.discrete_levels is not None:
+                n_levels = np.array(decision.discrete_levels(scenario), np.int64)[self.numbers_of(columns)]
+            moved.append(columns)
+            choices.append(_steps(n_levels, decision.discrete_steps or int(n_levels.max())))
+        grid = np.zeros((math.prod(map(len, choices)), len(self._rows)), np.int64)
+        for a, levels in enumerate(itertools.product(*choices)):
+            for columns, chosen in zip(moved, levels, strict=True):
+                grid[a, columns] = chosen
         return grid
 
 
 def _steps(n_levels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     """(steps, columns) levels when all columns move together from their first level to their last."""
-    steps = int(min(max(n_levels, default=1), most))
+    steps = int(min(n_levels.max(), most))
     share = np.linspace(0.0, 1.0, steps)[:, None] if steps > 1 else np.zeros((1, 1))
     return np.rint(share * (n_levels - 1)).astype(np.int64)

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
-from flashsale_env.market.features import FEATURES
-from flashsale_env.scenario import Scenario
+from flashsale_env.scenario import FEATURES, Scenario
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Layout(Mapping[str, slice]):
                         feature.low,
                         feature.high,
                         feature.meaning,
-                        _is_constant(scenario, name, k),
+                        feature.constant(scenario, k),
                     )
                 )
             self._slices[name] = slice(start, len(entries))
@@ -103,15 +102,3 @@ class Layout(Mapping[str, slice]):
 
     def __len__(self) -> int:
         return len(self._slices)
-
-
-def _is_constant(scenario: Scenario, feature: str, number: int) -> bool:
-    """Whether entry `number` of a feature that the scenario shows can never change."""
-    if feature in ("price", "reserve", "in_transit"):
-        product = scenario.products[number]
-        if feature == "price":
-            return len(product.price_levels) == 1 and not product.may_be_withheld
-        return len(product.order_levels) == 1 or (feature == "reserve" and product.reserve == 0)
-    if feature == "pipeline":
-        return len(scenario.products[number // scenario.lead_ticks].order_levels) == 1
-    return False

@@ -7,17 +7,16 @@ Units   currency per sale, on the scale of the metric `profit`.
 A bound is never called optimal: it says that no policy earns more, and its name is printed beside it. `DUAL_SCOPE` and
 `HINDSIGHT_SCOPE` name the options of a scenario for which that is proved; a scenario with any other is refused.
 
-Both proofs rest on the same facts, option by option:
+Both proofs rest on the same facts, setting by setting. Those of a mechanism stand in its file (`Mechanism.bounded`); of
+the products:
 
-- `price_levels`, `coupon`, `targeted`: a customer pays at most the list price, for promotions only lower prices.
-- `coupon.traffic_lift`: at most the customers whom the deepest coupon attracts come, whatever is shown.
+- `price_levels`: a customer pays at most the list price.
 - `may_be_withheld`, a stock-out: a product that a customer cannot buy is one whose price is out of reach.
-- `replenishment`: a unit ordered costs unit cost and freight at least; lead time, order cost, order levels and
-  `storage` only limit the shop. Under `unlimited` no unit is worth more than what it costs to order.
+- `initial_stock`, `reserve`, `order_levels`, `storage`: they limit the shop.
 - `holding_cost`: at least 0. `salvage_value`: of every unit left, so a unit is worth at least that.
 - `lost_sale_penalty`: in the reward and never in the profit, which is what is bounded.
-- `arrivals`, `shocks.traffic_sd`, `mix_sd`, `appeal_sd`: whoever comes, comes whatever the shop does; the bound knows
-  the shocks of the sale. `messages`, `observe`, `memory_minutes`: what the shop knows, and the bound knows more.
+
+`observe` and `memory_minutes` are what the shop knows, and the bound knows more.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from flashsale_env.population import Population
-from flashsale_env.scenario import Scenario, load_scenario
+from flashsale_env.scenario import MECHANISMS, Scenario, load_scenario
 from flashsale_env.simulator import Simulator
 from flashsale_env.theory import dual, hindsight
 from flashsale_env.theory.scope import ANY, Scope, every
@@ -41,33 +40,31 @@ _VOICES = (
     *("products", "utterances", "languages", "intent_probabilities", "latent_class", "relevance", "price_sensitivity"),
     *("coupon_affinity", "weight", "card"),
 )
-DUAL_SCOPE = Scope(
-    "the Lagrangian dual",
-    {
-        **dict.fromkeys(("name", "version", "description", "horizon_ticks", "tick_minutes"), ANY),
-        **dict.fromkeys(("memory_minutes", "observe"), ANY),
-        **every("arrivals", "customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale"),
-        "arrivals.law": ("poisson", "bernoulli"),
-        "choice.model": ("mnl", "exponential", "nested"),
-        **every("choice", "drift", "dissimilarity"),
-        "pricing.continuous": ANY,
-        **every("replenishment", "lead_minutes", "order_cost", "freight_per_unit", "unlimited"),
-        **every("coupon", "depths", "budget", "traffic_lift"),
-        "targeted.depths": ANY,
-        **every("shocks", "appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd"),
-        **every("messages", "share", "before_opening"),
-        **every("products", "title", "noun", "price_levels", "may_be_withheld", "reference_price", "quality", "nest"),
-        **every("products", "initial_stock", "reserve", "order_levels", "storage", "unit_cost", "salvage_value"),
-        **every("products", "holding_cost", "lost_sale_penalty"),
-    },
-    _VOICES,
-)
+_OF_MECHANISMS = {f"{name}.{setting}": ANY for name, entry in MECHANISMS.items() for setting in entry.mechanism.bounded}
 HINDSIGHT_SCOPE = Scope(
     "the hindsight bound",
     {
-        **DUAL_SCOPE.options,
+        **dict.fromkeys(("name", "version", "description", "horizon_ticks", "tick_minutes"), ANY),
+        **dict.fromkeys(("memory_minutes", "observe"), ANY),
+        **every("products", "title", "noun", "price_levels", "may_be_withheld", "reference_price", "quality", "nest"),
+        **every("products", "initial_stock", "reserve", "order_levels", "storage", "unit_cost", "salvage_value"),
+        **every("products", "holding_cost", "lost_sale_penalty"),
+        **_OF_MECHANISMS,
+        "arrivals.law": ("poisson", "bernoulli"),
         "choice.model": ("mnl", "exponential", "nested", "mixed"),
-        **every("choice", "sensitivity_sd", "appetite_sd"),
+    },
+    _VOICES,
+)
+DUAL_SCOPE = Scope(
+    "the Lagrangian dual",
+    {
+        **{
+            name: values
+            for name, values in HINDSIGHT_SCOPE.options.items()
+            # Customers of one voice differ under "mixed", and a price for each voice is no bound.
+            if name not in ("choice.sensitivity_sd", "choice.appetite_sd")
+        },
+        "choice.model": ("mnl", "exponential", "nested"),
     },
     _VOICES,
 )
@@ -174,8 +171,8 @@ def _opened(
 
 def _bound(name: str, per_sale: list[float]) -> Bound:
     values = np.array(per_sale)
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return Bound(name, float(values.mean()), float(norm.ppf(0.975)) * spread / len(values) ** 0.5, values)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return Bound(name, float(values.mean()), float(norm.ppf(0.975)) * sd / len(values) ** 0.5, values)
 
 
 class _Supply:
@@ -246,7 +243,9 @@ def _payments(simulator: Simulator, row: int, list_price: Floats) -> Floats:
     rows = int(1.5 * expected) + 100
     while True:
         payments = np.empty((rows, len(list_price)))
-        found = simulator.ask_core(hindsight.customers_of, row, payments)
+        number = np.zeros(1, np.int64)
+        simulator.ask_core(hindsight.customers_of, row, payments, number)
+        found = int(number[0])
         if found <= rows:
             return np.minimum(payments[:found], list_price)
         rows = found
@@ -263,7 +262,7 @@ class _DualProblem:
         sensitivity = voices["price_sensitivity"].astype(np.float64)[:, None] / rules["reference_price"]
         # Customers by drift of willingness to pay: the sale is one static problem for each value of it.
         drift, phase = np.unique(simulator.instance.schedule[:, 1], return_inverse=True)
-        customers = np.bincount(phase, simulator.instance.schedule[:, 0]) * (1 + rules["coupon_traffic_lift"])
+        customers = np.bincount(phase, simulator.instance.schedule[:, 0]) * rules["most_traffic"]
         self._phases = [(sensitivity / d, float(c)) for d, c in zip(drift, customers, strict=True)]
         self._supply = _Supply(simulator)
         self._class_of, self._within = _weight_within_class(rules, simulator)

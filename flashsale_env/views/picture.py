@@ -1,12 +1,7 @@
-"""One sale as a table of text or as a picture.
+"""One sale as a picture.
 
-Owns    what a person sees of a sale in progress.
-Never   what a shop does not see: tastes, true demand, lost sales, shocks.
-Axes    M products, a line of the table or a row of the picture each; a picture is (HEIGHT, WIDTH, 3) RGB.
-Units   money in the scenario's currency, stock in units, time in minutes; boxes of the picture in pixels.
-
-A bar of stock is as long as all units the sale has had so far and has in reserve: from the left units on hand, in
-transit, in reserve, and sold. It is empty where there are none yet.
+Axes    M products, a row each; a picture is (HEIGHT, WIDTH, 3) RGB.
+Units   boxes in pixels.
 """
 
 import textwrap
@@ -16,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env.intents import INTENTS
-from flashsale_env.market.rewards import REVENUE
 from flashsale_env.scenario import Scenario
+from flashsale_env.views import scene
 from flashsale_env.views.font import GLYPH_ADVANCE, GLYPH_HEIGHT, text_mask, text_width
 
 Colour = tuple[int, int, int]
@@ -38,48 +32,7 @@ IN_TRANSIT: Colour = (92, 150, 246)
 RESERVE: Colour = (122, 136, 162)
 SOLD: Colour = (243, 154, 74)
 
-# The parts of a bar of stock from the left: name, sign in text, colour in a picture.
-_STOCK_PARTS = (
-    ("on hand", "#", ON_HAND),
-    ("transit", ">", IN_TRANSIT),
-    ("reserve", ".", RESERVE),
-    ("sold", " ", SOLD),
-)
-
-_TEXT_BAR = 24  # characters
-_LIKELIEST = 3  # intents named in text
-
-
-def render_text(scenario: Scenario, sale: np.void) -> str:
-    """The sale as a table.
-
-    Args:
-        scenario: whose sale it is.
-        sale: one record of `state.sale_dtype`.
-
-    Returns:
-        A line on the sale, the names of the columns, a line a product and, where customers write messages, a
-        line on the intents that the encoder finds likeliest. No newline at the end.
-    """
-    left = max(len("product"), *(len(product.title) for product in scenario.products))
-    captions = "".join(f"{f'{name} {sign}'.strip():>11}" for name, sign, _ in _STOCK_PARTS)
-    lines = [
-        " | ".join([scenario.name, *(f"{caption} {value}" for caption, value in _facts(scenario, sale))]),
-        f"{'product':<{left}}{'price':>11}{'list':>11}  {'stock':<{_TEXT_BAR + 2}}{captions}",
-    ]
-    for product, price, units in zip(scenario.products, sale["price"], _stock(sale), strict=True):
-        edges = _edges(units, _TEXT_BAR)
-        bar = "".join(
-            sign * (end - begin) for (_, sign, _), begin, end in zip(_STOCK_PARTS, edges, edges[1:], strict=False)
-        ).ljust(_TEXT_BAR)
-        counts = "".join(f"{count:>11,}" for count in units)
-        lines.append(f"{product.title:<{left}}{_price(price):>11}{_money(product.list_price):>11}  [{bar}]{counts}")
-    if scenario.messages is not None:
-        shares = _intent_shares(sale)
-        likeliest = np.argsort(-shares, kind="stable")[:_LIKELIEST]
-        read = ", ".join(f"{_intent_name(i)} {shares[i]:.0%}" for i in likeliest)
-        lines.append(f"messages: {read if shares.any() else 'none yet'}")
-    return "\n".join(lines)
+_STOCK_COLOURS = dict(zip(scene.STOCK_PARTS, (ON_HAND, IN_TRANSIT, RESERVE, SOLD), strict=True))
 
 
 def render_rgb(scenario: Scenario, sale: np.void) -> npt.NDArray[np.uint8]:
@@ -87,7 +40,7 @@ def render_rgb(scenario: Scenario, sale: np.void) -> npt.NDArray[np.uint8]:
 
     Args:
         scenario: whose sale it is.
-        sale: one record of `state.sale_dtype`.
+        sale: one record of `composition.sale_dtype`.
 
     Returns:
         (HEIGHT, WIDTH, 3) RGB, a fresh array. Where not all products fit, the last row says how many miss.
@@ -99,60 +52,9 @@ def render_rgb(scenario: Scenario, sale: np.void) -> npt.NDArray[np.uint8]:
     bottom = HEIGHT - 10
     if scenario.messages is not None:
         bottom -= 64
-        _draw_intents(picture, Box(margin, bottom + 6, inside, 58), _intent_shares(sale))
+        _draw_intents(picture, Box(margin, bottom + 6, inside, 58), scene.intent_shares(sale))
     _draw_products(picture, Box(margin, 94, inside, bottom - 94), scenario, sale)
     return picture
-
-
-# --- what a shop sees ---
-
-
-def _facts(scenario: Scenario, sale: np.void) -> list[tuple[str, str]]:
-    """Caption and value of every number that belongs to the sale as a whole."""
-    minutes = (scenario.horizon_ticks - sale["tick"]) * scenario.tick_minutes
-    facts = [
-        ("tick", f"{sale['tick']}/{scenario.horizon_ticks}"),
-        ("minutes left", f"{minutes:,.1f}".removesuffix(".0")),
-        ("customers", f"{sale['customers']:,}"),
-        ("revenue", _money(sale["money"][REVENUE])),
-    ]
-    if scenario.coupon is not None:
-        depth = sale["coupon_depth"]
-        facts.append(("coupon", f"-{100 * depth:.3g}%" if depth > 0 else "none"))
-        facts.append(("coupon budget", _money(sale["coupon_budget"])))
-    return facts
-
-
-def _stock(sale: np.void) -> npt.NDArray[np.int64]:
-    """(M, 4) units on hand, in transit, in reserve and sold; a row sums to all units the sale can have."""
-    in_transit = sale["inbound"].sum(axis=0)
-    return np.column_stack([sale["on_hand"], in_transit, sale["reserve"], sale["sold"]])
-
-
-def _intent_shares(sale: np.void) -> npt.NDArray[np.float64]:
-    """(I,) mean of the encoder's probabilities over recent messages; zeros before the first message."""
-    return np.asarray(sale["recent_intents"] / max(float(sale["recent_messages"]), 1e-12))
-
-
-def _intent_name(number: int) -> str:
-    return INTENTS[number].replace("_", " ")
-
-
-def _money(amount: float) -> str:
-    return f"{amount:,.2f}" if amount < 10_000 else f"{amount:,.0f}"
-
-
-def _price(amount: float) -> str:
-    return _money(amount) if amount > 0 else "withheld"
-
-
-def _edges(parts: npt.NDArray[np.int64], length: int) -> list[int]:
-    """Where the parts of a bar begin and end, so that rounding never changes its length; all at 0 without units."""
-    ends = np.cumsum(parts)
-    return [0, *np.rint(ends / max(ends[-1], 1) * length).astype(int).tolist()]
-
-
-# --- the picture ---
 
 
 class Box(NamedTuple):
@@ -173,7 +75,7 @@ def _draw_head(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario, sal
     _fill(picture, countdown, TRACK)
     _fill(picture, countdown._replace(width=round(box.width * ticks_left / scenario.horizon_ticks)), TIME)
 
-    facts = _facts(scenario, sale)
+    facts = scene.facts(scenario, sale)
     x = box.x
     for (caption, value), width in zip(facts, (90, 96, 96, 128, 84, 108), strict=False):
         _write(picture, caption, Box(x, box.y + 38, width, 7), FAINT)
@@ -188,7 +90,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
     )
     _write(picture, "product", title, FAINT)
     x = stock.x
-    for name, _, colour in _STOCK_PARTS:
+    for name, colour in _STOCK_COLOURS.items():
         _fill(picture, Box(x, box.y, 7, 7), colour)
         _write(picture, name, Box(x + 10, box.y, 48, 7), FAINT)
         x += 10 + text_width(name) + 9
@@ -207,9 +109,9 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         _write(picture, f"+ {len(products) - shown} more products", rest, FAINT)
     height = max(GLYPH_HEIGHT, pitch * 5 // 8)
 
-    units = _stock(sale)
+    units = scene.stock(sale)
     titles = [product.title for product in products]
-    prices = [_price(amount) for amount in sale["price"]]
+    prices = [scene.price(amount) for amount in sale["price"]]
     title_scale = _scale(titles, title.width, height)
     number_scale = min(
         _scale((str(count) for count in units[:, 0]), on_hand.width, height),
@@ -219,9 +121,9 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         y = rows.y + j * pitch + (pitch - height) // 2
         _write_lines(picture, titles[j], title._replace(y=y, height=height), TEXT, title_scale)
 
-        edges = _edges(units[j], stock.width)
+        edges = scene.edges(units[j], stock.width)
         _fill(picture, stock._replace(y=y, height=height), TRACK)
-        for (_, _, colour), begin, end, count in zip(_STOCK_PARTS, edges, edges[1:], units[j], strict=False):
+        for colour, begin, end, count in zip(_STOCK_COLOURS.values(), edges, edges[1:], units[j], strict=False):
             part = Box(stock.x + begin, y, end - begin, height)
             _fill(picture, part, colour)
             _write_if_it_fits(picture, str(count), part, number_scale)
@@ -248,7 +150,7 @@ def _draw_intents(picture: npt.NDArray[np.uint8], box: Box, shares: npt.NDArray[
         x = box.x + (i % columns) * width
         y = box.y + 15 + (i // columns) * pitch
         colour = TEXT if share > 0 and share == shares.max() else FAINT
-        _write(picture, _intent_name(i), Box(x, y, 102, 10), colour)
+        _write(picture, scene.intent_name(i), Box(x, y, 102, 10), colour)
         track = Box(x + 108, y, 56, 10)
         _fill(picture, track, TRACK)
         _fill(picture, track._replace(width=round(float(share) * track.width)), INTENT)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.market.features import FEATURES
+from flashsale_env.scenario import FEATURES
 from tests.core.strategies import PRODUCTS, SALES, markets
 
 

@@ -149,7 +149,7 @@ def test_orders_that_come_too_late_are_not_given(standard):
     observation[:, agent.layout["time_left"]] = [[0.5], [0.1]]  # an order takes 8 of 60 minutes
     observation[:, agent.layout["traffic"]] = 1.0
     observation[:, agent.layout["reserve"]] = 0.3
-    levels = np.floor((agent.predict(observation)[0] + 1) / 2 * agent.codec.n_levels)[:, agent.codec.order_columns]
+    levels = np.floor((agent.predict(observation)[0] + 1) / 2 * agent.codec.n_levels)[:, agent.codec.columns("order")]
     assert (levels[0] > 0).all()
     assert (levels[1] == 0).all()
 

@@ -126,7 +126,7 @@ def test_the_coupon_is_shown_at_the_slump_and_only_then():
     observation[:, layout["time_left"]] = [[busy], [calm], [busy], [58 / 60]]
     observation[:, layout["traffic"]] = [[1.0], [1.0], [0.05], [1.0]]
     observation[:, layout["conversion"]] = np.array([[0.2], [0.2], [0.2], [0.01]])
-    levels = np.floor((agent.predict(observation)[0] + 1) / 2 * agent.codec.n_levels)[:, agent.codec.coupon_columns]
+    levels = np.floor((agent.predict(observation)[0] + 1) / 2 * agent.codec.n_levels)[:, agent.codec.columns("coupon")]
     np.testing.assert_array_equal(levels[:, 0], [0, 3, 3, 3])
 
 
@@ -148,7 +148,7 @@ def test_the_chaser_marks_down_what_sells_behind_its_plan():
         observation[layout["time_left"]] = observation[layout["customers_left"]] = 0.5
         observation[layout["reserve"]] = 0.2
         observation[layout["on_hand"]] = stock
-    prices = agent.codec.price_columns
+    prices = agent.codec.columns("price")
     actions, _ = agent.predict(np.stack([low, high]))
     assert (actions[1, prices] > actions[0, prices]).all()  # towards +1 is towards the lowest price
 
@@ -165,7 +165,7 @@ def test_the_chaser_comes_down_with_time_and_with_traffic_by_its_slopes():
     still = SellThrough(scenario, gain=0.0, coupon_level=0, lowest=1.0)
     slopes = {f"{name}[{p.title}]": k for name, k in (("trend", 0.4), ("crowd", -0.1)) for p in scenario.products}
     moving = SellThrough(scenario, gain=0.0, coupon_level=0, lowest=1.0, **slopes)
-    prices = still.codec.price_columns
+    prices = still.codec.columns("price")
     change = (moving.advise(observation) - still.advise(observation))[:, prices]
     rungs = change / 2 * still.codec.n_levels[prices] / (still.codec.n_levels[prices] - 1)
     np.testing.assert_allclose(rungs, np.array([[-0.1], [0.1], [0.0]]) * np.ones(8), atol=1e-6)
@@ -180,7 +180,7 @@ def test_orders_fill_up_to_what_will_still_be_wanted_and_not_when_they_come_too_
     observation[:, layout["reserve"]] = 0.3
     observation[:, layout["on_hand"]] = 0.1  # 0.6 sold by half of the customers, so 0.6 will be wanted
     levels = np.floor((agent.predict(observation)[0] + 1) / 2 * agent.codec.n_levels)
-    orders = agent.codec.order_columns
+    orders = agent.codec.columns("order")
     assert (levels[0, orders] == 3).all()
     assert (levels[1, orders] == 0).all()
 

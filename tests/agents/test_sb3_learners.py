@@ -353,7 +353,7 @@ def test_exploration_narrows_by_the_same_factor_for_prices_and_orders():
     agent = learner(
         "ppo", "standard", siblings=1, batch_size=120, log_std=-1.0, log_std_orders=-1.5, final_log_std=-3.0
     )
-    orders = agent._box.order_columns
+    orders = agent._box.columns("order")
     for done, price, order in ((0.0, -1.0, -1.5), (0.5, -2.0, -2.5), (1.0, -3.0, -3.5)):
         agent.begin_round(done)
         log_std = agent.policy.log_std.detach().numpy()

@@ -57,7 +57,7 @@ def test_the_sales_are_those_of_the_block_in_order(venv):
     simulator.open(split_seeds("train", 0, 8), np.zeros(8, np.int64))
     for _ in range(TICKS):
         simulator.advance(np.zeros((8, 1), np.float32))
-    np.testing.assert_array_equal(profits, simulator.measure()[:, METRICS["profit"][0]])
+    np.testing.assert_array_equal(profits, simulator.measure()[:, list(METRICS).index("profit")])
 
 
 def test_seed_moves_to_another_run_and_runs_share_no_sale(venv):

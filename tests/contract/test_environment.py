@@ -150,7 +150,7 @@ def test_action_0_of_discrete_encodings_is_list_price_no_order_no_coupon():
         sale = env.simulator.sales[0]
         assert (sale["price"] == [product.list_price for product in env.scenario.products]).all()
         assert sale["ordered"].sum() == 0
-        assert sale["coupon_depth"] == 0
+        assert sale["coupon"]["depth"] == 0
 
 
 def test_a_box_is_cut_into_cells_of_equal_width():
@@ -179,8 +179,8 @@ def test_chosen_levels_come_out_of_the_action_that_encodes_them(name, encoding):
     levels = np.random.default_rng(0).integers(0, codec.n_levels, (50, len(codec.n_levels)))
     simulator.open(np.arange(50, dtype=np.uint64), np.zeros(50, np.int64))
     simulator.advance(codec.from_levels(levels))
-    for column in codec.price_columns:
-        product = codec.products_of(np.array([column]))[0]
+    for column in codec.columns("price"):
+        product = codec.numbers_of(np.array([column]))[0]
         wanted = np.array(codec.levels[column])[levels[:, column]]
         assert simulator.sales["price"][:, product] == pytest.approx(wanted, rel=1e-6)
 

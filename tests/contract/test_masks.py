@@ -63,7 +63,7 @@ def test_no_allowed_order_asks_for_more_than_one_level_below_would_bring():
         for simulator, observations, _ in states(name, "multidiscrete"):
             codec, sales = simulator.codec, simulator.sales
             highest = ActionMasks(simulator.scenario, "multidiscrete").highest_levels(observations)
-            for column, j in zip(codec.order_columns, codec.products_of(codec.order_columns), strict=True):
+            for column, j in zip(codec.columns("order"), codec.numbers_of(codec.columns("order")), strict=True):
                 product = simulator.scenario.products[j]
                 there = sales["reserve"][:, j].astype(float)
                 if simulator.scenario.replenishment.unlimited:
@@ -103,7 +103,7 @@ def test_a_storage_that_binds_allows_no_order_beyond_the_room_in_it():
         codec, sales = simulator.codec, simulator.sales
         highest = ActionMasks(scenario, "multidiscrete").highest_levels(observations)
         room = storage - sales["on_hand"] - sales["inbound"].sum(axis=1)
-        for column, j in zip(codec.order_columns, codec.products_of(codec.order_columns), strict=True):
+        for column, j in zip(codec.columns("order"), codec.numbers_of(codec.columns("order")), strict=True):
             there = np.minimum(room[:, j], sales["reserve"][:, j])
             enough = [next(k for k, n in enumerate((*codec.levels[column][:-1], np.inf)) if n >= u) for u in there]
             np.testing.assert_array_equal(highest[:, column], enough)
@@ -117,9 +117,9 @@ def test_no_coupon_is_allowed_that_the_budget_cannot_honour():
     simulator.open(split_seeds("validation", 0, 4), np.zeros(4, np.int64))
     cheapest = min(min(product.price_levels) for product in scenario.products)
     depths = np.array(scenario.coupon.depths)
-    simulator.sales["coupon_budget"] = np.array([scenario.coupon.budget, depths[2] * cheapest, 0.01, 0.0])
+    simulator.sales["coupon"]["budget"] = np.array([scenario.coupon.budget, depths[2] * cheapest, 0.01, 0.0])
     highest = ActionMasks(scenario, "multidiscrete").highest_levels(simulator.observe())
-    np.testing.assert_array_equal(highest[:, simulator.codec.coupon_columns[0]], [len(depths) - 1, 2, 0, 0])
+    np.testing.assert_array_equal(highest[:, simulator.codec.columns("coupon")[0]], [len(depths) - 1, 2, 0, 0])
 
 
 @pytest.mark.parametrize("name", ["mnl-stock", "lost-sales"])

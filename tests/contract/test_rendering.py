@@ -5,15 +5,18 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
+from flashsale_env import Arrivals, Coupon, Messages, Replenishment
 from flashsale_env.catalogue import Product
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
-from flashsale_env.market.rewards import REVENUE
-from flashsale_env.sale.records import sale_dtype
-from flashsale_env.scenario import SCENARIOS, Arrivals, Coupon, Messages, Replenishment, Scenario
+from flashsale_env.sale.composition import present, sale_dtype
+from flashsale_env.scenario import REWARD_TERMS, SCENARIOS, Scenario
 from flashsale_env.views import picture as rendering
 from flashsale_env.views.font import GLYPH_HEIGHT, GLYPH_WIDTH, GLYPHS, text_mask, text_width
-from flashsale_env.views.picture import HEIGHT, WIDTH, render_rgb, render_text
+from flashsale_env.views.picture import HEIGHT, WIDTH, render_rgb
+from flashsale_env.views.text import render_text
+
+REVENUE = list(REWARD_TERMS).index("revenue")
 
 # Fields a shop sees and the drawing shows, with a change large enough to move a bar by a pixel.
 SHOWN = {
@@ -23,8 +26,8 @@ SHOWN = {
     "inbound": 20,
     "sold": 20,
     "price": -5.0,
-    "coupon_depth": 0.1,
-    "coupon_budget": -100.0,
+    "coupon.depth": 0.1,
+    "coupon.budget": -100.0,
     "customers": 7,
     "money": 250.0,
 }
@@ -78,7 +81,7 @@ def sale_after(scenario: Scenario | str, ticks: int) -> np.void:
 
 def record_of(scenario: Scenario) -> np.void:
     """A sale half sold at the second price, laid out by hand: the core compiles for each product count."""
-    sale = np.zeros(1, sale_dtype(len(scenario.products), 4))[0]
+    sale = np.zeros(1, sale_dtype(len(scenario.products), 4, present(scenario)))[0]
     sale["tick"] = 10
     for j, product in enumerate(scenario.products):
         sale["price"][j] = product.price_levels[1]
@@ -140,9 +143,11 @@ def test_a_picture_has_one_size_for_any_number_of_products(products: int, messag
 @pytest.mark.parametrize("field", SHOWN)
 def test_what_a_shop_sees_changes_both_drawings(eight: Scenario, sale: np.void, field: str) -> None:
     changed = sale.copy()
-    value = changed[field]
+    record, _, name = field.rpartition(".")
+    part = changed[record] if record else changed
+    value = part[name]
     if np.ndim(value) == 0:
-        changed[field] = value + SHOWN[field]
+        part[name] = value + SHOWN[field]
     else:
         value[..., 0] += SHOWN[field]
     assert render_text(eight, changed) != render_text(eight, sale)
@@ -151,7 +156,7 @@ def test_what_a_shop_sees_changes_both_drawings(eight: Scenario, sale: np.void, 
 
 def test_what_the_encoder_reads_changes_both_drawings(eight: Scenario, sale: np.void) -> None:
     changed = sale.copy()
-    changed["recent_intents"][4] += 0.3 * changed["recent_messages"]
+    changed["messages"]["intents"][4] += 0.3 * changed["messages"]["recent"]
     assert render_text(eight, changed) != render_text(eight, sale)
     assert (render_rgb(eight, changed) != render_rgb(eight, sale)).any()
 
@@ -292,7 +297,7 @@ def test_a_title_too_long_for_one_line_takes_two_where_rows_are_high(ticket: Sce
 
 def test_the_table_states_the_numbers_of_the_sale(eight: Scenario, sale: np.void) -> None:
     known = sale.copy()
-    known["tick"], known["customers"], known["coupon_depth"], known["coupon_budget"] = 5, 1234, 0.2, 87.5
+    known["tick"], known["customers"], known["coupon"]["depth"], known["coupon"]["budget"] = 5, 1234, 0.2, 87.5
     known["money"][REVENUE] = 12345.678
     known["on_hand"][2], known["reserve"][2], known["sold"][2] = 38, 19, 57
     known["inbound"][:, 2] = 0
@@ -314,11 +319,11 @@ def test_the_table_states_the_numbers_of_the_sale(eight: Scenario, sale: np.void
 
 def test_the_table_names_the_three_likeliest_intents_of_recent_messages(eight: Scenario, sale: np.void) -> None:
     known = sale.copy()
-    known["recent_messages"] = 40.0
-    known["recent_intents"] = 0.0
-    known["recent_intents"][[2, 4, 7, 8]] = [4.0, 20.0, 10.0, 6.0]
+    known["messages"]["recent"] = 40.0
+    known["messages"]["intents"] = 0.0
+    known["messages"]["intents"][[2, 4, 7, 8]] = [4.0, 20.0, 10.0, 6.0]
     assert render_text(eight, known).splitlines()[-1] == "messages: gift 50%, brand loyal 25%, bulk 15%"
-    known["recent_messages"], known["recent_intents"] = 0.0, 0.0
+    known["messages"]["recent"], known["messages"]["intents"] = 0.0, 0.0
     assert render_text(eight, known).splitlines()[-1] == "messages: none yet"
     silent = scenario_of(8, messages=False)
     assert "messages" not in render_text(silent, sale)
@@ -333,8 +338,8 @@ def test_every_intent_of_a_picture_has_its_bar(eight: Scenario, sale: np.void) -
     places = set()
     for number in range(len(INTENTS)):
         known = sale.copy()
-        known["recent_messages"], known["recent_intents"] = 1.0, 0.0
-        known["recent_intents"][number] = 1.0
+        known["messages"]["recent"], known["messages"]["intents"] = 1.0, 0.0
+        known["messages"]["intents"][number] = 1.0
         bar = (render_rgb(eight, known) == np.array(rendering.INTENT, np.uint8)).all(axis=2)
         ys, xs = bar.nonzero()
         assert bar.sum() == (np.ptp(ys) + 1) * (np.ptp(xs) + 1)

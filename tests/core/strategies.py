@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.sale.records import decision_levels
+from flashsale_env.spaces.decisions import decision_rows
 
 # Numbers of products and ticks of lead: each pair is a shape that has to be compiled once.
 PRODUCTS, LEADS = (1, 2), (0, 3)
@@ -105,7 +105,7 @@ def scenarios(draw):
         ),
         messages=messages,
     )
-    if all(len(levels) == 1 for levels in decision_levels(scenario)):
+    if all(len(row.levels) == 1 for row in decision_rows(scenario)):
         scenario = scenario.replace(coupon=fs.Coupon((0.0, 0.5), 100.0))
     return scenario
 

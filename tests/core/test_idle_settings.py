@@ -7,7 +7,7 @@ import numpy as np
 
 import flashsale_env as fs
 from flashsale_env.parts import Part
-from flashsale_env.sale.records import decision_levels
+from flashsale_env.spaces.decisions import decision_rows
 
 SALES, TICKS, MARKETS = 32, 6, 25
 TITLES = ("a", "b")
@@ -139,7 +139,7 @@ def everything_seen(scenario, population):
     """Spaces, observations, rewards and metrics of a few sales under random actions."""
     simulator = fs.Simulator(scenario, population, sales=SALES)
     rng = np.random.default_rng(3)
-    seen = [repr(decision_levels(scenario)).encode(), repr(simulator.codec.space).encode()]
+    seen = [repr(decision_rows(scenario)).encode(), repr(simulator.codec.space).encode()]
     seen.append(simulator.open(np.arange(SALES, dtype=np.uint64), np.zeros(SALES, np.int64)).tobytes())
     for _ in range(scenario.horizon_ticks):
         observations, rewards, _ = simulator.advance(rng.uniform(-1.0, 1.0, (SALES, len(simulator.codec.names))))

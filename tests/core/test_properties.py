@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.market.rewards import REVENUE
+from flashsale_env.scenario import REWARD_TERMS
 from flashsale_env.theory.bounds import DUAL_SCOPE, hindsight_bound, lagrangian_dual_bound
 from tests.core.strategies import SALES, markets
+
+REVENUE = list(REWARD_TERMS).index("revenue")
 
 EXAMPLES = 60
 any_market = settings(
@@ -55,12 +57,12 @@ def test_units_and_money_are_conserved(market):
         assert ((sales["on_hand"] + inbound <= storage) | (storage == 0)).all()
         if not (scenario.replenishment and scenario.replenishment.unlimited):
             assert (sales["reserve"] + sales["ordered"] == reserve).all()
-        for name in ("on_hand", "reserve", "inbound", "sold", "lost", "ordered", "tick_revenue", "coupon_spend"):
+        for name in ("on_hand", "reserve", "inbound", "sold", "lost", "ordered", "tick_revenue"):
             assert (sales[name] >= 0).all(), name
         assert (sales["demand"].sum(axis=1) == sales["sold"].sum(axis=1) + sales["lost"].sum(axis=1)).all()
     assert money == pytest.approx(simulator.sales["money"])
     if scenario.coupon:
-        spent = simulator.sales["coupon_spend"] + simulator.sales["coupon_budget"]
+        spent = simulator.sales["coupon"]["spend"] + simulator.sales["coupon"]["budget"]
         assert spent == pytest.approx(np.full(SALES, scenario.coupon.budget))
     reference = np.array([p.reference_price for p in scenario.products])
     log = simulator.choice_log()
@@ -99,7 +101,7 @@ def test_no_policy_earns_more_than_hindsight_in_any_sale(market):
         simulator.advance(random_actions(simulator, rng))
     scenario, population, seeds, _ = market
     bound = hindsight_bound(scenario, population, seeds=seeds).per_sale
-    profit = simulator.measure()[:, fs.METRICS["profit"][0]]
+    profit = simulator.measure()[:, list(fs.METRICS).index("profit")]
     assert (profit <= bound + 1e-4 * (1.0 + np.abs(bound))).all()
 
 
@@ -117,7 +119,7 @@ def test_no_policy_earns_more_than_the_dual_on_average(market):
     for _ in range(scenario.horizon_ticks):
         simulator.advance(random_actions(simulator, rng))
     bound = lagrangian_dual_bound(scenario, population, seeds=seeds)
-    gap = bound.per_sale - simulator.measure()[:, fs.METRICS["profit"][0]]
+    gap = bound.per_sale - simulator.measure()[:, list(fs.METRICS).index("profit")]
     assert gap.mean() >= -4.5 * gap.std() / len(gap) ** 0.5 - 1e-4 * (1.0 + abs(bound.value))
 
 
@@ -220,8 +222,8 @@ def test_options_that_nobody_uses_change_nothing(market):
             shares = prices.random((SALES, len(sale.products)))
             counts = [len(p.price_levels) for p in sale.products]
             picked = (shares * counts).astype(np.int64)
-            columns = simulator.codec.price_columns
-            levels[:, columns] = picked[:, simulator.codec.products_of(columns)]
+            columns = simulator.codec.columns("price")
+            levels[:, columns] = picked[:, simulator.codec.numbers_of(columns)]
             simulator.advance(simulator.codec.from_levels(levels))
         played.append(simulator.sales)
     for name in ("customers", "sold", "demand", "lost", "on_hand", "appeal", "mix"):

@@ -13,7 +13,7 @@ import pytest
 
 import flashsale_env as fs
 from flashsale_env.parts import Part
-from flashsale_env.sale.records import build_instance
+from flashsale_env.sale.instance import build_instance
 from flashsale_env.tables import tomllib
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import flashsale_env as fs
-from flashsale_env.market.promotions import NOT_OFFERED
+from flashsale_env.market.pricing import NOT_OFFERED
 from tests.core.strategies import SALES, markets
 from tests.core.test_properties import any_market
 
@@ -89,8 +89,8 @@ def empty_and_nothing_arrives(simulator, levels):
     slot = sales["tick"] % simulator.instance.slots
     arriving = sales["inbound"][np.arange(len(sales)), slot] > 0
     if scenario.lead_ticks == 0:
-        columns = codec.order_columns
-        arriving[:, codec.products_of(columns)] |= levels[:, columns] > 0
+        columns = codec.columns("order")
+        arriving[:, codec.numbers_of(columns)] |= levels[:, columns] > 0
     return (sales["on_hand"] == 0) & ~arriving
 
 
@@ -123,9 +123,9 @@ def test_what_is_shown_of_an_empty_shelf_changes_nothing(market):
         levels, shown = random_levels(one, rng), random_levels(one, rng)
         out = empty_and_nothing_arrives(one, levels)
         changed = levels.copy()
-        for c in codec.price_columns:
-            changed[:, c] = np.where(out[:, codec.products_of(np.array([c]))[0]], shown[:, c], levels[:, c])
-        promotions = np.concatenate([codec.coupon_columns, codec.targeted_columns])
+        for c in codec.columns("price"):
+            changed[:, c] = np.where(out[:, codec.numbers_of(np.array([c]))[0]], shown[:, c], levels[:, c])
+        promotions = np.concatenate([codec.columns("coupon"), codec.columns("targeted")])
         changed[:, promotions] = np.where(out.all(axis=1)[:, None], shown[:, promotions], levels[:, promotions])
         for a, b in zip(one.advance(levels)[1:], other.advance(changed)[1:], strict=True):
             assert a.tobytes() == b.tobytes()
@@ -278,7 +278,7 @@ def test_a_sale_that_opens_with_empty_shelves_has_finite_features_and_a_sell_thr
     assert np.isfinite(simulator.observe()).all()
     simulator.advance(np.zeros((SALES, 1), np.int64))
     assert np.isfinite(simulator.observe()).all()
-    sell_through = fs.METRICS["sell_through"][0]
+    sell_through = list(fs.METRICS).index("sell_through")
     assert (simulator.measure()[:, sell_through] == 0).all()
     for _ in range(4):
         simulator.advance(np.ones((SALES, 1), np.int64))

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.market.rewards import REVENUE
+from flashsale_env.scenario import REWARD_TERMS
+
+REVENUE = list(REWARD_TERMS).index("revenue")
 
 MONEY_TOLERANCE = 1e-6
 
@@ -21,8 +23,8 @@ def constant(*levels):
 
 def levels_of(codec, price=0, order=0, coupon=0):
     levels = np.zeros(len(codec.names), np.int64)
-    levels[codec.price_columns], levels[codec.order_columns] = price, order
-    levels[codec.coupon_columns] = coupon
+    levels[codec.columns("price")], levels[codec.columns("order")] = price, order
+    levels[codec.columns("coupon")] = coupon
     return levels
 
 
@@ -82,10 +84,10 @@ def test_reward_terms_sum_to_the_reward_and_money_terms_to_the_profit(standard, 
         _, rewards, terms = simulator.advance(random_levels(tick, 6, simulator.codec))
         assert (rewards == np.array([sum(row) for row in terms.tolist()])).all()
         total += terms
-    profit = simulator.measure()[:, fs.METRICS["profit"][0]]
+    profit = simulator.measure()[:, list(fs.METRICS).index("profit")]
     money = [is_money for _, is_money, _ in fs.REWARD_TERMS.values()]
     assert profit == pytest.approx(total[:, money].sum(axis=1) - standard.opening_stock_cost, abs=MONEY_TOLERANCE)
-    assert total[:, fs.REWARD_TERMS["lost_sales"][0]].sum() < 0
+    assert total[:, list(fs.REWARD_TERMS).index("lost_sales")].sum() < 0
 
 
 def test_one_sale_is_a_slice_of_many(standard, play, random_levels):
@@ -142,7 +144,7 @@ def test_two_prices_meet_the_same_customers(standard, play):
     """Who comes, and what is first wanted of the *other* products, does not depend on one product's price."""
     codec = fs.ActionCodec(standard, "multidiscrete")
     dear, cheap = levels_of(codec), levels_of(codec)
-    cheap[codec.price_columns[2]] = 4
+    cheap[codec.columns("price")[2]] = 4
     a = play(standard, constant(*dear), log_rows=40_000)
     b = play(standard, constant(*cheap), log_rows=40_000)
     assert (a.sales["customers"] == b.sales["customers"]).all()
@@ -179,7 +181,7 @@ def test_orders_near_the_close_are_paid_and_salvaged(standard, play):
     codec = fs.ActionCodec(standard, "multidiscrete")
     idle = play(standard, constant(*levels_of(codec)))
     late = play(standard, lambda t, n, codec: np.tile(levels_of(codec, order=3 if t == 59 else 0), (n, 1)))
-    profit = fs.METRICS["profit"][0]
+    profit = list(fs.METRICS).index("profit")
     units = np.array([min(p.order_levels[3], p.reserve) for p in standard.products])
     loss = sum(
         u * (p.unit_cost - p.salvage_value + standard.replenishment.freight_per_unit)
@@ -191,9 +193,9 @@ def test_orders_near_the_close_are_paid_and_salvaged(standard, play):
 
 def test_a_coupon_never_costs_more_than_its_budget(standard, play):
     sales = play(standard, constant(*levels_of(fs.ActionCodec(standard, "multidiscrete"), coupon=4))).sales
-    assert (sales["coupon_spend"] <= standard.coupon.budget + MONEY_TOLERANCE).all()
-    assert sales["coupon_spend"] + sales["coupon_budget"] == pytest.approx(np.full(8, standard.coupon.budget))
-    assert sales["coupon_spend"].mean() > 0.9 * standard.coupon.budget
+    assert (sales["coupon"]["spend"] <= standard.coupon.budget + MONEY_TOLERANCE).all()
+    assert sales["coupon"]["spend"] + sales["coupon"]["budget"] == pytest.approx(np.full(8, standard.coupon.budget))
+    assert sales["coupon"]["spend"].mean() > 0.9 * standard.coupon.budget
 
 
 def test_a_coupon_brings_customers_and_keeps_the_others(standard, play):
@@ -225,8 +227,8 @@ def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):
         simulator.open(np.arange(4, dtype=np.uint64), np.zeros(4, np.int64))
         codec = simulator.codec
         levels = np.zeros((4, len(codec.names)), np.int64)
-        levels[:, codec.targeted_columns[2]] = depth
-        assert codec.names[codec.targeted_columns[2]] == f"targeted[{fs.INTENTS[2]}]"
+        levels[:, codec.columns("targeted")[2]] = depth
+        assert codec.names[codec.columns("targeted")[2]] == f"targeted[{fs.INTENTS[2]}]"
         for _ in range(10):
             simulator.advance(levels)
         played.append(simulator.choice_log())
@@ -239,7 +241,7 @@ def test_a_targeted_offer_is_for_the_customers_whose_message_reads_so(standard):
     assert (targeted["bought"][meant] < 8).sum() > 1.2 * (plain["bought"][meant] < 8).sum()
     # Others can only miss what those customers bought before them.
     assert (targeted["bought"][~meant] == plain["bought"][~meant]).mean() > 0.999
-    spent = simulator.measure()[:, fs.METRICS["targeted_spend"][0]]
+    spent = simulator.measure()[:, list(fs.METRICS).index("targeted_spend")]
     assert (spent > 0).all()
 
 
@@ -309,5 +311,5 @@ def test_any_sale_keeps_its_books(seed, stock, reserve, customers, burst, ticks,
     inbound = sales["inbound"].sum(axis=1)
     assert (sales["on_hand"] + sales["sold"] + inbound + sales["reserve"] == stock + reserve).all()
     assert min(sales[name].min() for name in ("on_hand", "reserve", "inbound", "sold", "lost")) >= 0
-    assert (sales["coupon_budget"] >= -MONEY_TOLERANCE).all()
+    assert (sales["coupon"]["budget"] >= -MONEY_TOLERANCE).all()
     assert (sales["money"][:, REVENUE] <= 9.0 * sales["sold"].sum(axis=1) + MONEY_TOLERANCE).all()

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashsale_env as fs
-from flashsale_env.market.features import FEATURES
+from flashsale_env.scenario import FEATURES
 from tests.core.strategies import SALES, markets
 
 any_market = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -59,7 +59,9 @@ def test_units_are_read_as_the_simulator_holds_them(market):
             assert read.dtype == np.int64
             np.testing.assert_array_equal(read, wanted, err_msg=quantity)
         if scenario.coupon is not None:
-            np.testing.assert_allclose(units.coupon_budget(observations), sales["coupon_budget"], rtol=1e-6, atol=1e-30)
+            np.testing.assert_allclose(
+                units.coupon_budget(observations), sales["coupon"]["budget"], rtol=1e-6, atol=1e-30
+            )
         if sales["tick"][0] < scenario.horizon_ticks:
             observations, _, _ = simulator.advance(rng.uniform(-1, 1, (SALES, len(simulator.codec.names))))
     assert (simulator.sales["ordered"] <= reserve).all() or not limited

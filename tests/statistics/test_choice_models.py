@@ -96,7 +96,7 @@ def test_without_its_parameter_a_model_is_multinomial_logit_bit_for_bit(choice):
         for tick in range(20):
             simulator.advance(np.full((4, 17), tick % 3))
         played.append(simulator.sales)
-    for name in ("sold", "demand", "lost", "customers", "money", "recent_intents"):
+    for name in ("sold", "demand", "lost", "customers", "money", "messages"):
         assert played[0][name].tobytes() == played[1][name].tobytes(), name
 
 

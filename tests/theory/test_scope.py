@@ -181,9 +181,9 @@ def corners(scenario):
     codec = ActionCodec(scenario, "multidiscrete")
     last = np.array(codec.n_levels) - 1
     found = {"all": Still(scenario, last)}
-    for level in range(max((last[c] for c in codec.price_columns), default=0)):
+    for level in range(max((last[c] for c in codec.columns("price")), default=0)):
         levels = last.copy()
-        levels[codec.price_columns] = np.minimum(level, last[codec.price_columns])
+        levels[codec.columns("price")] = np.minimum(level, last[codec.columns("price")])
         found[f"all but price {level}"] = Still(scenario, levels)
     return found
 

@@ -56,7 +56,7 @@ def test_the_scenario_earns_what_its_confusion_matrix_allows():
     assert confusion.sum(axis=1) == pytest.approx(SHARES, abs=1e-6)
     best, wanted = signal.price_by_prediction(MEANS, SHARES, confusion)
     codec, list_price = simulator.codec, scenario.products[0].list_price
-    shown = np.array([[list_price * (1 - depth) for depth in codec.levels[c]] for c in codec.targeted_columns])
+    shown = np.array([[list_price * (1 - depth) for depth in codec.levels[c]] for c in codec.columns("targeted")])
     levels = np.abs(shown - wanted[:, None]).argmin(axis=1)
     exact = signal.revenue_of_prices(MEANS, SHARES, confusion, shown[np.arange(9), levels])
     ceiling = signal.price_by_prediction(MEANS, SHARES, np.eye(3))[0]

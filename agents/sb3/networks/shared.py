@@ -26,7 +26,7 @@ from flashsale_env.agents.sb3.networks.base import (
     layers,
 )
 from flashsale_env.agents.sb3.settings import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
-from flashsale_env.market.features import FEATURES
+from flashsale_env.scenario import FEATURES
 
 KINDS = ("price", "order", "coupon", "targeted")
 
@@ -102,10 +102,10 @@ class ProductFeatures(AdvisedFeatures):
     @classmethod
     def of_scenario(cls, scenario: Scenario) -> dict[str, Any]:
         codec = ActionCodec(scenario)
-        prices, orders = codec.price_columns, codec.order_columns
+        prices, orders = codec.columns("price"), codec.columns("order")
         columns_of = {
-            "price": codec.products_of(prices).tolist(),
-            "order": codec.products_of(orders).tolist(),
+            "price": codec.numbers_of(prices).tolist(),
+            "order": codec.numbers_of(orders).tolist(),
             "coupon": [],
             "targeted": [],
         }

@@ -1,23 +1,24 @@
 """What the parts of a scenario have in common.
 
-Owns    the base of every part, and the checks of ranges that several parts share.
+Owns    the base class of every part, and the checks of ranges that several parts share.
 
-Every part is checked when it is built and says what of it does nothing in a given scenario. The scenario asks all its
-parts and refuses what does nothing: a setting without effect is a mistake, and a figure made with it looks like one
-made with the effect.
+A part is checked when it is built, and lists those of its settings that would have no effect in a given scenario. A
+scenario refuses them: a setting without effect is a mistake, and a figure made with it looks like one made with the
+effect.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from flashsale_env.tables import check_fields
 
-if TYPE_CHECKING:
-    from flashsale_env.scenario import Scenario
-
 # Far beyond any shop, so that no sum of money overflows.
 MOST_MONEY = 1e12
+# A sale of this size takes about ten seconds; a far larger one would look like a program that hangs.
+MOST_CUSTOMERS = 1e8
+# The range of every standard deviation of a logarithm or in logits: e^5 is a factor of 150.
+MOST_SD = 5.0
 
 
 class Part(ABC):
@@ -27,12 +28,20 @@ class Part(ABC):
         check_fields(self, self._where)
 
     @abstractmethod
-    def idle(self, scenario: "Scenario") -> Iterator[str]:
-        """A sentence for each setting that does nothing in the scenario: which, why, and what would make it work.
+    def idle(self, scenario: Any) -> Iterator[str]:
+        """A sentence for each setting without effect in the scenario: which, why, and what would make it work.
 
-        What does nothing whatever is decided, whoever comes: a limit that happens not to bind is no such thing. A
-        default value is never one. `observe` makes nothing idle either: it chooses what an agent sees of the sale.
+        A setting is idle if it changes nothing under any decisions and any customers; a limit that happens not to bind
+        is not idle. A default value never is. `observe` makes nothing idle: it only chooses what an agent sees.
         """
+
+    def check(self, scenario: Any) -> None:
+        """Refuse a combination with other parts of the scenario that cannot be played.
+
+        Raises:
+            ValueError: it cannot; the message names both settings.
+        """
+        return
 
     @property
     def _where(self) -> str:

@@ -1,0 +1,206 @@
+"""Coupons: a share off the price for the customers who clip one, while the budget lasts.
+
+Owns    the coupon on offer, the price with it, its budget, and what it does to traffic.
+Units   depth is a share of the price; the budget is currency.
+
+A coupon is honoured on a product that is on hand and offered, while what is left of the budget covers the discount.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from flashsale_env.core import streams
+from flashsale_env.core.compiler import scalar
+from flashsale_env.core.levels import chosen
+from flashsale_env.core.records import put
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike
+from flashsale_env.market.parts import Part, require_range, require_rising
+from flashsale_env.tables import example
+
+# An observation holds the budget in single precision: it is known to within this share.
+_PRECISION = 1e-5
+
+
+@dataclass(frozen=True)
+class Coupon(Part):
+    """A share off the price for the customers who clip it, while the budget lasts.
+
+    Args:
+        depths: shares off, rising from 0.
+        budget: currency that all discounts together may cost.
+        traffic_lift: relative increase of traffic while the deepest coupon is shown; proportional below.
+    """
+
+    depths: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
+    budget: float = field(metadata=example(3000.0))
+    traffic_lift: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_rising(self, "depths")
+        require_range(self, "budget", "traffic_lift")
+        if self.budget == 0:
+            raise ValueError("coupon.budget must be above 0, got 0; leave [coupon] out for a sale without one.")
+
+    def idle(self, scenario: ScenarioLike) -> Iterator[str]:
+        """Nothing: a coupon works in every scenario; whether anybody clips it, the population knows."""
+        return iter(())
+
+
+@scalar
+def open_sale(rules, sale, grids):
+    """The whole budget is left."""
+    sale.coupon.budget = rules.coupon.budget
+
+
+@scalar
+def decide(rules, sale, grids, encoding, action):
+    """The depth on offer in this tick."""
+    sale.coupon.depth = chosen(rules, grids, encoding, action, rules.row.coupon)
+
+
+@scalar
+def clips(coupon, voice, marks):
+    """Whether this customer clips the coupon on offer; `coupon` is None in a sale without coupons."""
+    if coupon is None:
+        return False
+    return coupon.depth > 0.0 and streams.middle16(marks) < voice.coupon_affinity
+
+
+@scalar
+def tag(coupon, sale, clips, j):
+    """The price tag of product j as a customer reads it."""
+    if coupon is None:
+        return sale.price_share[j]
+    return coupon.price_share[j] if clips else sale.price_share[j]
+
+
+@scalar
+def net_price(coupon, price, clips):
+    """What a customer pays for a product with this price, currency."""
+    if coupon is None or not clips:
+        return price
+    discount = price * coupon.depth
+    return price if discount > coupon.budget else price - discount
+
+
+@scalar
+def redeem(coupon, discount):
+    """Take the discount of one purchase out of the budget; whether there was one."""
+    if coupon is None or discount <= 0.0:
+        return False
+    coupon.budget -= discount
+    coupon.spend += discount
+    coupon.redeemed += 1
+    return True
+
+
+@scalar
+def write_tags(rules, sale):
+    """The price of every product with the coupon, and the share of customers that comes."""
+    coupon = sale.coupon
+    for j in range(rules.n_products):
+        # What is out or not offered keeps its tag: nothing on an empty shelf is promoted.
+        if sale.on_hand[j] > 0 and sale.price[j] > 0.0:
+            coupon.price_share[j] = np.float32(net_price(coupon, sale.price[j], True) / rules.reference_price[j])
+        else:
+            coupon.price_share[j] = sale.price_share[j]
+    sale.coming_share *= traffic_share(rules, sale)
+
+
+@scalar
+def is_honoured(rules, sale):
+    """Whether what is left of the budget covers the discount on some product that is on hand and offered."""
+    for j in range(rules.n_products):
+        on_sale = sale.on_hand[j] > 0 and sale.price[j] > 0.0
+        if on_sale and sale.price[j] * sale.coupon.depth <= sale.coupon.budget:
+            return True
+    return False
+
+
+@scalar
+def traffic_share(rules, sale):
+    """Traffic with the coupon shown now over traffic with the deepest one.
+
+    A coupon that cannot be honoured on any product draws nobody: otherwise a budget kept just short of one redemption,
+    or empty shelves, would lift traffic for nothing.
+    """
+    lift = rules.coupon.traffic_lift
+    if not is_honoured(rules, sale):
+        return 1.0 / (1.0 + lift)
+    return (1.0 + lift * sale.coupon.depth / rules.coupon.max_depth) / (1.0 + lift)
+
+
+@scalar
+def observe(rules, sale, schedule, out):
+    """The coupon of the last tick and the budget left."""
+    put(out, rules.at.coupon_depth, sale.coupon.depth / rules.coupon.max_depth, 0.0, 1.0)
+    put(out, rules.at.coupon_budget, sale.coupon.budget / rules.coupon.budget, 0.0, 1.0)
+
+
+@scalar
+def measure(rules, sale, out):
+    """What the coupons cost."""
+    out[rules.metric.coupon_spend] = sale.coupon.spend
+
+
+def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
+    """(N, 1) the deepest coupon that what is left of the budget honours on the cheapest price.
+
+    Nobody would clip a deeper one: all it could do is to attract customers by a promise that cannot be kept.
+    """
+    if "coupon_budget" not in units:
+        return None
+    left = units.coupon_budget(observations)
+    cheapest = min(min(product.price_levels) for product in scenario.products)
+    discounts = np.array(scenario.coupon.depths) * cheapest
+    return np.searchsorted(discounts, left * (1 + _PRECISION), side="right")[:, None] - 1
+
+
+MECHANISM = Mechanism(
+    settings=Coupon,
+    state=lambda sizes: (
+        ("depth", "f8"),
+        ("budget", "f8"),  # currency left
+        ("price_share", "f4", (sizes.products,)),  # price tags with the coupon, as `sale.price_share`
+        ("redeemed", "i8"),
+        ("spend", "f8"),
+    ),
+    rules=lambda sizes: (("budget", "f8"), ("max_depth", "f8"), ("traffic_lift", "f8")),
+    lay_out=lambda scenario: {
+        "budget": scenario.coupon.budget,
+        "max_depth": scenario.coupon.depths[-1],
+        "traffic_lift": scenario.coupon.traffic_lift,
+    },
+    decisions={
+        "coupon": Decision(
+            labels=lambda scenario: ("",),
+            levels=lambda scenario: [scenario.coupon.depths],
+            discrete_steps=None,
+            highest_useful=highest_useful,
+        )
+    },
+    features={
+        "coupon_depth": Feature(
+            "sale", 0.0, 1.0, "share of the deepest coupon", "coupon in the last tick", "promotion"
+        ),
+        "coupon_budget": Feature("sale", 0.0, 1.0, "share of the budget", "coupon budget left", "promotion"),
+    },
+    metrics={"coupon_spend": "discounts given by coupons; currency"},
+    bounded={
+        "depths": "a customer pays at most the list price, for coupons only lower prices",
+        "budget": "it only limits the shop",
+        "traffic_lift": "at most the customers whom the deepest coupon attracts come, whatever is shown",
+    },
+    most_traffic=lambda scenario: float(1.0 + scenario.coupon.traffic_lift),
+    promotion="a share off the price for customers who clip it, while its budget lasts",
+    facts=(("coupon", "depth", "discount"), ("coupon budget", "budget", "money")),
+    open=open_sale,
+    decide=decide,
+    write_tags=write_tags,
+    observe=observe,
+    measure=measure,
+)

@@ -1,0 +1,195 @@
+"""Prices: what each product costs in a tick, and the tags that customers read.
+
+Owns    the price decision, the price tags, revenue and profit.
+Units   currency; a tag is a share of the product's reference price.
+
+A product that is out counts in demand at the price that was asked when its last unit went (list price if it never had
+one), before coupons and offers, until stock arrives. So a policy gains nothing by what it shows of an empty shelf.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flashsale_env.core.compiler import scalar
+from flashsale_env.core.levels import BOX, chosen
+from flashsale_env.core.records import put
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.parts import Part
+
+# The tag of a product that is on hand and not offered. It is no price: ask `is_offered`.
+NOT_OFFERED = np.float32(-1.0)
+# Steps of the common markdown in the discrete grid: enough to sell well, few enough to learn.
+_DISCRETE_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Pricing(Part):
+    """Whether a box action sets any price between a product's first and last level, or picks one of the levels."""
+
+    continuous: bool = False
+
+    def idle(self, scenario: ScenarioLike) -> Iterator[str]:
+        """A range of prices where every product has one price."""
+        if self.continuous and all(len(product.price_levels) == 1 for product in scenario.products):
+            yield (
+                "pricing.continuous does nothing, every product has a single price. Give price_levels, or set "
+                "pricing.continuous = false."
+            )
+
+    def check(self, scenario: ScenarioLike) -> None:
+        """A range of prices has no level for "not offered"."""
+        if self.continuous and any(product.may_be_withheld for product in scenario.products):
+            raise ValueError(
+                "pricing.continuous has no level for a product that is not offered: set may_be_withheld = false or "
+                "pricing.continuous = false."
+            )
+
+
+@scalar
+def open_sale(rules, sale, grids):
+    """List prices."""
+    for j in range(rules.n_products):
+        sale.price[j] = grids[rules.row.price + j, 0]
+        sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
+
+
+@scalar
+def begin_tick(rules, sale):
+    """Nothing is earned yet."""
+    sale.tick_revenue = 0.0
+
+
+@scalar
+def decide(rules, sale, grids, encoding, action):
+    """The price of every product; 0 where it is not offered."""
+    for j in range(rules.n_products):
+        row = rules.row.price + j
+        if rules.continuous_prices and encoding == BOX and rules.column[row] >= 0:
+            last = rules.n_levels[row] - 1
+            weight = (action[rules.column[row]] + 1.0) * 0.5
+            sale.price[j] = grids[row, 0] + weight * (grids[row, last] - grids[row, 0])
+        else:
+            sale.price[j] = chosen(rules, grids, encoding, action, row)
+
+
+@scalar
+def write_tags(rules, sale):
+    """The tag of every product on hand; what is out keeps its last one."""
+    for j in range(rules.n_products):
+        if sale.on_hand[j] > 0:
+            if sale.price[j] > 0.0:
+                sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
+            else:
+                sale.price_share[j] = NOT_OFFERED
+
+
+@scalar
+def is_offered(price_share):
+    """Whether a tag bears a price; a product that is not offered is neither wanted nor bought by anybody."""
+    return price_share >= 0.0
+
+
+@scalar
+def settle(rules, sale, closes, terms):
+    """What customers paid in the tick."""
+    terms[rules.term.revenue] = sale.tick_revenue
+
+
+@scalar
+def observe(rules, sale, schedule, out):
+    """The prices of the last tick."""
+    if rules.at.price >= 0:
+        for j in range(rules.n_products):
+            put(out, rules.at.price + j, sale.price[j] / rules.list_price[j], 0.0, 1.0)
+
+
+@scalar
+def measure(rules, sale, out):
+    """Revenue, and the profit: all terms that are money, less what the initial stock cost."""
+    profit = 0.0
+    for k in range(len(sale.money)):
+        if rules.is_money[k]:
+            profit += sale.money[k]
+    cost = 0.0
+    for j in range(rules.n_products):
+        cost += rules.initial_stock[j] * rules.unit_cost[j]
+    out[rules.metric.profit] = profit - cost
+    out[rules.metric.revenue] = sale.money[rules.term.revenue]
+
+
+def _titles(scenario: ScenarioLike) -> tuple[str, ...]:
+    return tuple(product.title for product in scenario.products)
+
+
+def _has_one_price(product: Any) -> bool:
+    return len(product.price_levels) == 1 and not product.may_be_withheld
+
+
+def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
+    """(N, M) level 0 of a product that is sold out for good: its price moves nothing."""
+    if "position" not in units or "to_order" not in units:
+        return None
+    gone = (units.position(observations) == 0) & (units.to_order(observations) == 0)
+    last = [len(product.price_levels) + product.may_be_withheld - 1 for product in scenario.products]
+    return np.where(gone, 0, last)
+
+
+MECHANISM = Mechanism(
+    settings=Pricing,
+    state=lambda sizes: (
+        ("price", "f8", (sizes.products,)),  # set by the last action; 0 where the product is not offered
+        # over reference price: NOT_OFFERED, or for what is out the price asked when its last unit went
+        ("price_share", "f4", (sizes.products,)),
+        ("tick_revenue", "f8"),
+    ),
+    rules=lambda sizes: (
+        ("continuous_prices", "i8"),
+        ("list_price", "f8", (sizes.products,)),
+        ("reference_price", "f8", (sizes.products,)),
+    ),
+    lay_out=lambda scenario: {
+        "continuous_prices": scenario.pricing.continuous,
+        "list_price": [product.list_price for product in scenario.products],
+        "reference_price": [product.reference_price for product in scenario.products],
+    },
+    decisions={
+        "price": Decision(
+            labels=_titles,
+            levels=lambda scenario: [
+                (*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products
+            ],
+            discrete_steps=_DISCRETE_STEPS,
+            # Moving together, no product is ever withheld.
+            discrete_levels=lambda scenario: [len(product.price_levels) for product in scenario.products],
+            highest_useful=highest_useful,
+        )
+    },
+    features={
+        "price": Feature(
+            "product",
+            0.0,
+            1.0,
+            "share of list price",
+            "price set in the last tick; 0 if not offered",
+            "price",
+            applies=lambda scenario: not all(map(_has_one_price, scenario.products)),
+            constant=lambda scenario, number: _has_one_price(scenario.products[number]),
+        )
+    },
+    terms={"revenue": Term("what customers paid, net of coupons and offers")},
+    metrics={
+        "profit": "money terms of the reward less the opening stock's cost; currency, no penalties",
+        "revenue": "what customers paid; currency",
+    },
+    bounded={"continuous": "a customer pays at most the list price"},
+    open=open_sale,
+    begin_tick=begin_tick,
+    decide=decide,
+    write_tags=write_tags,
+    settle=settle,
+    observe=observe,
+    measure=measure,
+)

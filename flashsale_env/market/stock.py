@@ -1,0 +1,370 @@
+"""Stock: units on hand, in reserve and on their way; orders, and what units cost.
+
+Owns    the order decision, the units of every product, and all money but what customers pay.
+Axes    M products, R slots of the inbound ring: slot t % R arrives in tick t.
+Units   units; currency.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flashsale_env.core.compiler import scalar
+from flashsale_env.core.levels import chosen
+from flashsale_env.core.records import put
+from flashsale_env.market.arrivals import customers_left
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.parts import MOST_MONEY, Part, require_range
+
+NO_LIMIT = 1 << 62
+# Steps of the common order in the discrete grid.
+_DISCRETE_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Replenishment(Part):
+    """Orders from the reserve. The units an order may bring are in `Product.order_levels`.
+
+    Args:
+        lead_minutes: an order given at the start of a tick serves the customers from that many minutes later on
+            (rounded up to whole ticks).
+        order_cost: currency an order of one product costs, whatever its size.
+        freight_per_unit: currency a unit, on top of its unit cost.
+        unlimited: orders do not draw on a reserve; each product that can be ordered then needs a `storage`.
+    """
+
+    lead_minutes: float = 0.0
+    order_cost: float = 0.0
+    freight_per_unit: float = 0.0
+    unlimited: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_range(self, "lead_minutes")
+        require_range(self, "order_cost", "freight_per_unit", most=MOST_MONEY)
+
+    def idle(self, scenario: ScenarioLike) -> Iterator[str]:
+        """The whole part where nothing can be ordered, or where no order arrives before the close."""
+        if not any(product.can_be_ordered for product in scenario.products):
+            yield (
+                "[replenishment] does nothing, no product has order_levels. Give them, e.g. [0, 25, 50, 100], or leave "
+                "[replenishment] out."
+            )
+        elif scenario.lead_ticks >= scenario.horizon_ticks:
+            yield (
+                f"replenishment.lead_minutes {self.lead_minutes:g}: an order of the first tick would arrive after the "
+                f"close, {scenario.lead_ticks} ticks later in a sale of {scenario.horizon_ticks}, so orders could "
+                f"serve nobody. Shorten the lead, or leave [replenishment] and order_levels out."
+            )
+
+
+@scalar
+def open_sale(rules, sale, grids):
+    """The initial stock and the reserve."""
+    for j in range(rules.n_products):
+        sale.on_hand[j] = rules.initial_stock[j]
+        sale.reserve[j] = rules.initial_reserve[j]
+
+
+@scalar
+def begin_tick(rules, sale):
+    """Nothing is sold, lost or ordered yet."""
+    sale.tick_procurement = 0.0
+    sale.tick_ordering = 0.0
+    for j in range(rules.n_products):
+        sale.tick_sold[j] = 0
+        sale.tick_lost[j] = 0
+
+
+@scalar
+def in_transit(rules, sale, j):
+    """Units of product j that were ordered and have not arrived."""
+    units = 0
+    for slot in range(rules.n_slots):
+        units += sale.inbound[slot, j]
+    return units
+
+
+@scalar
+def available_to_order(rules, sale, j):
+    """Units of product j that an order can bring now: what the reserve has and the storage takes."""
+    units = NO_LIMIT if rules.unlimited_supply else sale.reserve[j]
+    if rules.storage[j] > 0:
+        units = min(units, rules.storage[j] - sale.on_hand[j] - in_transit(rules, sale, j))
+    return units
+
+
+@scalar
+def decide(rules, sale, grids, encoding, action):
+    """Orders leave the reserve and are paid."""
+    arrival_slot = (sale.tick + rules.lead_ticks) % rules.n_slots
+    for j in range(rules.n_products):
+        wanted = chosen(rules, grids, encoding, action, rules.row.order + j)
+        units = min(math.floor(wanted + 0.5), available_to_order(rules, sale, j))
+        if units > 0:
+            if not rules.unlimited_supply:
+                sale.reserve[j] -= units
+            sale.inbound[arrival_slot, j] += units
+            sale.ordered[j] += units
+            sale.tick_procurement += rules.unit_cost[j] * units
+            sale.tick_ordering += rules.order_cost + rules.freight_per_unit * units
+
+
+@scalar
+def receive(rules, sale):
+    """Inbound units of this tick become units on hand."""
+    slot = sale.tick % rules.n_slots
+    for j in range(rules.n_products):
+        sale.on_hand[j] += sale.inbound[slot, j]
+        sale.received[j] += sale.inbound[slot, j]
+        sale.inbound[slot, j] = 0
+
+
+@scalar
+def take(sale, j):
+    """One unit of product j is sold; whether it was the last one."""
+    sale.on_hand[j] -= 1
+    sale.sold[j] += 1
+    sale.tick_sold[j] += 1
+    return sale.on_hand[j] == 0
+
+
+@scalar
+def lose(sale, j):
+    """A customer whose first choice was product j found it out and bought nothing."""
+    sale.lost[j] += 1
+    sale.tick_lost[j] += 1
+
+
+@scalar
+def settle(rules, sale, closes, terms):
+    """Orders, holding, penalties for lost sales and, at the close, the worth of leftovers."""
+    holding = 0.0
+    salvage = 0.0
+    lost_sales = 0.0
+    for j in range(rules.n_products):
+        holding += rules.holding_cost[j] * sale.on_hand[j]
+        lost_sales += rules.lost_sale_penalty[j] * sale.tick_lost[j]
+        if closes:
+            salvage += rules.salvage_value[j] * (sale.on_hand[j] + in_transit(rules, sale, j))
+    terms[rules.term.procurement] = -sale.tick_procurement
+    terms[rules.term.ordering] = -sale.tick_ordering
+    terms[rules.term.holding] = -holding
+    terms[rules.term.salvage] = salvage
+    terms[rules.term.lost_sales] = -lost_sales
+
+
+@scalar
+def observe(rules, sale, schedule, out):
+    """Units as shares of all units there are, see `spaces.units`."""
+    left = customers_left(rules, sale, schedule)
+    for j in range(rules.n_products):
+        coming = in_transit(rules, sale, j)
+        all_units = float(rules.stock_scale[j])
+        if rules.at.on_hand >= 0:
+            put(out, rules.at.on_hand + j, sale.on_hand[j] / all_units, 0.0, 1.0)
+        if rules.at.in_transit >= 0:
+            put(out, rules.at.in_transit + j, coming / all_units, 0.0, 1.0)
+        if rules.at.pipeline >= 0:
+            for ahead in range(rules.lead_ticks):
+                units_then = sale.inbound[(sale.tick + ahead) % rules.n_slots, j]
+                put(out, rules.at.pipeline + j * rules.lead_ticks + ahead, units_then / all_units, 0.0, 1.0)
+        if rules.at.reserve >= 0:
+            put(out, rules.at.reserve + j, sale.reserve[j] / all_units, 0.0, 1.0)
+        if rules.at.stock_pressure >= 0:
+            # Half a unit and half a tick keep the logarithms finite at the very end.
+            units = (sale.on_hand[j] + coming + 0.5) / (all_units + 0.5)
+            pressure = math.log(units / (left + 0.5 / rules.horizon))
+            put(out, rules.at.stock_pressure + j, pressure, -8.0, 8.0)
+
+
+@scalar
+def _share(part, whole):
+    return part / whole if whole > 0 else 0.0
+
+
+@scalar
+def measure(rules, sale, out):
+    """What was wanted, sold, lost and ordered."""
+    demand = 0
+    sold = 0
+    lost = 0
+    ordered = 0
+    initial = 0
+    for j in range(rules.n_products):
+        demand += sale.demand[j]
+        sold += sale.sold[j]
+        lost += sale.lost[j]
+        ordered += sale.ordered[j]
+        initial += rules.initial_stock[j]
+    out[rules.metric.demand] = demand
+    out[rules.metric.units_sold] = sold
+    out[rules.metric.lost_sales] = lost
+    out[rules.metric.units_ordered] = ordered
+    out[rules.metric.sell_through] = _share(sold, initial + ordered)
+    out[rules.metric.fill_rate] = _share(sold, demand)
+
+
+def _titles(scenario: ScenarioLike) -> tuple[str, ...]:
+    return tuple(product.title for product in scenario.products)
+
+
+def _orders_arrive_later(scenario: ScenarioLike) -> bool:
+    orders = scenario.replenishment is not None and any(product.can_be_ordered for product in scenario.products)
+    return orders and scenario.lead_ticks > 0
+
+
+def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
+    """(N, M) the first level of each order that takes all there is to take."""
+    if "to_order" not in units:
+        return None
+    supply = units.to_order(observations)
+    return np.column_stack(
+        [
+            np.minimum(np.searchsorted(product.order_levels, supply[:, j]), len(product.order_levels) - 1)
+            for j, product in enumerate(scenario.products)
+        ]
+    )
+
+
+_STOCK_UNIT = "share of all units (opening stock + reserve; of the storage where orders draw on no reserve)"
+
+
+def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
+    products, supply = scenario.products, scenario.replenishment or Replenishment()
+    return {
+        "unlimited_supply": supply.unlimited,
+        "order_cost": supply.order_cost,
+        "freight_per_unit": supply.freight_per_unit,
+        "stock_scale": scenario.stock_scale,
+        "initial_reserve": [product.reserve for product in products],
+        "holding_cost": [product.holding_cost * scenario.tick_minutes / 60.0 for product in products],
+        **{
+            name: [getattr(product, name) for product in products]
+            for name in ("unit_cost", "salvage_value", "lost_sale_penalty", "initial_stock", "storage")
+        },
+    }
+
+
+MECHANISM = Mechanism(
+    settings=Replenishment,
+    always=True,
+    state=lambda sizes: (
+        ("on_hand", "i8", (sizes.products,)),
+        ("reserve", "i8", (sizes.products,)),
+        ("inbound", "i8", (sizes.slots, sizes.products)),  # slot t % R arrives in tick t
+        # since the start of the sale
+        ("demand", "i8", (sizes.products,)),  # * first choices over what is offered and what is out
+        ("sold", "i8", (sizes.products,)),
+        ("lost", "i8", (sizes.products,)),  # *
+        ("ordered", "i8", (sizes.products,)),
+        ("received", "i8", (sizes.products,)),
+        ("tick_sold", "i8", (sizes.products,)),
+        ("tick_lost", "i8", (sizes.products,)),
+        ("tick_procurement", "f8"),
+        ("tick_ordering", "f8"),
+    ),
+    rules=lambda sizes: (
+        ("unlimited_supply", "i8"),
+        ("unit_cost", "f8", (sizes.products,)),
+        ("salvage_value", "f8", (sizes.products,)),
+        ("holding_cost", "f8", (sizes.products,)),  # per unit and tick
+        ("lost_sale_penalty", "f8", (sizes.products,)),
+        ("initial_stock", "i8", (sizes.products,)),
+        ("initial_reserve", "i8", (sizes.products,)),
+        ("storage", "i8", (sizes.products,)),  # 0 for no limit
+        ("stock_scale", "i8", (sizes.products,)),
+        ("order_cost", "f8"),
+        ("freight_per_unit", "f8"),
+    ),
+    lay_out=_lay_out,
+    decisions={
+        "order": Decision(
+            labels=_titles,
+            levels=lambda scenario: [
+                tuple(float(units) for units in product.order_levels) for product in scenario.products
+            ],
+            discrete_steps=_DISCRETE_STEPS,
+            highest_useful=highest_useful,
+        )
+    },
+    features={
+        "on_hand": Feature("product", 0.0, 1.0, _STOCK_UNIT, "units free to sell", "stock"),
+        "in_transit": Feature(
+            "product",
+            0.0,
+            1.0,
+            _STOCK_UNIT,
+            "units ordered and not yet arrived",
+            "stock",
+            applies=_orders_arrive_later,
+            constant=lambda scenario, number: len(scenario.products[number].order_levels) == 1,
+        ),
+        "pipeline": Feature(
+            "product and tick",
+            0.0,
+            1.0,
+            _STOCK_UNIT,
+            "units that arrive so many ticks from now",
+            "stock",
+            applies=_orders_arrive_later,
+            constant=lambda scenario, number: len(scenario.products[number // scenario.lead_ticks].order_levels) == 1,
+            on_request=True,
+        ),
+        "reserve": Feature(
+            "product",
+            0.0,
+            1.0,
+            _STOCK_UNIT,
+            "units that can still be ordered",
+            "stock",
+            applies=lambda scenario: (
+                scenario.replenishment is not None and any(product.reserve for product in scenario.products)
+            ),
+            constant=lambda scenario, number: (
+                len(scenario.products[number].order_levels) == 1 or scenario.products[number].reserve == 0
+            ),
+        ),
+        "stock_pressure": Feature(
+            "product",
+            -8.0,
+            8.0,
+            "log ratio",
+            "log share of units left (on hand + in transit) less log share of customers left",
+            "stock",
+        ),
+    },
+    terms={
+        "procurement": Term("unit cost of ordered units, paid when ordered"),
+        "ordering": Term("fixed cost of an order and freight of its units, paid when ordered"),
+        "holding": Term("holding cost of the units on hand at the end of the tick"),
+        "salvage": Term("at the close: salvage value of leftovers, on hand or inbound"),
+        "lost_sales": Term(
+            "goodwill penalty for lost sales (see the metric); in the reward, never in the profit", is_money=False
+        ),
+    },
+    metrics={
+        "demand": "customers who wanted a product on hand or out; what is out at the price asked for its last unit",
+        "units_sold": "units sold",
+        "lost_sales": (
+            "customers whose first choice was out, at the price asked for its last unit, who bought nothing"
+        ),
+        "units_ordered": "units ordered from the reserve",
+        "sell_through": "units sold over all units the shop owned, ordered ones included",
+        "fill_rate": "units sold over units wanted",
+    },
+    bounded=dict.fromkeys(
+        ("lead_minutes", "order_cost", "freight_per_unit", "unlimited"),
+        "a unit ordered costs unit cost and freight at least; the rest only limits the shop. Without a limit of supply "
+        "no unit is worth more than it costs to order",
+    ),
+    open=open_sale,
+    begin_tick=begin_tick,
+    decide=decide,
+    settle=settle,
+    observe=observe,
+    measure=measure,
+)

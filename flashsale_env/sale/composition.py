@@ -1,0 +1,150 @@
+"""The mechanisms put together: records, and one compiled function for each moment of a sale.
+
+Owns    the types of the records that the compiled core reads and writes, and the order in which mechanisms are called
+        where their order does not matter. Where it does, the calls are written out in `tick` and `visit`.
+Axes    batch axis N first: `sales["on_hand"]` has shape (N, M). M products, R slots of the inbound ring, I intents,
+        K reward terms.
+
+Nothing here names a mechanism. M, R and the mechanisms that are present are part of the types, so each combination
+compiles once; everything else is a value. A type is made once and cached: numba recognises it by identity, and compares
+an equal one field by field at every call (microseconds).
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from flashsale_env.core.records import in_turn, where_present
+from flashsale_env.intents import INTENTS
+from flashsale_env.market.mechanism import Field, Sizes
+from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
+
+
+def _compose(moment: str) -> Any:
+    """One function of all mechanisms that do something at this moment."""
+    functions = []
+    for entry in MECHANISMS.values():
+        function = getattr(entry.mechanism, moment)
+        if function is not None:
+            functions.append(where_present(entry.name, function) if entry.optional else function)
+    return in_turn(functions)
+
+
+open_mechanisms = _compose("open")
+begin_tick = _compose("begin_tick")
+decide = _compose("decide")
+write_tags = _compose("write_tags")
+settle = _compose("settle")
+observe = _compose("observe")
+measure = _compose("measure")
+
+
+def present(scenario: Scenario) -> tuple[str, ...]:
+    """Names of the optional mechanisms that a scenario has."""
+    return tuple(entry.name for entry in MECHANISMS.values() if entry.optional and entry.present(scenario))
+
+
+def _fields(kind: str, optional: tuple[str, ...], sizes: Sizes) -> list[Any]:
+    """Optional parts first: appended, numba takes the larger record for a subtype of the smaller."""
+    entries = MECHANISMS.values()
+    nested: list[Any] = []
+    for name in optional:
+        inner = list(getattr(MECHANISMS[name].mechanism, kind)(sizes))
+        if inner:
+            nested.append((name, np.dtype(inner)))
+        elif kind == "state":
+            raise TypeError(f"mechanism {name!r} is optional and has no state: nothing would show that it is there.")
+    flat: list[Field] = [
+        field for entry in entries if not entry.optional for field in getattr(entry.mechanism, kind)(sizes)
+    ]
+    return nested + flat
+
+
+def _numbers(names: Iterable[str]) -> np.dtype[np.void]:
+    return np.dtype([(name, "i8") for name in names])
+
+
+@cache
+def sale_dtype(products: int, slots: int, optional: tuple[str, ...]) -> np.dtype[np.void]:
+    """One sale in progress."""
+    return np.dtype(
+        [
+            *_fields("state", optional, Sizes(products, slots, len(INTENTS))),
+            ("key", "u8"),
+            ("seed", "u8"),
+            ("episode", "i8"),
+            ("tick", "i8"),
+            ("money", "f8", (len(REWARD_TERMS),)),  # each reward term since the start of the sale
+        ]
+    )
+
+
+@cache
+def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int) -> np.dtype[np.void]:
+    """What holds for every sale of a scenario; per-tick costs, so no length of a tick appears in the core."""
+    intents = len(INTENTS)
+    return np.dtype(
+        [
+            *_fields("rules", optional, Sizes(products, slots, intents)),
+            ("n_products", "i8"),
+            ("n_slots", "i8"),
+            ("n_intents", "i8"),
+            ("horizon", "i8"),
+            ("lead_ticks", "i8"),
+            ("memory", "f8"),  # factor a tick on everything recent
+            ("most_traffic", "f8"),  # the dominating stream over the expected one
+            # latent classes of the population
+            ("n_classes", "i8"),
+            ("class_start", "i8", (intents,)),
+            ("class_size", "i8", (intents,)),
+            ("class_share", "f8", (intents,)),
+            # decisions: rows of the grids, and their columns in the action
+            ("n_rows", "i8"),
+            ("column", "i8", (rows,)),
+            ("n_levels", "i8", (rows,)),
+            ("is_money", "i8", (len(REWARD_TERMS),)),
+            # where the names of the mechanisms stand: first row, place in the observation (-1: not shown), column
+            ("row", _numbers(DECISIONS)),
+            ("at", _numbers(FEATURES)),
+            ("term", _numbers(REWARD_TERMS)),
+            ("metric", _numbers(METRICS)),
+        ]
+    )
+
+
+@cache
+def voice_dtype(products: int) -> np.dtype[np.void]:
+    """One voice as the core reads it."""
+    return np.dtype(
+        [
+            ("utility", "f4", (products,)),  # relevance + quality, logits
+            ("price_sensitivity", "f4"),
+            ("coupon_affinity", "f4"),
+            ("alias_below", "f4"),
+            ("alias", "i4"),
+            ("predicted", "i4"),  # the likeliest intent
+            # Last, for it is read only where a message is left: what every customer reads then lies close together.
+            ("intent", "f4", (len(INTENTS),)),
+        ]
+    )
+
+
+@cache
+def log_dtype(products: int) -> np.dtype[np.void]:
+    """One row of a choice log; `bought` is M for nothing, `clips` says which of the two prices counted."""
+    return np.dtype(
+        [
+            ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
+            ("seed", "u8"),
+            ("episode", "i8"),
+            ("voice", "i4"),
+            ("tick", "i4"),
+            ("bought", "i4"),
+            ("clips", "u1"),
+            ("available", "u1", (products,)),  # on hand and offered; else the shares are those on the price tag
+            ("price_share", "f4", (products,)),
+            ("coupon_price_share", "f4", (products,)),
+        ]
+    )

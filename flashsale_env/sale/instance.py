@@ -1,0 +1,125 @@
+"""A scenario and its population as the arrays that the compiled core reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env.intents import INTENTS
+from flashsale_env.population import Population, require_fit
+from flashsale_env.sale.composition import present, rules_dtype, sale_dtype, voice_dtype
+from flashsale_env.scenario import FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
+from flashsale_env.spaces.decisions import decision_rows
+from flashsale_env.spaces.observations import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A scenario and a population, laid out.
+
+    Args:
+        rules: (1,) of `rules_dtype`.
+        voices: (V,) of `voice_dtype`, sorted by latent class.
+        schedule: (T, 3) per tick: expected customers, drift, share of expected customers from this tick on.
+        grids: (rows, L) levels of each decision, the last one repeated to fill the row.
+        voice_rows: (V,) row of the population behind each voice.
+        sale_dtype: of one sale in progress.
+    """
+
+    rules: npt.NDArray[np.void]
+    voices: npt.NDArray[np.void]
+    schedule: npt.NDArray[np.float64]
+    grids: npt.NDArray[np.float64]
+    voice_rows: npt.NDArray[np.int64]
+    sale_dtype: np.dtype[np.void]
+
+
+def build_instance(scenario: Scenario, population: Population, layout: Layout) -> Instance:
+    """Lay a scenario and its population out for the core.
+
+    Raises:
+        ValueError: the choice model would leave a taste of the customers unread.
+    """
+    require_fit(population, scenario)
+    products = len(scenario.products)
+    slots = 1
+    while slots < scenario.lead_ticks + 1:  # powers of two, so that few lead times mean few compilations
+        slots *= 2
+    optional = present(scenario)
+    rows = decision_rows(scenario)
+    rules = np.zeros(1, rules_dtype(products, slots, optional, len(rows)))
+    voices, voice_rows = _voice_records(scenario, population, rules)
+
+    for entry in MECHANISMS.values():
+        if entry.present(scenario):
+            part = rules[entry.name] if entry.name in (rules.dtype.names or ()) else rules
+            for name, value in entry.mechanism.lay_out(scenario).items():
+                part[name] = value
+    rules["n_products"], rules["n_slots"], rules["n_intents"] = products, slots, len(INTENTS)
+    rules["horizon"], rules["lead_ticks"] = scenario.horizon_ticks, scenario.lead_ticks
+    rules["memory"] = 0.5 ** (scenario.tick_minutes / scenario.memory_minutes)
+    rules["most_traffic"] = scenario.most_traffic
+
+    rules["n_rows"] = len(rows)
+    rules["column"] = [row.column for row in rows]
+    rules["n_levels"] = [len(row.levels) for row in rows]
+    rules["row"] = -1
+    for number, row in reversed(list(enumerate(rows))):
+        rules["row"][row.decision] = number
+    for name in FEATURES:
+        rules["at"][name] = layout[name].start if name in layout else -1
+    for k, (name, term) in enumerate(REWARD_TERMS.items()):
+        rules["term"][name] = k
+        rules["is_money"][0, k] = term.is_money
+    for k, name in enumerate(METRICS):
+        rules["metric"][name] = k
+
+    longest = max(len(row.levels) for row in rows)
+    grids = np.array([row.levels + row.levels[-1:] * (longest - len(row.levels)) for row in rows])
+    come = scenario.arrivals.cumulative_share(np.arange(scenario.horizon_ticks) / scenario.horizon_ticks)
+    schedule = np.column_stack([scenario.customers_per_tick, scenario.drift_per_tick, 1.0 - come])
+    return Instance(
+        rules, voices, np.ascontiguousarray(schedule), grids, voice_rows, sale_dtype(products, slots, optional)
+    )
+
+
+def _voice_records(
+    scenario: Scenario, population: Population, rules: npt.NDArray[np.void]
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
+    """Voices sorted by class with an alias table inside each class; fills the class fields of the rules."""
+    order = np.argsort(population.latent_class, kind="stable")
+    quality = np.array([product.quality for product in scenario.products])
+    voices = np.zeros(len(population), voice_dtype(len(scenario.products)))
+    voices["utility"] = population.relevance[order] + quality
+    voices["price_sensitivity"] = population.price_sensitivity[order]
+    voices["coupon_affinity"] = population.coupon_affinity[order]
+    voices["intent"] = population.intent_probabilities[order]
+    voices["predicted"] = population.intent_probabilities[order].argmax(axis=1)
+    weight = population.weight[order].astype(np.float64)
+    classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)
+    rules["n_classes"] = len(classes)
+    for k, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        inside = slice(start, start + size)
+        rules["class_start"][0, k] = start
+        rules["class_size"][0, k] = size
+        rules["class_share"][0, k] = weight[inside].sum() / weight.sum()
+        below, alias = _alias_table(weight[inside])
+        voices["alias_below"][inside] = below
+        voices["alias"][inside] = alias + start
+    return voices, order.astype(np.int64)
+
+
+def _alias_table(weight: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Walker's alias table by Vose's method (1991, doi 10.1109/32.92917)."""
+    n = len(weight)
+    share = weight / weight.sum() * n
+    below, alias = np.ones(n), np.arange(n)
+    small = [i for i in range(n) if share[i] < 1]
+    large = [i for i in range(n) if share[i] >= 1]
+    while small and large:
+        s, g = small.pop(), large[-1]
+        below[s], alias[s] = share[s], g
+        share[g] -= 1 - share[s]
+        if share[g] < 1:
+            small.append(large.pop())
+    return below, alias
