@@ -32,8 +32,9 @@ import typer
 import flashsale_env as fs
 from flashsale_env.agents import AGENTS
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
-from flashsale_env.experiments.commands import app
+from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.listing import described, populations
+from flashsale_env.experiments.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- (generated|measured): (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -199,23 +200,22 @@ def features() -> str:
 
 def reward_terms() -> str:
     """The terms of the reward."""
-    rows = [
-        (f"`{name}`", "yes" if is_money else "no", meaning) for name, (_, is_money, meaning) in fs.REWARD_TERMS.items()
-    ]
+    rows = [(f"`{name}`", "yes" if term.is_money else "no", term.meaning) for name, term in fs.REWARD_TERMS.items()]
     return table(("term", "in the profit", "meaning"), rows)
 
 
 def metrics() -> str:
     """The metrics of a sale."""
-    return table(("metric", "meaning"), [(f"`{name}`", meaning) for name, (_, meaning) in fs.METRICS.items()])
+    return table(("metric", "meaning"), [(f"`{name}`", meaning) for name, meaning in fs.METRICS.items()])
 
 
 # --- agents, customers, commands, code
 
 
 def agents() -> str:
-    """Every agent there is."""
-    rows = [(f"`{name}`", "yes" if entry.learns else "", entry.description) for name, entry in AGENTS.items()]
+    """Every agent that ships: those registered by a user are given as an object, without a module."""
+    shipped = [entry for entry in AGENTS.values() if entry.module]
+    rows = [(f"`{entry.name}`", "yes" if entry.learns else "", entry.description) for entry in shipped]
     return table(("name", "trained", "what it does"), rows)
 
 
@@ -226,7 +226,7 @@ def customers() -> str:
 
 def benchmarks() -> str:
     """The shipped benchmarks."""
-    rows = [(f"`{row['name']}`", row["description"]) for row in described(BENCHMARKS)]
+    rows = [(f"`{row['name']}`", row["description"]) for row in described(BENCHMARKS, "")]
     return table(("name", "what it compares"), rows)
 
 
@@ -238,6 +238,25 @@ def commands() -> str:
         words = " ".join((command.help or "").split())
         rows.append((f"`{name}`", words))
     return table(("command", "what it does"), rows)
+
+
+def studies() -> str:
+    """The studies of `flashsale study`."""
+    return table(("study", "question"), [(f"`{name}`", summary) for name, summary in STUDIES.items()])
+
+
+def mechanisms() -> str:
+    """The mechanisms of the market: field of `Scenario`, file, what it owns."""
+    rows = []
+    for name, entry in fs.MECHANISMS.items():
+        path = Path(inspect.getfile(entry.mechanism.settings)).relative_to(ROOT)
+        rows.append((f"`{name}`", "yes" if entry.optional else "", f"`{path.as_posix()}`", _first_line(ROOT / path)))
+    return table(("field of a scenario", "optional", "file", "what it is"), rows)
+
+
+def example(name: str) -> str:
+    """A worked example of `docs/examples`, which a test adds to a copy of the package."""
+    return f"```python\n{(ROOT / 'docs' / 'examples' / f'{name}.py').read_text(encoding='utf-8').strip()}\n```"
 
 
 def elasticities() -> str:
@@ -330,7 +349,7 @@ def figures() -> str:
             (
                 "How much of demand does the text explain?",
                 _percent(closed),
-                "`flashsale study populations`",
+                "`flashsale study populations --out DIR`",
             ),
             ("How fast is it?", f"{_number(served['value'])} customers a CPU-second", "`flashsale bench`"),
         ),
@@ -353,7 +372,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
-        *(agents, customers, benchmarks, commands, elasticities, throughput, tree, figures, results),
+        *(agents, customers, benchmarks, commands, studies, mechanisms, example),
+        *(elasticities, throughput, tree, figures, results),
     )
 }
 

@@ -8,7 +8,8 @@ A directive is an HTML comment in the line before a block:
     <!-- test: 1024 => 16; 10_000 => 500 -->           sizes that a test runs the block with
     <!-- test: skip -->                                 shown only: it needs a file of the reader's
     <!-- file: mine.toml -->                            write the block to this file, for the blocks after it
-    <!-- edit: PATH after|before "TEXT" -->             insert the block there, in a copy of the package
+    <!-- edit: PATH after|before|replace "TEXT" -->     put the block there, in a copy of the package
+    <!-- new file: PATH -->                             make the block a file of that copy
     <!-- run in the edited copy -->                     run the block with that copy
 """
 
@@ -21,6 +22,8 @@ from flashsale_env.tables import tomllib
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+EDITED = "run in the edited copy"
 
 _FENCE = re.compile(r"(?:^<!-- (?P<directive>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.M | re.S)
 
@@ -87,7 +90,7 @@ def commands_in_blocks() -> list[tuple[str, str]]:
         (block.place, command)
         for page in PAGES
         for block in blocks(page)
-        if block.language == "bash"
+        if block.language == "bash" and block.directive != EDITED
         for command in commands_of(block)
     ]
 

@@ -2,11 +2,14 @@
 
 import functools
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ import pytest
 from tests.docs import pages
 
 RUN_AS_THEY_STAND = "flashsale"
-EDITED = "run in the edited copy"
+EDITED = pages.EDITED
+# Belongs to an edited copy of the package, or to another test.
+NOT_A_STEP = ("edit: ", "new file: ", "generated: ")
 
 
 def steps(page):
@@ -23,7 +28,7 @@ def steps(page):
     skipped = known["elsewhere"].keys() | known["minutes"].keys()
     found = []
     for block in pages.blocks(page):
-        if block.directive == "test: skip" or block.directive == EDITED or block.directive.startswith("edit: "):
+        if block.directive in ("test: skip", EDITED) or block.directive.startswith(NOT_A_STEP):
             continue
         if block.directive.startswith("file: "):
             name = block.directive.removeprefix("file: ")
@@ -78,44 +83,75 @@ def test_every_block_is_run_or_says_why_not():
             assert block.language in {"python", "bash"} | shown_only, block.place
 
 
-def edits(page):
-    """(path, "after" or "before", text, lines) of every edit of a page, and the code that is run afterwards."""
-    found, checks = [], []
-    for block in pages.blocks(page):
-        if block.directive.startswith("edit: "):
-            path, where, text = re.fullmatch(r'edit: (\S+) (after|before) "(.*)"', block.directive).groups()
-            found.append((path, where, text.replace('\\"', '"').replace("\\n", "\n"), block))
-        elif block.directive == EDITED:
-            checks.append(block)
-    return found, checks
+@dataclass(frozen=True)
+class Change:
+    """One change of the package: text to put before, after or in place of an anchor; without one, a new file."""
+
+    path: str
+    where: str
+    anchor: str
+    block: pages.Block
+
+    @classmethod
+    def of(cls, block):
+        kind, _, rest = block.directive.partition(": ")
+        if kind == "new file":
+            return cls(rest, "", "", block)
+        if kind != "edit":
+            return None
+        path, where, anchor = re.fullmatch(r'(\S+) (after|before|replace) "(.*)"', rest).groups()
+        return cls(path, where, anchor.replace('\\"', '"').replace("\\n", "\n"), block)
+
+    def make(self, site):
+        """In the copy of the package at `site`."""
+        top = self.path.partition("/")[0]
+        file = site / self.path if top == "flashsale_env" else site / "flashsale_env" / self.path
+        if not self.where:
+            assert not file.exists(), f"{self.block.place}: {self.path} is there already"
+            file.write_text(self.block.content, encoding="utf-8")
+            return
+        text = file.read_text(encoding="utf-8")
+        found = text.count(self.anchor)
+        assert found == 1, f"{self.block.place}: {self.path} holds {found} times {self.anchor!r}"
+        begin = text.index(self.anchor)
+        end = begin
+        if self.where == "after":
+            begin = end = text.index("\n", begin + len(self.anchor)) + 1
+        elif self.where == "replace":
+            end = text.index("\n", begin + len(self.anchor)) + 1
+        file.write_text(text[:begin] + self.block.content + text[end:], encoding="utf-8")
 
 
-EDITING = [page for page in pages.PAGES if edits(page)[0]]
+def changes(page):
+    return [change for block in pages.blocks(page) if (change := Change.of(block)) is not None]
 
 
-@pytest.mark.parametrize("page", EDITING, ids=lambda page: page.stem)
-def test_what_a_page_adds_to_the_package_works(page, tmp_path):
-    """The edits of the page, made in a copy of the package, and its checks run with that copy."""
-    package, (changes, checks) = tmp_path / "flashsale_env", edits(page)
-    assert checks
+def programs(block):
+    """The command lines that a block is run with in the edited copy."""
+    if block.language == "python":
+        return [[sys.executable, "-c", block.content]]
+    words = [shlex.split(command) for command in pages.commands_of(block)]
+    return [[sys.executable, "-m", "flashsale_env.experiments", *command[1:]] for command in words]
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("page", [page for page in pages.PAGES if changes(page)], ids=lambda page: page.stem)
+def test_what_a_page_adds_to_the_package_works(page, compiled, tmp_path):
+    """The changes of the page, made in a copy of the package, and its checks run with that copy."""
+    package = tmp_path / "flashsale_env"
     unused = shutil.ignore_patterns("__pycache__")
     shutil.copytree(pages.ROOT / "flashsale_env", package, ignore=unused)
     for name in ("agents", "encoders", "experiments"):
         shutil.copytree(pages.ROOT / name, package / name, ignore=unused)
-    for path, where, anchor, block in changes:
-        file = tmp_path / path
-        text = file.read_text(encoding="utf-8")
-        assert text.count(anchor) == 1, f"{block.place}: {path} holds {text.count(anchor)} times {anchor!r}"
-        at = text.index(anchor)
-        if where == "after":
-            at = text.index("\n", at) + 1
-        file.write_text(text[:at] + block.content + text[at:], encoding="utf-8")
+    for change in changes(page):
+        change.make(tmp_path)
+    checks = [block for block in pages.blocks(page) if block.directive == EDITED]
+    assert checks
+    in_the_core = any(change.path.startswith("flashsale_env/") for change in changes(page))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    if in_the_core and not compiled:
+        environment["NUMBA_DISABLE_JIT"] = "1"
     for block in checks:
-        done = subprocess.run(
-            [sys.executable, "-c", block.content],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{block.place}\n{done.stderr}"
+        for program in programs(block):
+            done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{block.place}\n{done.stderr}"

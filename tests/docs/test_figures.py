@@ -50,8 +50,11 @@ def test_a_measured_cell_that_is_not_there_is_an_error(generate):
 def test_the_blocks_that_the_pages_must_hold_are_there(generate):
     """A page that lost its markers would never be out of date."""
     held = {words for page in generate.pages() for _, _, words, _, _ in generate.BLOCK.findall(pages.read(page))}
-    wanted = {name for name in generate.BLOCKS if name not in ("scenario", "layout")} | set(generate.MEASURED)
+    wanted = {name for name in generate.BLOCKS if name not in ("scenario", "layout", "example")} | set(
+        generate.MEASURED
+    )
     wanted |= {f"scenario {name}" for name in fs.SCENARIOS} | {"layout standard"}
+    wanted |= {f"example {path.stem}" for path in (DOCS / "examples").glob("*.py")}
     assert wanted <= held
 
 
@@ -62,7 +65,7 @@ def test_the_observation_of_standard_is_described_as_its_layout_describes_it(gen
 def test_every_agent_is_in_the_table():
     text = pages.read(DOCS / "agents.md")
     for name, entry in AGENTS.items():
-        if entry.own is None:
+        if entry.module:
             assert f"| `{name}` | {'yes' if entry.learns else ''} | {entry.description} |" in text
 
 
