@@ -384,7 +384,7 @@ def test_out_of_scope_figures_are_those_of_the_encoding(encoders):
     encoder = encoders["lora"]
     found = transfer.out_of_scope(encoder, texts, others)
     inside, outside = encoder.encode(texts), encoder.encode(others)
-    above = inside.familiarity[:, None] > outside.familiarity
+    above = inside.scope_score[:, None] > outside.scope_score
     assert found["auroc"] == pytest.approx(above.mean())
     assert found["accepted"] == inside.in_scope.mean()
     assert found["rejected"] == (~outside.in_scope).mean()
@@ -420,7 +420,7 @@ def test_transfer_names_what_it_cannot_use(shop, capsys, mapping, arguments, mes
 def test_a_file_in_another_encoding_is_refused(shop):
     csv, mapping = shop
     csv.write_bytes("text,tag\ncafé,COST\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="does not read as a UTF-8 CSV file"):
+    with pytest.raises(ValueError, match="is not a readable UTF-8 CSV file"):
         transfer.read_labelled(csv, transfer.read_mapping(mapping), "text", "tag")
 
 
