@@ -379,25 +379,6 @@ def test_transfer_measures_the_mapped_rows_and_counts_the_others(encoders, saved
     assert 0 <= told["auroc"] <= 1
 
 
-def test_out_of_scope_figures_are_those_of_the_encoding(encoders):
-    texts, others = TEXTS, ["qqq zz xk", "9 9 9 9 9"]
-    encoder = encoders["lora"]
-    found = transfer.out_of_scope(encoder, texts, others)
-    inside, outside = encoder.encode(texts), encoder.encode(others)
-    above = inside.scope_score[:, None] > outside.scope_score
-    assert found["auroc"] == pytest.approx(above.mean())
-    assert found["accepted"] == inside.in_scope.mean()
-    assert found["rejected"] == (~outside.in_scope).mean()
-    with pytest.raises(ValueError, match="needs messages in and out of scope, got 4 and 0"):
-        transfer.out_of_scope(encoder, texts, [])
-
-
-def test_transfer_over_two_shops_pools_their_rows(encoders):
-    shops = {"a": (["where is it"], ["shipping_question"]), "b": (["emi", "price"], ["bargain_hunting"] * 2)}
-    result = transfer.transfer(encoders["frozen"], shops)
-    assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
-
-
 @pytest.mark.parametrize(
     ("mapping", "arguments", "message"),
     [
@@ -415,13 +396,6 @@ def test_transfer_names_what_it_cannot_use(shop, capsys, mapping, arguments, mes
     with pytest.raises(SystemExit, match="2"):
         transfer.main([str(csv), "--mapping", str(path), "--text-column", "text", "--label-column", "tag", *arguments])
     assert message in capsys.readouterr().err
-
-
-def test_a_file_in_another_encoding_is_refused(shop):
-    csv, mapping = shop
-    csv.write_bytes("text,tag\ncafé,COST\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="is not a readable UTF-8 CSV file"):
-        transfer.read_labelled(csv, transfer.read_mapping(mapping), "text", "tag")
 
 
 def test_progress_goes_to_standard_error_only(encoders, capsys):
