@@ -68,9 +68,10 @@ def measured(name: str) -> str:
 
 
 def measured_cell(name: str, row: str, column: str) -> str:
-    """One cell of a measured table, by the text of its row's first cell and the beginning of its column's head."""
+    """One cell of a measured table, by the text of its row's first cell and the end of its column's head."""
     head, *rows = cells(measured(name))
-    found = [cell for line in rows if line[0] == row for cell, title in zip(line, head, strict=True) if title == column]
+    chosen = [line for line in rows if line[0] == row]
+    found = [cell for line in chosen for cell, title in zip(line, head, strict=True) if title.endswith(column)]
     if len(found) != 1:
         raise ValueError(f"measured block {name!r} has no row {row!r} with a column {column!r}; columns: {head}.")
     return found[0]
@@ -168,9 +169,11 @@ def settings() -> str:
 
 
 def _default(field: "dataclasses.Field[typing.Any]") -> str:
-    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    if value is dataclasses.MISSING:
         return "required"
-    value = field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
     return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
