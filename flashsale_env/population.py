@@ -12,11 +12,10 @@ other two, so a truncated or edited folder is refused.
 
 import json
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +27,6 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.files import sha256, write_atomically
 from flashsale_env.intents import INTENTS
 from flashsale_env.tables import check_fields
-
-if TYPE_CHECKING:
-    from flashsale_env.scenario import Scenario
 
 FORMAT = 1
 SHIPPED = ("learned", "reference", "learned-en-zh", "reference-en-zh", "intent")
@@ -116,31 +112,6 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.utterances)
-
-    def unread(self, scenario: "Scenario") -> Iterator[str]:
-        """A sentence for each taste of these customers that the scenario's choice model does not read."""
-        if self.relevance.any() and not scenario.choice.knows_tastes:
-            voice = int(self.relevance.any(axis=1).argmax())
-            yield (
-                f"the population's relevance, e.g. {self.relevance[voice].tolist()} of voice {voice}, does nothing "
-                f"under choice.model {scenario.choice.model!r} of scenario {scenario.name!r}: customers differ in "
-                f"willingness to pay alone. Take another choice.model, or a population whose relevance is 0."
-            )
-
-    def unmoved(self, scenario: "Scenario") -> Iterator[str]:
-        """A sentence for each setting of the scenario that does nothing among these customers."""
-        if scenario.shocks.mix_sd and len(np.unique(self.latent_class)) == 1:
-            yield (
-                f"shocks.mix_sd {scenario.shocks.mix_sd:g} of scenario {scenario.name!r} does nothing among these "
-                f"customers: all are of one intent, so there is no mix to vary."
-            )
-        if scenario.messages is not None and not np.ptp(self.intent_probabilities, axis=0).any():
-            yield (
-                f"[messages] of scenario {scenario.name!r} tell nothing of these customers: the encoder reads all of "
-                f"them alike."
-            )
-        if scenario.coupon is not None and not scenario.coupon.traffic_lift and not self.coupon_affinity.any():
-            yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: nobody clips it."
 
     @classmethod
     def homogeneous(cls, products: Sequence[str]) -> "Population":
@@ -250,22 +221,6 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
             f"build one for this catalogue with `flashsale encode MESSAGES.csv --scenario SCENARIO --out DIR`."
         )
     return population
-
-
-def require_fit(population: Population, scenario: "Scenario") -> None:
-    """What must hold where customers and scenario meet.
-
-    A setting that moves nothing among these customers is said aloud, not refused: customers are swapped to compare them
-    under one scenario.
-
-    Raises:
-        ValueError: the choice model would leave a taste of the customers unread.
-    """
-    unread = list(population.unread(scenario))
-    if unread:
-        raise ValueError(" ".join(unread))
-    for sentence in population.unmoved(scenario):
-        warnings.warn(sentence, stacklevel=3)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

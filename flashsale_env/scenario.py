@@ -11,6 +11,7 @@ becomes a default; and a setting without effect in its scenario is refused, by t
 import dataclasses
 import math
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
-from flashsale_env.population import HOMOGENEOUS, SHIPPED
+from flashsale_env.population import HOMOGENEOUS, SHIPPED, Population
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
 _SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
@@ -173,6 +174,26 @@ class Scenario:
             if ticks >= 1:
                 changes["tick_minutes"] = self.sale_minutes / ticks
         return dataclasses.replace(self, **changes)
+
+    def check_customers(self, population: Population) -> None:
+        """Whether these customers can play in the scenario.
+
+        A setting without effect among them is a warning, not an error: customers are exchanged to compare them under
+        one scenario.
+
+        Raises:
+            ValueError: the choice model does not read a taste that they have.
+        """
+        if population.relevance.any() and not self.choice.knows_tastes:
+            voice = int(population.relevance.any(axis=1).argmax())
+            raise ValueError(
+                f"the population's relevance, e.g. {population.relevance[voice].tolist()} of voice {voice}, does "
+                f"nothing under choice.model {self.choice.model!r} of scenario {self.name!r}: customers differ in "
+                f"willingness to pay alone. Take another choice.model, or a population whose relevance is 0."
+            )
+        for part in self._parts():
+            for sentence in part.idle_among(self, population):
+                warnings.warn(sentence, stacklevel=3)
 
     def _parts(self) -> Iterator[Part]:
         """Every part, products one by one; a field that holds tables is a part or is not asked (a test sees to it)."""

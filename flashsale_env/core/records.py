@@ -11,7 +11,7 @@ prunes branches on arguments, not on locals.
 import numpy as np
 from numba.extending import overload
 
-from flashsale_env.core.compiler import inlined, scalar
+from flashsale_env.core.compiler import scalar
 
 
 def option(record, name):
@@ -33,39 +33,27 @@ def put(out, at, value, low, high):
         out[at] = np.float32(min(max(value, low), high))
 
 
-def where_present(name, function):
-    """The function, called with (rules, sale, ...) only where the sale has the part with this name."""
+def in_turn(calls):
+    """One compiled function (rules, sale, *others) that calls functions of that form, in order.
 
-    @inlined
-    def checked(part, rules, sale, *others):
-        if part is None:
-            return
-        function(rules, sale, *others)
+    Args:
+        calls: (name, function) pairs; a function with a name is called only where the sale has the part of that name,
+            one with "" always.
 
-    @inlined
-    def call(rules, sale, *others):
-        checked(option(sale, name), rules, sale, *others)
-
-    return call
-
-
-def in_turn(functions):
-    """One compiled function that calls each of these with its own arguments, in order."""
-    if not functions:
-
-        @inlined
-        def nothing(*arguments):
-            pass
-
-        return nothing
-    first, rest = functions[0], functions[1:]
-    if not rest:
-        return first
-    others = in_turn(rest)
-
-    @inlined
-    def both(*arguments):
-        first(*arguments)
-        others(*arguments)
-
-    return both
+    Numba compiles a fixed list of calls far faster than a chain of functions that each call the next one, and a list of
+    calls whose length varies has to be written by a program.
+    """
+    names = sorted({name for name, _ in calls if name})
+    parts = "".join(f"{name}, " for name in names)
+    lines = [f"def called({parts}rules, sale, *others):"]
+    for k, (name, _) in enumerate(calls):
+        condition = f"if {name} is not None: " if name else ""
+        lines.append(f"    {condition}function_{k}(rules, sale, *others)")
+    options = "".join(f"option(sale, {name!r}), " for name in names)
+    lines += ["    return", "def in_order(rules, sale, *others):", f"    called({options}rules, sale, *others)"]
+    scope = {f"function_{k}": function for k, (_, function) in enumerate(calls)}
+    scope |= {"option": option, "__name__": __name__}
+    exec("\n".join(lines), scope)
+    # The parts must be arguments of the function that tests them, so it takes two.
+    scope["called"] = scalar(scope["called"])
+    return scalar(scope["in_order"])

@@ -49,6 +49,11 @@ class Coupon(Part):
         """Nothing: a coupon works in every scenario; whether anybody clips it, the population knows."""
         return iter(())
 
+    def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
+        """The whole part where nobody clips and nobody is attracted."""
+        if not self.traffic_lift and not customers.coupon_affinity.any():
+            yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: nobody clips it."
+
 
 @scalar
 def open_sale(rules, sale, grids):

@@ -7,6 +7,9 @@ Never   the latent class of a customer: a shop sees the encoder's probabilities 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
@@ -38,6 +41,14 @@ class Messages(Part):
             yield (
                 "[messages] does nothing: share and before_opening are 0, nobody writes. Raise one of them, or leave "
                 "[messages] out."
+            )
+
+    def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
+        """The whole part where all messages read alike."""
+        if not np.ptp(customers.intent_probabilities, axis=0).any():
+            yield (
+                f"[messages] of scenario {scenario.name!r} carry no information about these customers: the encoder "
+                f"gives all of them the same probabilities."
             )
 
 

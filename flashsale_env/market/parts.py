@@ -35,6 +35,10 @@ class Part(ABC):
         is not idle. A default value never is. `observe` makes nothing idle: it only chooses what an agent sees.
         """
 
+    def idle_among(self, scenario: Any, customers: Any) -> Iterator[str]:
+        """A sentence for each setting without effect among these customers, a `Population`."""
+        return iter(())
+
     def check(self, scenario: Any) -> None:
         """Refuse a combination with other parts of the scenario that cannot be played.
 

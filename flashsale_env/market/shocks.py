@@ -7,6 +7,7 @@ Units   appeal in logits; traffic a factor with mean 1.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,14 @@ class Shocks(Part):
                     f"shocks.{name} {getattr(self, name):g} does nothing under choice.model {scenario.choice.model!r}, "
                     f"in which customers differ in willingness to pay alone. Set it to 0, or take another choice.model."
                 )
+
+    def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
+        """A mix that varies where all customers are of one intent."""
+        if self.mix_sd and len(np.unique(customers.latent_class)) == 1:
+            yield (
+                f"shocks.mix_sd {self.mix_sd:g} of scenario {scenario.name!r} does nothing among these customers: all "
+                f"are of one intent, so there is no mix to vary."
+            )
 
 
 @scalar

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from flashsale_env.core.records import in_turn, where_present
+from flashsale_env.core.records import in_turn
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.mechanism import Field, Sizes
 from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
@@ -24,12 +24,8 @@ from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REW
 
 def _compose(moment: str) -> Any:
     """One function of all mechanisms that do something at this moment."""
-    functions = []
-    for entry in MECHANISMS.values():
-        function = getattr(entry.mechanism, moment)
-        if function is not None:
-            functions.append(where_present(entry.name, function) if entry.optional else function)
-    return in_turn(functions)
+    found = [(entry, getattr(entry.mechanism, moment)) for entry in MECHANISMS.values()]
+    return in_turn([(entry.name if entry.optional else "", call) for entry, call in found if call is not None])
 
 
 open_mechanisms = _compose("open")

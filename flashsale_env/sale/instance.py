@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.intents import INTENTS
-from flashsale_env.population import Population, require_fit
+from flashsale_env.population import Population
 from flashsale_env.sale.composition import present, rules_dtype, sale_dtype, voice_dtype
 from flashsale_env.scenario import FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
 from flashsale_env.spaces.decisions import decision_rows
@@ -40,7 +40,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     Raises:
         ValueError: the choice model would leave a taste of the customers unread.
     """
-    require_fit(population, scenario)
+    scenario.check_customers(population)
     products = len(scenario.products)
     slots = 1
     while slots < scenario.lead_ticks + 1:  # powers of two, so that few lead times mean few compilations
