@@ -115,7 +115,7 @@ def other(value):
 
 
 def with_field(thing, name, value):
-    """A copy with one field changed, whatever the checks say: fingerprints are about what is written."""
+    """A copy with one field changed, without validation: fingerprints are about the fields alone."""
     copy = object.__new__(type(thing))
     for field in dataclasses.fields(thing):
         object.__setattr__(copy, field.name, getattr(thing, field.name))
@@ -124,7 +124,7 @@ def with_field(thing, name, value):
 
 
 def test_every_field_that_changes_the_game_changes_the_fingerprint(standard):
-    """Field by field, of the scenario, of its parts and of its products; also of fields that do not exist yet."""
+    """Field by field, of the scenario, its parts and its products; future fields included."""
     before = scenario_fingerprint(standard)
     for field in dataclasses.fields(standard):
         value = getattr(standard, field.name)
@@ -185,13 +185,13 @@ def test_every_array_of_the_customers_counts_and_their_sentences_do_not(standard
 def test_differences_are_named_with_their_place():
     sale = load_scenario("gvr-periodic")
     product = dataclasses.replace(sale.products[0], price_levels=tuple(2 * p for p in sale.products[0].price_levels))
-    told = differences(game(sale), game(sale.replace(products=(product,))))
-    assert told.startswith("products[0].price_levels[0] ")
-    assert "more" in told
+    found = differences(game(sale), game(sale.replace(products=(product,))))
+    assert found.startswith("products[0].price_levels[0] ")
+    assert "more" in found
     assert differences(game(sale), game(sale.replace(name="other", description="other"))) == ""
 
 
-def test_a_changed_copy_plays_untuned_defaults_and_says_so(standard):
+def test_a_changed_copy_plays_untuned_defaults_and_is_marked(standard):
     """The name is the same; horizon, prices, coupon or customers are not."""
     dear = dataclasses.replace(
         standard.products[0], price_levels=tuple(2 * price for price in standard.products[0].price_levels)
@@ -224,7 +224,7 @@ def test_values_of_other_ranges_are_not_used(tmp_path, monkeypatch):
     assert agents.tuned("sell_through", "gvr-periodic") == {}
 
 
-def test_a_rule_is_marked_among_customers_that_it_was_not_tuned_among():
+def test_a_rule_is_marked_for_customers_that_it_was_not_tuned_for():
     others = dataclasses.replace(Population.homogeneous(["ticket"]), price_sensitivity=np.full(1, 2.0, np.float32))
     agent = agents.make("sell_through", "gvr-periodic", population=others)
     assert agent.params == agents.tuned("sell_through", "gvr-periodic")
@@ -241,8 +241,8 @@ def test_a_rule_without_parameters_or_with_solved_or_given_ones_has_no_mark():
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_kept_values_are_those_of_the_shipped_game(scenario):
-    """Fingerprints, ranges, figures and command of every entry; what is kept for another game is dead weight."""
+def test_stored_values_are_those_of_the_shipped_game(scenario):
+    """Fingerprints, ranges, figures and command of every entry; entries for another game would be dead weight."""
     path = SHIPPED / f"{scenario}.json"
     sale = load_scenario(scenario)
     customers = load_population(sale.population, [product.title for product in sale.products])
@@ -265,7 +265,7 @@ EXACTLY = [
 
 @pytest.mark.parametrize(("scenario", "name"), EXACTLY)
 def test_an_exact_figure_is_what_the_values_earn_today(scenario, name):
-    """So that a change of the simulator, which no fingerprint of a scenario sees, is noticed."""
+    """This detects changes of the simulator, which fingerprints of scenarios do not cover."""
     earned = evaluate_exactly(agents.make(name, scenario), scenario)
     (entry,) = tuned_values.read(SHIPPED / f"{scenario}.json")[name]
     assert earned == pytest.approx(entry["profit"], abs=2e-6)

@@ -1,4 +1,4 @@
-"""Rewards told as progress: the best policy stays, the scale of what is learned shrinks."""
+"""Potential-based reward shaping: the optimal policy stays, the scale of the values shrinks."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def potential():
     return Potential(FIXED, batch(4096), gamma=1.0)
 
 
-def test_it_is_what_the_heuristic_earns_from_there_on(potential):
-    """At the opening the exact value of the fixed price; regression noise of 4,096 sales is a fiftieth of a unit."""
+def test_it_is_the_value_function_of_the_heuristic(potential):
+    """At the start of the sale, the exact value of the fixed price; the regression noise of 4,096 sales is 0.02."""
     opening = batch(2).reset()
     exact = evaluate_exactly(FIXED, SCENARIO) * reward_scale(SCENARIO)
     assert potential(opening) == pytest.approx(exact, rel=0.02)
@@ -43,7 +43,7 @@ def test_more_stock_and_more_time_are_worth_more(potential):
     assert full > half_time > 0
 
 
-def test_shaped_rewards_of_a_sale_sum_to_what_it_earned_less_the_worth_at_its_opening(potential):
+def test_shaped_rewards_of_a_sale_sum_to_its_reward_minus_the_potential_at_its_start(potential):
     """Telescoping (Ng, Harada & Russell 1999, theorem 1): no policy gains or loses against another."""
     venv = AdvisedSales(batch(8, run=1), lambda seen: seen, advice=0)
     venv.potential = potential
@@ -56,7 +56,7 @@ def test_shaped_rewards_of_a_sale_sum_to_what_it_earned_less_the_worth_at_its_op
         actions = rng.uniform(-1, 1, (8, *venv.action_space.shape)).astype(np.float32)
         shaped += venv.step(actions)[1]
         earned += plain.step(actions)[1]
-    # The second sales open where the first did: all openings look alike here.
+    # The second sales start from the same observation as the first.
     assert shaped == pytest.approx(earned - 2 * potential(opening), abs=1e-4)
     assert np.abs(shaped).max() < np.abs(earned).max()
 
@@ -67,8 +67,8 @@ def test_the_same_sales_give_the_same_potential(potential):
     assert (again(seen) == potential(seen)).all()
 
 
-def test_discounted_worth_of_a_long_sale_is_that_of_its_next_ticks():
-    """Discounted by a half a tick, about two ticks of ten are left of the whole."""
+def test_the_discounted_value_of_a_long_sale_is_that_of_its_next_ticks():
+    """With gamma = 1/2, about two of ten ticks count."""
     near = Potential(FIXED, batch(1024), gamma=0.5)(batch(1).reset())
     whole = Potential(FIXED, batch(1024), gamma=1.0)(batch(1).reset())
     assert 0 < near[0] < 0.3 * whole[0]

@@ -25,7 +25,7 @@ def play(venv, ticks, action=0.0):
     return seen, steps
 
 
-def test_a_closed_sale_is_opened_anew_in_the_same_step(venv):
+def test_a_new_sale_starts_in_the_step_in_which_one_closes(venv):
     seen, steps = play(venv, TICKS)
     assert not np.array([step[2] for step in steps[:-1]]).any()
     observations, _, dones, infos = steps[-1]
@@ -91,7 +91,7 @@ def test_rewards_paid_at_the_close_are_the_same_in_sum(venv):
     np.testing.assert_allclose(late[-1], rewards.sum(axis=0), rtol=1e-6)
 
 
-def test_attributes_are_the_batch_s_own(venv):
+def test_attributes_are_those_of_the_batch(venv):
     assert venv.get_attr("scenario", [0, 2]) == [venv.scenario] * 2
     venv.set_attr("reward_scale", 2.0)
     assert venv.reward_scale == 2.0

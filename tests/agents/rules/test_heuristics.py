@@ -1,4 +1,4 @@
-"""Rules of thumb: that each does what its name says."""
+"""Rules of thumb: each does what its definition says."""
 
 import numpy as np
 import pytest
@@ -37,13 +37,13 @@ def test_the_random_agent_earns_the_exact_value_of_uniform_prices():
 def test_the_tuned_fixed_price_is_the_best_of_the_grid():
     """1.25 with value 9.274319 by backward recursion (theory row 6); 40,000 sales, z = 3.29."""
     agent = agents.make("fixed_price", "gvr-periodic")
-    rung = agent.params["rung[ticket]"]
-    assert load_scenario("gvr-periodic").products[0].price_levels[rung] == 1.25
+    level = agent.params["rung[ticket]"]
+    assert load_scenario("gvr-periodic").products[0].price_levels[level] == 1.25
     mean, error = mean_and_error(play(agent, "gvr-periodic", seeds=split_seeds("test", 0, 40_000))["ret"])
     assert abs(mean - 9.274319) < Z * error
 
 
-def test_the_random_agent_is_uniform_over_the_levels_and_its_state_is_all_it_remembers():
+def test_the_random_agent_is_uniform_over_the_levels_and_its_state_is_its_whole_memory():
     agent = agents.make("random", "standard", seed=5)
     observations = np.zeros((4000, agent.layout.size), np.float32)
     first, state = agent.predict(observations)
@@ -62,7 +62,7 @@ def test_a_fixed_price_never_moves():
     assert (prices == prices[0]).all()
 
 
-def test_a_linear_markdown_only_falls_and_ends_where_it_says():
+def test_a_linear_markdown_only_falls_and_ends_at_its_closing_position():
     scenario = load_scenario("gvr-periodic")
     prices = trace(LinearMarkdown(scenario, opening=0.0, closing=1.0), scenario, seed=1)["price"][:, 0]
     assert prices[0] == scenario.products[0].list_price
@@ -73,11 +73,11 @@ def test_a_linear_markdown_only_falls_and_ends_where_it_says():
 def test_a_step_markdown_steps_down_at_its_moments_and_holds_between_them():
     scenario = load_scenario("gvr-periodic")
     agent = StepMarkdown(scenario, opening=0.1, step_early=0.2, moment_early=0.3, step_late=0.4, moment_late=0.8)
-    rungs = [scenario.products[0].price_levels.index(p) for p in trace(agent, scenario, seed=1)["price"][:, 0]]
-    assert rungs == [1, 1, 1, 3, 3, 3, 3, 3, 7, 7]
+    levels = [scenario.products[0].price_levels.index(p) for p in trace(agent, scenario, seed=1)["price"][:, 0]]
+    assert levels == [1, 1, 1, 3, 3, 3, 3, 3, 7, 7]
 
 
-def test_two_prices_switched_at_half_time_earn_what_is_known_of_them():
+def test_two_prices_switched_at_half_time_earn_their_exact_value():
     """98.9 % of the optimum 9.648166 of the sale in which willingness to pay falls from 1.5 to 0.5."""
     scenario = load_scenario("gvr-two-phase")
     ladder = np.array(scenario.products[0].price_levels)
@@ -105,16 +105,16 @@ def test_a_proportional_price_is_its_factor_times_the_current_mean_willingness_t
     np.testing.assert_allclose(prices, 1.2 * scenario.drift_per_tick, rtol=1e-5)
 
 
-def test_clearance_holds_the_price_and_then_marks_down_what_has_too_much_cover():
-    """Half of the customers bought 0.2 of the stock: 0.8 left are four times what the other half will buy."""
+def test_clearance_holds_the_price_and_then_marks_down_products_with_too_much_cover():
+    """Half of the customers bought 0.2 of the stock: the 0.8 left are four times the remaining demand."""
     scenario = load_scenario("gallego-van-ryzin")
     agent = Clearance(scenario, clear_from=0.5, cover=1.0, cut=0.1, **{"hold[ticket]": 0.2})
     layout = Layout(scenario)
     observation = np.zeros((3, layout.size), np.float32)
     observation[:, layout["time_left"]] = [[0.6], [0.5], [0.5]]
     observation[:, layout["on_hand"]] = [[0.8], [0.8], [0.4]]  # too early; too much; less than what is wanted
-    rungs = agent.rung_of(agent.codec.levels[0][0] + (agent.predict(observation)[0] + 1) / 2 * (0.5 - 4.0))
-    np.testing.assert_allclose(rungs[:, 0] / 11, [0.2, 0.4, 0.2], atol=1e-4)
+    levels = agent.price_level_of(agent.codec.levels[0][0] + (agent.predict(observation)[0] + 1) / 2 * (0.5 - 4.0))
+    np.testing.assert_allclose(levels[:, 0] / 11, [0.2, 0.4, 0.2], atol=1e-4)
 
 
 def test_the_coupon_is_shown_at_the_slump_and_only_then():
@@ -140,7 +140,7 @@ def test_each_intent_is_offered_its_own_price():
     np.testing.assert_array_equal(np.floor((actions[0] + 1) / 2 * agent.codec.n_levels), np.arange(len(INTENTS)))
 
 
-def test_the_chaser_marks_down_what_sells_behind_its_plan():
+def test_sell_through_marks_down_products_behind_their_plan():
     scenario = load_scenario("standard")
     agent, layout = SellThrough(scenario, coupon_level=0), Layout(scenario)
     low, high = np.zeros((2, layout.size), np.float32)
@@ -153,7 +153,7 @@ def test_the_chaser_marks_down_what_sells_behind_its_plan():
     assert (actions[1, prices] > actions[0, prices]).all()  # towards +1 is towards the lowest price
 
 
-def test_the_chaser_comes_down_with_time_and_with_traffic_by_its_slopes():
+def test_sell_through_lowers_prices_with_time_and_traffic_by_its_slopes():
     scenario = load_scenario("standard")
     layout = Layout(scenario)
     observation = np.zeros((3, layout.size), np.float32)
@@ -167,11 +167,11 @@ def test_the_chaser_comes_down_with_time_and_with_traffic_by_its_slopes():
     moving = SellThrough(scenario, gain=0.0, coupon_level=0, lowest=1.0, **slopes)
     prices = still.codec.columns("price")
     change = (moving.advise(observation) - still.advise(observation))[:, prices]
-    rungs = change / 2 * still.codec.n_levels[prices] / (still.codec.n_levels[prices] - 1)
-    np.testing.assert_allclose(rungs, np.array([[-0.1], [0.1], [0.0]]) * np.ones(8), atol=1e-6)
+    levels = change / 2 * still.codec.n_levels[prices] / (still.codec.n_levels[prices] - 1)
+    np.testing.assert_allclose(levels, np.array([[-0.1], [0.1], [0.0]]) * np.ones(8), atol=1e-6)
 
 
-def test_orders_fill_up_to_what_will_still_be_wanted_and_not_when_they_come_too_late():
+def test_orders_fill_up_to_the_remaining_demand_unless_they_would_arrive_too_late():
     scenario = load_scenario("standard")
     agent, layout = FixedPrice(scenario, order_cover=1.0, order_from=0.1), Layout(scenario)
     observation = np.zeros((2, layout.size), np.float32)
@@ -193,8 +193,8 @@ def test_nothing_is_ordered_without_cover_and_no_coupon_is_shown_at_level_0():
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", MERCHANTS)
-def test_advice_means_the_action_itself(name, scenario):
-    """The smooth form that learners start from picks the same levels, or the same continuous prices within a rung."""
+def test_advice_stands_for_the_same_action(name, scenario):
+    """The smooth form that learners start from picks the same levels, or the same continuous prices within a level."""
     if agents.AGENTS[name].applies(scenario) is not None:
         pytest.skip("does not apply")
     agent = agents.make(name, scenario)

@@ -1,4 +1,4 @@
-"""Weights shared across products: no axis of their number, no preference for their order, and a clear way to more."""
+"""Weights shared across products: independent of their number, equivariant in their order, and transferable."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.sb3.on_policy import PPOAgent
-from flashsale_env.agents.sb3.presets import CUSTOMERS, EVERYTHING
+from flashsale_env.agents.sb3.settings import CUSTOMERS, EVERYTHING
 from flashsale_env.generator import variants
 
 SMALL = {"sales": 64, "num_envs": 32, "batch_size": 480, "validation_sales": 16, "net_arch": (8,), "siblings": 4}
@@ -41,7 +41,7 @@ def learner(scenario, **settings):
 
 
 def scramble(agent):
-    """Weights as after some training: no correction is zero."""
+    """Random weights, with which no correction is zero."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         for parameter in agent.policy.mlp_extractor.networks.parameters():
@@ -69,8 +69,8 @@ def test_before_the_first_update_it_plays_the_advice(wide):
 
 
 @pytest.mark.parametrize("reacts_to", [EVERYTHING, CUSTOMERS])
-def test_if_products_change_places_so_do_their_corrections(wide, reacts_to):
-    """Exactly the same numbers but for the order of sums; the coupon stays as it was."""
+def test_swapping_products_swaps_their_corrections(wide, reacts_to):
+    """Up to the order of sums; the coupon does not change."""
     scenario, _ = wide
     order = np.array([2, 0, 1, 3])
     moved_scenario = scenario.replace(products=tuple(scenario.products[j] for j in order))
@@ -85,7 +85,7 @@ def test_if_products_change_places_so_do_their_corrections(wide, reacts_to):
     actions, moved_actions = agent.predict(shown)[0], moved.predict(moved_shown)[0]
     columns = np.concatenate([order, 4 + order, [8]])
     np.testing.assert_allclose(moved_actions, actions[:, columns], atol=1e-5)
-    assert np.ptp(actions[:, :4], axis=1).min() > 1e-3  # products are told apart
+    assert np.ptp(actions[:, :4], axis=1).min() > 1e-3  # the products differ
 
 
 def test_a_correction_follows_from_the_products_own_numbers_and_from_the_sale(narrow):
@@ -98,7 +98,7 @@ def test_a_correction_follows_from_the_products_own_numbers_and_from_the_sale(na
         assert (agent.predict(other)[0] != before).any(), name
 
 
-def test_all_prices_share_one_deviation_all_orders_another_and_the_coupon_a_third(narrow):
+def test_all_prices_share_one_standard_deviation_all_orders_another_and_the_coupon_a_third(narrow):
     agent = learner(narrow[0], log_std=-1.0, log_std_orders=-2.0)
     shown = torch.as_tensor(agent.advise(observations(agent)))
     deviations = agent.policy.get_distribution(shown).distribution.stddev.log()[0]
@@ -107,7 +107,7 @@ def test_all_prices_share_one_deviation_all_orders_another_and_the_coupon_a_thir
 
 
 def test_a_policy_trained_on_two_products_plays_four(narrow, wide, tmp_path):
-    """With the training's means and spreads, whatever the new sale looks like."""
+    """With the means and standard deviations of the training, not those of the new sale."""
     agent = learner(narrow[0])
     agent.learn(narrow[1], folder=tmp_path)
     moved = agents.load(tmp_path, wide[0], device="cpu")

@@ -1,4 +1,4 @@
-"""Learning while selling: beliefs against their formulas, regret against the best price, and memory in plain sight."""
+"""Learning during the sale: beliefs against their formulas, regret against the best price, and memory as state."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def home(name):
 
 
 def untuned(name, scenario, **settings):
-    """An agent at its defaults: committed values are for the shipped sale, and change when it is tuned again."""
+    """An agent at its defaults: shipped values change when they are tuned again."""
     return agents.make(name, scenario, **(agents.AGENTS[name].cls.defaults(load_scenario(scenario)) | settings))
 
 
@@ -75,7 +75,7 @@ def test_regret_grows_more_slowly_than_time(name):
 
 
 def test_exponential_weights_shift_to_the_better_prices():
-    """Exp3 assumes nothing and learns slowly: late it regrets a quarter less than prices drawn evenly."""
+    """Exp3 assumes nothing and learns slowly: in the end its regret is a quarter below that of uniform prices."""
     scenario = long_sale(1600)
     prices, _, _ = prices_shown(
         untuned("exp3", scenario, exploration=0.2, learning_rate=0.1, reward_scale=1.5), scenario, 24
@@ -88,7 +88,7 @@ def test_exponential_weights_shift_to_the_better_prices():
 
 
 def test_forced_exploration_prevents_incomplete_learning():
-    """The decline is 1 per unit of currency. Prices that only follow the estimate stop telling it apart from others.
+    """The decline is 1 per unit of currency. Prices that only follow the estimate stop identifying it.
 
     Keskin & Zeevi (2014), section 3; root mean square error of the decline over 24 sales of 400 ticks.
     """
@@ -103,7 +103,7 @@ def test_forced_exploration_prevents_incomplete_learning():
     assert np.median(decline) == pytest.approx(1.0, abs=0.06)
 
 
-def test_certainty_equivalent_prices_keep_away_from_their_average():
+def test_certainty_equivalent_prices_keep_their_distance_from_the_average():
     """In every tick after the first, by exploration · range · t^(-1/4)."""
     scenario = long_sale(50)
     agent = untuned("certainty_equivalent", scenario, exploration=0.2)
@@ -114,7 +114,7 @@ def test_certainty_equivalent_prices_keep_away_from_their_average():
 
 
 @pytest.mark.parametrize("name", ["ucb", "thompson", "thompson_lp"])
-def test_what_was_carried_from_earlier_sales_earns_more(name):
+def test_a_belief_carried_from_earlier_sales_earns_more(name):
     """The last four of a row's 16 sales against its first four; paired, 256 rows, z = 3.29."""
     agent = untuned(name, "gvr-periodic", carry=1.0, **{"prior_sales[ticket]": 0.33, "prior_slope[ticket]": 3.3})
     sales = play(agent, "gvr-periodic", seeds=split_seeds("validation", 0, 16 * 256), batch=256)["profit"]
@@ -126,7 +126,7 @@ def test_what_was_carried_from_earlier_sales_earns_more(name):
 
 
 def test_the_posterior_is_the_conjugate_one():
-    """Gamma(a + units, b + customers) in the arm played, the prior elsewhere; draws follow that law."""
+    """Gamma(a + units, b + customers) in the arm played, the prior elsewhere; draws follow that distribution."""
     agent = untuned("thompson", "gvr-periodic", prior_units=2.0)
     prior = agent.prior()
     np.testing.assert_allclose(prior["shape"] / prior["customers"], agent.prior_demand()[None])
@@ -140,7 +140,7 @@ def test_the_posterior_is_the_conjugate_one():
     assert ks_1samp(draws[:, 0, 4], law).pvalue > 1e-3
 
 
-def test_the_upper_bound_is_the_formula_and_falls_with_what_is_seen():
+def test_the_upper_bound_is_the_formula_and_falls_with_evidence():
     agent = untuned("ucb", "gvr-periodic", exploration=0.7, prior_units=1.5)
     belief = agent.prior()
     for _ in range(8):
@@ -165,7 +165,7 @@ def test_the_stock_caps_what_a_price_can_earn():
 
 
 def test_exp3_is_its_formula():
-    """Chances sum to one; the weight of the arm played grows by exp(rate·x / chance) and no other."""
+    """Probabilities sum to one; only the weight of the arm played grows, by exp(rate·x / probability)."""
     agent = untuned("exp3", "standard", exploration=0.25, learning_rate=0.7, reward_scale=2.0)
     belief = agent.prior()
     belief["log_weight"] = np.random.default_rng(0).normal(size=(3, *agent.prices.shape))
@@ -185,8 +185,8 @@ def test_exp3_is_its_formula():
         np.testing.assert_allclose(grown[:, j], expected)
 
 
-def test_arms_are_drawn_with_their_chances():
-    """Chi-square over 20,000 draws at 0.1 %; an arm without a chance never."""
+def test_arms_are_drawn_with_their_probabilities():
+    """Chi-square over 20,000 draws at 0.1 %; an arm of probability 0 never."""
     share = np.array([0.5, 0.0, 0.2, 0.3])
     drawn = draw(np.broadcast_to(share, (20_000, 1, 4)), np.random.default_rng(1))
     counts = np.bincount(drawn[:, 0], minlength=4)
@@ -215,7 +215,7 @@ def test_the_mix_of_prices_solves_the_linear_programme():
             assert (mixes[n, j] * demand[n, j] * margins[j]).sum() == pytest.approx(-solved.fun, abs=1e-9)
 
 
-def test_what_the_mix_leaves_to_showing_nothing_is_shown_at_list_price():
+def test_where_the_mix_offers_nothing_the_list_price_is_shown():
     agent = untuned("thompson_lp", "gvr-periodic")
     belief = {key: np.repeat(value, 500, axis=0) for key, value in agent.prior().items()}
     prospect = Prospect(np.ones((500, 1, 1)), np.full((500, 1, 1), 1e4), None)
@@ -264,8 +264,8 @@ def test_linear_demand_is_ridge_regression():
         assert agent.optimistic(belief, prospect)[0, 0, a] == pytest.approx(max(expected, 0.0) * unit)
 
 
-def test_the_prior_reads_the_mix():
-    """A lift of one intent raises what is expected where that intent prevails, and nowhere else."""
+def test_the_prior_depends_on_the_intent_mix():
+    """A lift of one intent raises expected demand where that intent prevails, and nowhere else."""
     plain, lifted = untuned("contextual", "standard"), untuned("contextual", "standard", **{"lift[gift]": 2.0})
     only = np.eye(9)
     prospect = Prospect(np.ones((9, 8, 1)), np.ones((9, 1, 1)), only)
@@ -280,7 +280,7 @@ def test_the_prior_reads_the_mix():
 # What is seen
 
 
-def test_a_sold_out_tick_counts_with_the_customers_until_the_last_unit():
+def test_a_sold_out_tick_counts_the_customers_until_the_last_unit():
     """Against simulated arrivals: exponential gaps at .3 buyers a customer, the third before customer 8; z = 3.29."""
     times = np.random.default_rng(6).exponential(1 / 0.3, (200_000, 3)).sum(axis=1)
     times = times[times <= 8.0]
@@ -306,7 +306,7 @@ def test_the_memory_counts_what_the_sale_sold(name):
     assert (customers[left == 0] < expected).all()
 
 
-def test_an_empty_shelf_teaches_nothing():
+def test_a_tick_without_stock_changes_no_belief():
     agent = untuned("thompson", "gvr-periodic")
     simulator = Simulator("gvr-periodic", sales=1)
     observations = simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
@@ -326,8 +326,8 @@ def memory_arrays(memory):
 
 
 @pytest.mark.parametrize("name", LEARNING)
-def test_predicting_is_a_function_of_what_it_is_given(name):
-    """The same observation and state give the same action and memory, and neither is written to."""
+def test_predict_is_a_function_of_its_arguments(name):
+    """The same observation and state give the same action and memory, and neither is modified."""
     agent, twin = untuned(name, home(name), seed=2), untuned(name, home(name), seed=2)
     simulator = Simulator(home(name), sales=5)
     observations, state = simulator.open(np.arange(5, dtype=np.uint64), np.zeros(5, np.int64)), None
@@ -348,7 +348,7 @@ def test_predicting_is_a_function_of_what_it_is_given(name):
 
 
 @pytest.mark.parametrize("name", LEARNING)
-def test_a_new_sale_begins_with_the_prior_and_with_what_is_carried(name):
+def test_a_new_sale_starts_from_the_prior_and_the_carried_belief(name):
     scenario = home(name)
     simulator = Simulator(scenario, sales=2)
     for carry in (0.0, 0.5, 1.0):
@@ -375,7 +375,7 @@ def test_a_state_of_other_sales_is_an_error(name):
         agent.predict(observations[0], state)
 
 
-def test_what_is_carried_is_saved(tmp_path):
+def test_the_carry_is_saved(tmp_path):
     agent = untuned("thompson", "gvr-periodic", carry=0.25, seed=4)
     loaded = agents.load(agent.save(tmp_path), "gvr-periodic")
     assert loaded.params == agent.params
@@ -392,7 +392,7 @@ def test_seeds_draw_differently():
     np.testing.assert_array_equal(*shown["ucb"])
 
 
-def test_they_say_where_they_do_not_apply():
+def test_they_give_the_reason_where_they_do_not_apply():
     for name in LEARNING:
         assert AGENTS[name].applies("lost-sales") == "the scenario has no product with a second price"
     assert "willingness to pay drifts" in AGENTS["ucb"].applies("gvr-two-phase")

@@ -1,4 +1,4 @@
-"""Rules that estimate demand in the sale: what they learn, what they do with it, what they remember.
+"""Rules that estimate demand during the sale: the estimates, the decisions, and the memory.
 
 Simulated means have z = 3.29, one false alarm in a thousand, on seeds fixed by the split.
 """
@@ -41,7 +41,7 @@ def test_with_the_true_demand_as_its_prior_the_first_price_is_the_myopic_one(ple
         np.testing.assert_allclose(rule(plenty).predict(observation)[0], myopic, atol=1e-6)
 
 
-def test_a_wrong_prior_gives_way_to_what_is_sold(plenty):
+def test_a_wrong_prior_gives_way_to_the_sales(plenty):
     """Prior odds half of the true ones; 200 customers a tick; 8 sales, log odds within 5 %."""
     products = tuple(dataclasses.replace(p, quality=p.quality - 4, initial_stock=9000) for p in plenty.products)
     scenario = plenty.replace(products=products, arrivals=Arrivals(200.0))
@@ -65,7 +65,7 @@ def test_a_tick_that_ends_sold_out_is_not_counted():
 
 
 @pytest.mark.parametrize("name", ["estimated_myopic", "lp_resolve", "order_up_to"])
-def test_all_that_is_remembered_is_the_state_and_an_opening_forgets_it(name):
+def test_the_state_is_the_whole_memory_and_a_new_sale_resets_it(name):
     scenario = load_scenario("lost-sales" if name == "order_up_to" else "mnl-stock")
     agent = agents.make(name, scenario)
     simulator, memory = sell(agent, 4, ticks=20)
@@ -82,7 +82,7 @@ def test_all_that_is_remembered_is_the_state_and_an_opening_forgets_it(name):
     )
 
 
-def test_a_state_mixes_sales_that_open_with_sales_that_go_on():
+def test_a_state_mixes_sales_that_begin_with_sales_that_continue():
     """As in a vector environment whose sales close at different times."""
     agent = agents.make("lp_resolve", "mnl-stock")
     simulator, memory = sell(agent, 4, ticks=10)
@@ -102,7 +102,7 @@ def test_with_the_true_demand_the_first_prices_are_those_of_the_deterministic_pr
     np.testing.assert_allclose(estimated, known, atol=0.02)  # sales within 1 % are prices within a few cents
 
 
-def test_minding_the_stock_is_worth_more_than_the_next_customer():
+def test_planning_with_the_stock_earns_more_than_myopic_prices():
     """Paired on 4,000 sales of two products with three units each."""
     seeds = split_seeds("test", 3, 4000)
     gain = play(LpResolve("mnl-stock"), "mnl-stock", seeds=seeds)["profit"]
@@ -113,8 +113,8 @@ def test_minding_the_stock_is_worth_more_than_the_next_customer():
 # ---------------------------------------------------------------- orders
 
 
-def test_the_forecast_counts_what_was_wanted_and_not_there():
-    """With too little stock by choice well below the 5 units wanted a tick are sold; most of the gap is made up."""
+def test_the_forecast_includes_lost_demand():
+    """With little stock on purpose, sales are well below the demand of 5 units a tick; most of the gap is recovered."""
     scenario = load_scenario("lost-sales").replace(horizon_ticks=400, tick_minutes=60.0)
     agent = OrderUpTo(scenario, prior=0.5, safety=-2.0, review=1)
     simulator, memory = sell(agent, 64)
@@ -134,7 +134,7 @@ def test_the_first_order_fills_up_to_the_prior_forecast():
 
 
 def test_a_forecast_is_nearly_as_good_as_knowing_the_demand():
-    """Paired on 32 sales of 1,000 ticks: tuned, within 1 % of what the best base-stock level earns."""
+    """Paired on 32 sales of 1,000 ticks: tuned, within 1 % of the best base-stock level."""
     seeds = split_seeds("test", 3, 32)
     earned = [
         play(agents.make(name, "lost-sales"), "lost-sales", seeds=seeds)["profit"].mean()
@@ -143,7 +143,7 @@ def test_a_forecast_is_nearly_as_good_as_knowing_the_demand():
     assert earned[0] > 0.99 * earned[1]
 
 
-def test_orders_that_come_too_late_are_not_given(standard):
+def test_orders_that_would_arrive_too_late_are_not_placed(standard):
     agent = OrderUpTo(standard, prior=1.0, review=60)
     observation = np.zeros((2, agent.layout.size), np.float32)
     observation[:, agent.layout["time_left"]] = [[0.5], [0.1]]  # an order takes 8 of 60 minutes
@@ -161,7 +161,7 @@ def test_orders_that_come_too_late_are_not_given(standard):
         ("order_up_to", {}, "nothing to order"),
     ],
 )
-def test_what_cannot_be_played_is_refused(name, change, reason):
+def test_scenarios_to_which_they_do_not_apply_are_refused(name, change, reason):
     assert reason in agents.AGENTS[name].applies(load_scenario("mnl-stock").replace(**change))
 
 

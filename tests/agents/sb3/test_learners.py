@@ -1,4 +1,4 @@
-"""Every learner of Stable-Baselines3: it learns, stops and goes on, is saved, and says where it does not apply."""
+"""Every learner of Stable-Baselines3: learning, interruption, saving, and where it does not apply."""
 
 import dataclasses
 import json
@@ -14,7 +14,8 @@ from flashsale_env.agents.sb3.base import reward_scale
 from flashsale_env.agents.sb3.off_policy import OffPolicyAgent
 from flashsale_env.agents.sb3.policy import NETWORKS
 from flashsale_env.agents.sb3.potential import Potential
-from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, OffPolicy, family, preset
+from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, family, preset
+from flashsale_env.agents.sb3.settings import OffPolicy
 from flashsale_env.agents.training import TRAINING
 
 LEARNERS = [name for name, entry in AGENTS.items() if entry.module.startswith("sb3.")]
@@ -107,7 +108,7 @@ def test_a_kill_between_checkpoints_loses_only_the_rounds_since(tmp_path):
     assert torch.equal(weights(whole), weights(resumed))
 
 
-def test_a_broken_memory_is_an_error(tmp_path):
+def test_a_broken_replay_buffer_is_an_error(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         learner("dqn").learn(folder=tmp_path, progress=stop_after(2))
     path = next(tmp_path.glob("checkpoint-*.safetensors"))
@@ -118,7 +119,7 @@ def test_a_broken_memory_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["multidiscrete", "discrete"])
 @pytest.mark.parametrize("name", ["ppo", "maskable_ppo", "recurrent_ppo"])
-def test_on_a_grid_too_it_starts_from_the_advice(name, encoding):
+def test_on_a_grid_it_also_starts_from_the_advice(name, encoding):
     agent = learner(name, actions=encoding)
     adviser = agents.make("fixed_price", "gvr-periodic")
     assert evaluate(agent) == evaluate(adviser)
@@ -225,7 +226,7 @@ def test_a_wrong_setting_is_an_error(name, settings, message):
         learner(name, **settings)
 
 
-def test_a_learner_that_needs_a_small_grid_says_where_there_is_none():
+def test_a_learner_that_needs_a_small_grid_gives_the_reason_where_there_is_none():
     assert "discrete actions" in AGENTS["dqn"].applies("intent")
     with pytest.raises(
         ValueError, match="agent 'dqn' does not apply to scenario 'intent': the agent needs discrete actions"
@@ -259,8 +260,8 @@ def test_every_preset_writes_checkpoints_on_the_way():
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
-def test_what_is_replayed_is_progress(gamma):
-    """Beside a training without a potential, the same first tick earns gamma F(s') - F(s) more."""
+def test_replayed_rewards_are_shaped(gamma):
+    """Against a training without a potential, the reward of the first tick differs by gamma·F(s') - F(s)."""
     shaped, plain = (learner("sac", potential=rule, gamma=gamma, buffer_size=1000) for rule in ("fixed_price", ""))
     first = []
     for agent in (shaped, plain):
@@ -291,14 +292,14 @@ def test_corrections_start_from_the_advice_and_stay_near_it(name, tmp_path):
     assert evaluate(agents.load(tmp_path, "gvr-periodic", device="cpu")) == evaluate(agent)
 
 
-def test_a_short_training_too_has_gradient_steps():
-    """However many random transitions the preset begins with."""
+def test_even_a_short_training_has_gradient_steps():
+    """Whatever number of random transitions the preset starts with."""
     agent = agents.make("dqn", "gvr-periodic", device="cpu", sales=2048, num_envs=1024, validation_sales=16)
     agent.learn()
     assert agent.model._n_updates > 0
 
 
-def test_a_training_among_other_sales_or_customers_is_not_continued(tmp_path):
+def test_a_training_on_another_game_or_other_customers_is_not_continued(tmp_path):
     learner("a2c").learn(folder=tmp_path)
     busier = load_scenario("gvr-periodic").replace(tick_minutes=2.0)
     with pytest.raises(ValueError, match="another scenario_sha256"):
@@ -343,7 +344,7 @@ def test_a_replay_buffer_is_no_larger_than_the_training():
 
 
 @pytest.mark.parametrize(("ticks", "steps"), [(60, 6), (10, 1), (4, 1)])
-def test_rewards_are_added_up_over_a_tenth_of_the_sale(ticks, steps):
+def test_n_step_returns_cover_a_tenth_of_the_sale(ticks, steps):
     scenario = load_scenario("gvr-periodic").replace(horizon_ticks=ticks)
     assert learner("dqn", scenario, n_steps=0).model.n_steps == steps
     assert learner("dqn", scenario, n_steps=3).model.n_steps == 3

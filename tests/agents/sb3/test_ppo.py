@@ -1,4 +1,4 @@
-"""Learning: that it improves, is reproducible, can be interrupted, and leaves a policy that can be trusted."""
+"""PPO: it improves, is reproducible, can be interrupted, and leaves a policy bound to its weights."""
 
 import json
 import random
@@ -33,8 +33,8 @@ def test_it_starts_from_the_advice():
     )
 
 
-def test_it_learns_to_earn_more_than_where_it_started():
-    """From no advice at all, on sales it has not seen; paired, 4,096 sales, z = 3.29."""
+def test_it_learns_to_earn_more_than_its_start():
+    """Without advice, on test sales; paired, 4,096 sales, z = 3.29."""
     start = learner(adviser="")
     seeds = split_seeds("test", 0, 4096)
     before = play(start, "gvr-periodic", seeds=seeds)["profit"]
@@ -148,8 +148,8 @@ def test_the_advice_is_saved_with_the_policy(tmp_path):
     assert loaded.predict(observation)[0] != learner().predict(observation)[0]
 
 
-def test_persistent_noise_keeps_its_law_and_its_sign():
-    """Each tick's noise is standard normal; with persistence 1 it is the same all through the sale."""
+def test_persistent_noise_keeps_its_distribution_and_its_sign():
+    """Each tick's noise is standard normal; with persistence 1 it is the same for the whole sale."""
     agent = learner(num_envs=64, **PARTS)
     shown = torch.zeros((20_000, agent.policy.observation_space.shape[0]))
     with torch.no_grad():
