@@ -21,18 +21,20 @@ from flashsale_env.agents.sb3.determinism import one_thread
 from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference
-from flashsale_env.encoders.world.building import ReferenceStudy, study_reference_world
+from flashsale_env.encoders.text.intent import IntentEncoder, evaluate
+from flashsale_env.encoders.text.metrics import rounded
+from flashsale_env.encoders.text.tfidf import tfidf_reference
+from flashsale_env.encoders.world.estimation import ReferenceStudy, study_reference_world
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
 from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import paired_difference
 from flashsale_env.experiments.pages import pictures
 from flashsale_env.experiments.pages.demo import write_page
 from flashsale_env.experiments.runs import RESULT, Run, write_json
 from flashsale_env.experiments.settings import DemoSettings
-from flashsale_env.experiments.statistics import paired_difference
 from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
-from flashsale_env.experiments.tuning import tune
+from flashsale_env.experiments.tuning import Search, tune
 from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
 
@@ -164,9 +166,7 @@ def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Popu
                 name,
                 scenario,
                 population,
-                trials=settings.tuning_trials,
-                sales=settings.tuning_sales,
-                seed=settings.seed,
+                search=Search(settings.tuning_trials, settings.tuning_sales, settings.seed),
                 start=agents.tuned(name, scenario) or None,
                 progress=lambda done, total, best: advance(done, total, f"best profit {money(best)}"),
             )
@@ -228,7 +228,7 @@ def under_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """The winner, in one sentence, whoever it is."""
+    """The winner, in one sentence: the learner, the best heuristic, or neither."""
     found = result["ppo_vs_best"]
     scale = result["agents"][LEARNER]["mean_profit"]
     best, gap = found["best"], money(abs(found["diff"]), scale)

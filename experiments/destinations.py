@@ -60,7 +60,7 @@ class InPlace(Run):
         """Nothing: each file is replaced as a whole when its successor is written."""
 
     def finish(self) -> None:
-        """Nothing: the cards are written last and say that the rest is complete."""
+        """Nothing: a card is written last, so its presence marks the rest as complete."""
 
 
 @dataclass(frozen=True)

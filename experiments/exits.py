@@ -1,9 +1,6 @@
 """How a command ends: the exit codes, and Ctrl-C with one line about what is left.
 
-0    done
-1    done, and a check failed
-2    a mistake that the user can mend; one line says how
-130  stopped by Ctrl-C
+0 done; 1 done, and a check failed; 2 a mistake of the user, with the remedy in one line; 130 stopped by Ctrl-C.
 """
 
 import functools

@@ -109,7 +109,7 @@ Device = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the run.", callback=checked(check_run))]
-# Of whatever draws no blocks of training sales, so that it need not be the number of a run.
+# Unlike `Seed` it selects no block of training sales, so any number will do.
 AnySeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=MOST_SEED, help="Seed of everything drawn.")]
 Runs = Annotated[
     int,

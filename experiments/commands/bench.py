@@ -49,7 +49,8 @@ def command(
 
     Other packages are measured where they are installed. About a minute on an idle machine.
     """
-    from flashsale_env.experiments.bench.running import check_names, check_no_figures, shown, write
+    from flashsale_env.experiments.bench.page import check_no_figures, shown, write
+    from flashsale_env.experiments.bench.running import check_names
 
     check_names(names or ())
     if out is not None:

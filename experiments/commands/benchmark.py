@@ -32,7 +32,9 @@ def command(
 
     Intervals are over training runs and sales. An interrupted benchmark resumes when the command is run again.
     """
-    from flashsale_env.experiments.benchmark.running import check_engine, fingerprint, run_benchmark
+    from flashsale_env.experiments.benchmark.engines import check_engine
+    from flashsale_env.experiments.benchmark.fingerprint import fingerprint
+    from flashsale_env.experiments.benchmark.running import run_benchmark
     from flashsale_env.experiments.benchmark.settings import load_benchmark
     from flashsale_env.experiments.pages.tables import benchmark_table
     from flashsale_env.experiments.train import begin_or_continue

@@ -68,7 +68,8 @@ def command(
 
     Elasticities, prices, stock and traffic are estimated from the data; the rest is assumed, see the options.
     """
-    from flashsale_env.experiments.calibrate import Assumptions, calibrate
+    from flashsale_env.experiments.calibrate.assumptions import Assumptions
+    from flashsale_env.experiments.calibrate.running import calibrate
 
     asked: dict[str, Any] = {
         "kind": kind,

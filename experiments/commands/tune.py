@@ -72,7 +72,7 @@ def command(
     """
     from flashsale_env import load_population, load_scenario
     from flashsale_env.agents.tuned_values import home, read
-    from flashsale_env.experiments.tuning import tunable, tunable_space, tune_and_keep
+    from flashsale_env.experiments.tuning import Search, tunable, tunable_space, tune_and_keep
 
     sale = load_scenario(scenario)
     load_population(population or sale.population, [product.title for product in sale.products])
@@ -84,7 +84,7 @@ def command(
     named = rules or [name for name in tunable(sale) if trials or name in read(path)]
     if not named:
         raise ValueError(f"{path} holds no values to measure again: give --trials.")
-    asked: dict[str, Any] = {"trials": trials, "sales": sales, "seed": seed, "refine": refine}
+    search = Search(trials=trials, sales=sales, seed=seed, refine=refine)
     found = {}
     for name in named:
         with progress_bar(f"tuning {name}") as advance:
@@ -93,7 +93,7 @@ def command(
                 advance(done, total, f"best profit {money(best)}")
 
             found[name] = tune_and_keep(
-                name, scenario, population, out=path, command=context.obj, progress=report, **asked
+                name, scenario, population, out=path, command=context.obj, progress=report, search=search
             )
     if as_json:
         print_json({"out": str(path), "scenario": scenario, "agents": found})

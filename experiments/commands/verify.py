@@ -37,10 +37,11 @@ def command(
     fails.
     """
     from flashsale_env.experiments.settings import parse_assignments
-    from flashsale_env.experiments.verify.running import FAIL, as_markdown, describe_anchors, run_verification
+    from flashsale_env.experiments.verify.judging import FAIL
+    from flashsale_env.experiments.verify.running import as_markdown, describe_cases, run_verification
 
     if list_anchors:
-        rows = describe_anchors()
+        rows = describe_cases()
         if as_json:
             print_json(rows)
         else:

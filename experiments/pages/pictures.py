@@ -279,7 +279,7 @@ def _compact(value: float, _: object = None) -> str:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)  # a bare Figure draws with Agg, whatever the display
+    figure.savefig(buffer, format="png", dpi=DPI)  # a Figure without pyplot draws with Agg and needs no display
     return buffer.getvalue()
 
 

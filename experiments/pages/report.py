@@ -15,8 +15,9 @@ import pandas as pd
 from flashsale_env import load_population, load_scenario
 from flashsale_env.agents.play import trace
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.experiments.benchmark.running import AGENTS, SALE_PICTURE, TRAINING
+from flashsale_env.experiments.benchmark.results import SALE_PICTURE
 from flashsale_env.experiments.benchmark.settings import slug
+from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
 from flashsale_env.experiments.evaluate import POLICY, find_agent
 from flashsale_env.experiments.formats import money
 from flashsale_env.experiments.pages.document import document, figure, table

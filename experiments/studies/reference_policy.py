@@ -72,7 +72,7 @@ def command(
 
 
 def card(agent: Any, *, command: str, sales: int) -> dict[str, Any]:
-    """What the policy earns on test sales, and what it earns more than the rules."""
+    """The card: profit on test sales, and the differences to the best rules."""
     scenario = load_scenario(SCENARIO)
     population = load_population(scenario.population, [product.title for product in scenario.products])
     players = {AGENT: agent, **{name: agents.make(name, scenario) for name in OPPONENTS}}

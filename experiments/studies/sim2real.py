@@ -24,12 +24,13 @@ from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import product_vectors, read
-from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.experiment import randomised_price_experiment
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.options import (
     MOST_VISITS,
     Device,
@@ -43,7 +44,6 @@ from flashsale_env.experiments.options import (
 )
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.experiments.statistics import crossed_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,13 +64,13 @@ LogSizes = Annotated[
 
 @dataclass(frozen=True)
 class Study:
-    """How much is done.
+    """The size of the study.
 
     Args:
-        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller ones are the beginning of its
-            largest.
+        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller logs are the first visits of
+            its largest.
         seeds: of the runs.
-        training_sales: of one training run; None takes the preset's.
+        training_sales: of one training; None takes the preset's.
         episodes: test sales in the reference world, the same for every policy.
     """
 
@@ -145,14 +145,14 @@ def show(result: Mapping[str, Any]) -> None:
 def reader(
     reference: Population, scenario: Scenario, encoder: IntentEncoder
 ) -> Callable[[ChoiceData, int], Population]:
-    """A function that estimates demand on a log, with a seed, and gives the population learned from it.
+    """A function (log, seed) -> the population whose tastes are estimated on that log.
 
-    Only the text and the log are used: voices, their weights and what the encoder reads are those of the reference
-    world; tastes and classes are learned.
+    Only the text and the log are used. Voices, weights and the encoder's output are those of the reference world;
+    tastes and classes are estimated.
     """
     encoding = encoder.encode(reference.utterances)
     vectors = product_vectors(encoder, scenario.products)
-    reading = read(encoding, vectors)
+    reading = encoder_reading(encoding, vectors)
     titles = [product.title for product in scenario.products]
 
     def learn(log: ChoiceData, seed: int) -> Population:
@@ -183,8 +183,8 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
 
     Returns:
         "rows": one dict a training world, with "world", "visits" (None for the reference world), "mean_profit" in the
-        reference world with "ci_low" and "ci_high", "by_seed" the mean profit of each run, and for learned worlds
-        "gap", what is lost against training in the reference world in the same run on the same customers, with its
+        reference world with "ci_low" and "ci_high", "by_seed" (the mean profit of each run), and for learned worlds
+        "gap": the loss against training in the reference world, in the same run and on the same customers, with its
         interval and its "share" of the reference-trained profit.
     """
     reference = load_population(REFERENCE, [product.title for product in scenario.products])

@@ -33,6 +33,7 @@ from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.options import (
     MOST_OF_ANYTHING,
     MOST_TRAINING_SALES,
@@ -44,7 +45,6 @@ from flashsale_env.experiments.options import (
     TestSales,
 )
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.experiments.statistics import crossed_interval
 from flashsale_env.generator import variants
 
 Floats = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ Budgets = Annotated[
 
 @dataclass(frozen=True)
 class Study:
-    """How much is done.
+    """The size of the study.
 
     Args:
         copies: variants of each product in the wider sale.
@@ -147,7 +147,7 @@ class Place:
         return play(player, self.scenario, self.population, seeds=seeds)["profit"]
 
     def train(self, policy: str, seed: int, sales: int, settings: Mapping[str, Any]) -> PPOAgent:
-        """A learner that has played so many training sales here."""
+        """A learner, trained for this many sales here."""
         learner: PPOAgent = agents.make(
             "ppo", self.scenario, seed=seed, policy=policy, sales=sales, adviser_params=self.params, **settings
         )
@@ -164,7 +164,7 @@ class Place:
 
 
 def inherited(params: Mapping[str, Any], parents: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters of a heuristic in the wider sale: what is a product's own holds for each of its variants.
+    """Parameters of a heuristic in the wider sale: a parameter of one product applies to each of its variants.
 
     >>> inherited({"gain": 4.0, "base[shoes]": 0.3}, {"shoes, variant 1": "shoes", "shoes, variant 2": "shoes"})
     {'gain': 4.0, 'base[shoes, variant 1]': 0.3, 'base[shoes, variant 2]': 0.3}
@@ -229,9 +229,9 @@ def compare(
     adviser: Mapping[str, Floats],
     products: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """Every policy against the adviser, and against every other of the same sale and budget; rows as in `run_study`.
+    """Every policy against the adviser and against every other of the same sale and budget; rows as in `run_study`.
 
-    Runs are compared as far as both have them: run r of one with run r of the other.
+    Run r of one policy is compared with run r of the other; runs that only one of them has are left out.
     """
     rows = []
     for (sales, name, policy), runs in profits.items():

@@ -29,8 +29,7 @@ from flashsale_env import (
     load_scenario,
 )
 from flashsale_env.agents import AGENTS, exact, play, split_seeds
-from flashsale_env.experiments.benchmark.running import average_costs
-from flashsale_env.experiments.verify.anchors import WARM_UP
+from flashsale_env.experiments.long_run import WARM_UP, average_costs
 from flashsale_env.theory import bounds
 from flashsale_env.theory.scope import ANY, Scope, option_names
 from tests.core.strategies import near_textbook_scenarios

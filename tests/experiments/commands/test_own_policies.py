@@ -12,7 +12,7 @@ from stable_baselines3 import PPO
 from flashsale_env import SCENARIOS, agents
 from flashsale_env.agents import FlashSaleVecEnv, tuned_values
 from flashsale_env.experiments.benchmark.settings import load_benchmark
-from flashsale_env.experiments.tuning import tune_and_keep
+from flashsale_env.experiments.tuning import Search, tune_and_keep
 
 POLICY = """
 import numpy as np
@@ -122,7 +122,7 @@ def test_policies_of_ones_own_stand_in_a_benchmark_and_its_page(shop, flashsale)
 
 
 def test_an_edited_policy_is_not_the_one_of_a_finished_benchmark(shop, flashsale):
-    from flashsale_env.experiments.benchmark.running import fingerprint
+    from flashsale_env.experiments.benchmark.fingerprint import fingerprint
 
     before = fingerprint(load_benchmark("mine-bench.toml"))
     Path("shop_policy.py").write_text(POLICY + "\n# another one\n")
@@ -150,7 +150,7 @@ def test_a_benchmark_tunes_first_where_it_is_told_to(shop, flashsale):
 
 
 def test_a_hidden_feature_leaves_the_adviser_tuned():
-    from flashsale_env.experiments.benchmark.running import settings_of
+    from flashsale_env.experiments.benchmark.players import settings_of
 
     problem = load_benchmark("ablation").problems[0]
     hidden = next(row for row in problem.agents if row.hide)
@@ -166,7 +166,7 @@ class Mine(FixedPrice):
 """
     Path("shop_rule.py").write_text(source)
     assert agents.make("shop_rule:Mine", "mine.toml").mark == "untuned here"
-    entry = tune_and_keep("shop_rule:Mine", "mine.toml", trials=3, sales=20)
+    entry = tune_and_keep("shop_rule:Mine", "mine.toml", search=Search(trials=3, sales=20))
     assert tuned_values.read(Path("mine.tuned.json"))["shop_rule:Mine"] == [entry]
     found = agents.make("shop_rule:Mine", "mine.toml")
     assert found.params == entry["params"]

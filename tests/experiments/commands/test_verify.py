@@ -16,19 +16,20 @@ def test_verify_prints_anchors_with_verdicts(flashsale):
 
 def test_verify_fails_with_exit_code_1_where_the_simulator_is_wrong(flashsale, monkeypatch):
     """Every agent sells one unit too many for its price."""
-    from flashsale_env.experiments.verify import anchors
+    from flashsale_env.experiments.verify import simulating
 
-    right = anchors.mean_of
-    monkeypatch.setattr(anchors, "mean_of", lambda name, expected, values, **k: right(name, expected, values + 1, **k))
+    right = simulating.mean_of
+    wrong = lambda name, expected, values, **k: right(name, expected, values + 1, **k)  # noqa: E731
+    monkeypatch.setattr(simulating, "mean_of", wrong)
     answer = flashsale("verify", "gvr-fixed-price", "--sales", 2000, "--json")
     assert answer.code == 1
     assert {row["verdict"] for row in answer.json["rows"]} == {"fail"}
 
 
 def test_verify_lists_its_anchors(flashsale):
-    from flashsale_env.experiments.verify.anchors import ANCHORS
+    from flashsale_env.experiments.verify.cases import CASES
 
-    assert [row["name"] for row in flashsale("verify", "--list", "--json").json] == list(ANCHORS)
+    assert [row["name"] for row in flashsale("verify", "--list", "--json").json] == list(CASES)
     assert "n=10, rho=10.0" in flashsale("verify", "--list").out
 
 
