@@ -400,7 +400,7 @@ def from_sim2real(folder: Path) -> str:
     for row in found:
         gap = row.get("gap")
         visits = "trained in the reference world" if row["visits"] is None else f"{row['visits']:,}"
-        lost = "" if gap is None else f"{gap['mean']:,.0f} ({gap['share']:.1%})"
+        lost = "" if gap is None else f"{gap['mean']:,.0f} ({100 * gap['share']:.1f} %)"
         interval = "" if gap is None else f"{gap['ci_low']:,.0f} to {gap['ci_high']:,.0f}"
         rows.append((visits, f"{row['mean_profit']:,.0f}", lost, interval))
     return table(("visits in the log", "mean profit in the reference world", "lost", "95 % interval"), rows)

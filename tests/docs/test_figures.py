@@ -110,3 +110,42 @@ def test_encoder_figures_are_those_of_the_shipped_card():
     figures = json.loads((pages.ROOT / "encoders" / "data" / "default" / "card.json").read_text())["figures"]
     for value in (*figures["evaluation"]["en"].values(), *figures["tfidf_evaluation"]["en"].values()):
         assert f"{value:.3f}".lstrip("0") in text
+
+
+REPORT = """Made by `flashsale benchmark table --out runs/table`.
+
+**all agents on all problems**
+
+| agent | one: of the optimum |
+|---|---|
+| ppo | 99.00 % |
+
+Means ± half of the 95 % interval.
+
+**one (homogeneous)**
+
+| agent | runs |
+|---|---|
+| ppo | 10 |
+
+Expected values.
+"""
+
+
+def test_a_measured_block_is_the_first_table_of_a_report_with_its_note(generate, monkeypatch, tmp_path):
+    monkeypatch.setattr(generate, "_flashsale", lambda *words: REPORT)
+    wanted = "| agent | one: of the optimum |\n|---|---|\n| ppo | 99.00 % |\n\nMeans ± half of the 95 % interval."
+    assert generate.from_report(tmp_path) == wanted
+
+
+def test_the_table_of_sim2real_is_read_from_its_result(generate, tmp_path):
+    gap = {"mean": 163.4, "share": 0.0047, "ci_low": 150.2, "ci_high": 176.1}
+    rows = [
+        {"world": "reference", "visits": None, "mean_profit": 36644.6},
+        {"world": "learned", "visits": 500_000, "mean_profit": 36481.2, "gap": gap},
+    ]
+    (tmp_path / "result.json").write_text(json.dumps({"rows": rows}))
+    assert generate.cells(generate.from_sim2real(tmp_path))[1:] == [
+        ["trained in the reference world", "36,645", "", ""],
+        ["500,000", "36,481", "163 (0.5 %)", "150 to 176"],
+    ]
