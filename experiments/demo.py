@@ -21,8 +21,10 @@ from flashsale_env.agents.sb3.determinism import one_thread
 from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference
-from flashsale_env.encoders.world.building import ReferenceStudy, study_reference_world
+from flashsale_env.encoders.text.intent import IntentEncoder, evaluate
+from flashsale_env.encoders.text.metrics import rounded
+from flashsale_env.encoders.text.tfidf import tfidf_reference
+from flashsale_env.encoders.world.estimation import ReferenceStudy, study_reference_world
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
 from flashsale_env.experiments.formats import low_to_high, money

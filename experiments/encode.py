@@ -18,7 +18,8 @@ from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.text.labelled import check_rows, fine_tune_on
-from flashsale_env.encoders.world.building import DEMAND_FOLDER, population_from_texts
+from flashsale_env.encoders.world.building import DEMAND_FOLDER
+from flashsale_env.encoders.world.populations import population_from_texts
 from flashsale_env.experiments.pages.pictures import confusion
 from flashsale_env.experiments.runs import Run
 

@@ -16,7 +16,8 @@ from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
 from flashsale_env.encoders.text.explain import Explanation, Taste, explain, explain_tastes, to_html
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import DEMAND_FOLDER, product_vectors, read
+from flashsale_env.encoders.world.building import DEMAND_FOLDER
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
@@ -67,7 +68,7 @@ def explain_message(
         warnings.simplefilter("ignore", UserWarning)  # `encode` has already warned about this text
         explanation = explain(reader, text, intent)
     vectors = product_vectors(reader, scenario.products)
-    own = demand.tastes(read(encoding, vectors), vectors)
+    own = demand.tastes(encoder_reading(encoding, vectors), vectors)
     # The message is row 0, with weight 0 in the average over customers.
     together = Tastes(
         np.concatenate([own.relevance, customers.relevance]),

@@ -96,7 +96,7 @@ def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", ski
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not CSV, another encoding, no such column, no rows, or an empty text; the message names the row or the byte.
+        ValueError: not CSV, another encoding, no such column, no rows, or an empty text; with the row or byte.
     """
     return _texts(Path(path), column, encoding, skip_empty)[0]
 

@@ -1,7 +1,7 @@
 """The sale of one product, priced tick by tick: optimal policies, the value of any policy, the distribution of sales.
 
-Axes    T ticks, X = n + 1 stock levels, K units sold within a tick. V[t, x] is the value of x units at the start of tick
-        t; row T is the close.
+Axes    T ticks, X = n + 1 stock levels, K units sold within a tick. V[t, x] is the value of x units at the start of
+        tick t; row T is the close.
 Units   currency; a price of 0 means that the product is not offered; theta is the mean willingness to pay (for
         multinomial logit, the price that costs one logit).
 
@@ -162,7 +162,7 @@ class _Units:
         return np.asarray((after[self._above] - after[self._index]) * self.reaches)
 
     def survival(self, mean: Floats) -> tuple[Floats, Floats, Floats]:
-        """P(D >= k), (..., K), and its first two derivatives in the mean m (...,): P(D = k-1), P(D = k-2) - P(D = k-1)."""
+        """P(D >= k), (..., K), and its derivatives in the mean (...,): P(D = k-1), then P(D = k-2) - P(D = k-1)."""
         m = mean[..., None]
         if self._bernoulli:
             return m, np.ones_like(m), np.zeros_like(m)

@@ -145,7 +145,7 @@ class EstimatedMyopic(Shop):
     def _appeal(self, memory: Demand) -> Floats:
         """(N, M) posterior mean of the odds at list price."""
         weight = self.params["prior_units"]
-        # Prior Gamma(w, w / exp(appeal)), with mean exp(appeal). Posterior: Gamma(w + bought, w / exp(appeal) + offered).
+        # Prior Gamma(w, w / exp(appeal)) with mean exp(appeal); posterior Gamma(w + bought, w / exp(appeal) + offered).
         offered = weight * np.exp(-np.clip(self.per_product("appeal"), -_MOST_LOGITS, _MOST_LOGITS))
         # By luck more units may be sold than customers were expected. The rate then keeps a tenth of the prior's.
         return np.asarray((weight + memory.bought) / (offered + np.maximum(memory.offered, -0.9 * offered)))

@@ -1,7 +1,7 @@
 """The market that a shop's records describe: chosen products, price levels, tastes and visitors.
 
 Owns    which products and categories make the scenario, and what is taken from the data.
-Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.transactions`.
+Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.elasticities`.
 Axes    M products, C categories.
 """
 
@@ -13,13 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flashsale_env.encoders.demand.transactions import (
-    ChoiceEstimates,
-    Elasticities,
-    LogitTastes,
-    Panel,
-    tastes_from_elasticities,
-)
+from flashsale_env.encoders.demand.elasticities import ChoiceEstimates, Elasticities, Panel
+from flashsale_env.encoders.demand.inversion import LogitTastes, tastes_from_elasticities
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
 

@@ -19,14 +19,7 @@ from typing import Any
 import numpy as np
 
 from flashsale_env import Population, Scenario
-from flashsale_env.encoders.demand.records import (
-    COMPLETE_JOURNEY,
-    COMPLETE_JOURNEY_NOTICE,
-    complete_journey,
-    read_choices,
-    read_transactions,
-)
-from flashsale_env.encoders.demand.transactions import (
+from flashsale_env.encoders.demand.elasticities import (
     LEAST_PRESENCE,
     LEAST_PRODUCTS,
     Elasticities,
@@ -34,6 +27,13 @@ from flashsale_env.encoders.demand.transactions import (
     estimate_choices,
     estimate_elasticities,
     weekly_panel,
+)
+from flashsale_env.encoders.demand.records import (
+    COMPLETE_JOURNEY,
+    COMPLETE_JOURNEY_NOTICE,
+    complete_journey,
+    read_choices,
+    read_transactions,
 )
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.calibrate.assumptions import Assumptions

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from flashsale_env.encoders.corpus.generator import LANGUAGES, MIXED
+from flashsale_env.encoders.corpus.generator import MIXED
+from flashsale_env.encoders.corpus.phrases import LANGUAGES
 from flashsale_env.encoders.text.backbone import load_backbone
-from flashsale_env.encoders.text.intent import METHODS, fine_tune_on_corpus
+from flashsale_env.encoders.text.intent import fine_tune_on_corpus
+from flashsale_env.encoders.text.training import METHODS
 from flashsale_env.encoders.world.building import DEMAND_FOLDER as SHIPPED
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.destinations import OutOrShipped, run_in

@@ -24,8 +24,8 @@ from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import product_vectors, read
-from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.experiment import randomised_price_experiment
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
@@ -152,7 +152,7 @@ def reader(
     """
     encoding = encoder.encode(reference.utterances)
     vectors = product_vectors(encoder, scenario.products)
-    reading = read(encoding, vectors)
+    reading = encoder_reading(encoding, vectors)
     titles = [product.title for product in scenario.products]
 
     def learn(log: ChoiceData, seed: int) -> Population:

@@ -80,8 +80,8 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     all products move together; its action 0 is list price, no order, no coupon. `codec.names` names every column.
 
     **Observation**: one flat float32 Box with finite bounds. `layout[name]` is the slice of a feature and
-    `layout.entries` names every number with its unit and bounds; README.md prints the table. It holds what a shop
-    sees: time, stock, sales, traffic, coupon, and what the encoder reads in customers' messages. It never holds
+    `layout.entries` names every number with its unit and bounds; docs/environment.md prints the table. It holds what a
+    shop sees: time, stock, sales, traffic, coupon, and what the encoder reads in customers' messages. It never holds
     tastes, true intents or the shocks of the sale.
 
     **Reward**: currency earned in the tick, the sum of the `reward_terms/...` of the info, times `reward_scale`. The

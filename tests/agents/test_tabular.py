@@ -40,8 +40,8 @@ def test_the_three_rules_look_ahead_as_their_papers_say():
     np.testing.assert_allclose(futures["expected_sarsa"], [0.8 * 3 + 0.2 * 2, 0.8 * 5 + 0.2 * 3.5])
 
 
-def test_without_forgetting_an_entry_is_the_mean_of_its_targets():
-    """Whether they come together or one by one."""
+def test_with_step_exponent_1_an_entry_is_the_mean_of_its_targets():
+    """Whether they arrive together or one by one."""
     q, visits = np.zeros((2, 3)), np.zeros((2, 3), np.int64)
     settings = Settings(step_exponent=1.0)
     update(q, visits, np.array([1, 1, 0]), np.array([2, 2, 0]), np.array([4.0, 8.0, 1.0]), settings)
@@ -57,7 +57,7 @@ def test_the_second_visit_moves_by_the_polynomial_rate():
 
 
 def test_every_tick_and_stock_has_a_cell_of_its_own_where_the_grid_is_fine():
-    """The empty shelf is a cell alone even where it is coarse."""
+    """A stock of 0 has a cell of its own even on a coarse grid."""
     agent = learner(scenario=load_scenario("gvr-periodic").replace(horizon_ticks=4))
     simulator = Simulator(agent.scenario, sales=11)
     simulator.open(np.zeros(11, np.uint64), np.zeros(11, np.int64))
@@ -103,8 +103,8 @@ def test_a_resumed_training_is_the_uninterrupted_one(name, tmp_path):
     assert last[0].read_bytes() == last[1].read_bytes()
 
 
-def test_every_batch_explores_anew(tmp_path):
-    """One sale a batch, prices drawn evenly: thirty first prices are not all the same few."""
+def test_every_round_explores_anew(tmp_path):
+    """One sale a round, uniform prices: thirty first prices cover most of the grid."""
     settings = {"num_envs": 1, "exploration": 1.0, "final_exploration": 1.0, "validate_every": 30}
     learner(sales=30, **settings).learn(folder=tmp_path)
     visits = load_file(next(tmp_path.glob("checkpoint-*.safetensors")))["visits"]
@@ -148,7 +148,7 @@ def test_a_folder_with_another_training_is_an_error(tmp_path):
         learner().learn(folder=tmp_path)
 
 
-def test_a_training_among_other_sales_is_not_continued(tmp_path):
+def test_a_training_on_another_game_is_not_continued(tmp_path):
     learner().learn(folder=tmp_path)
     busier = load_scenario("gvr-periodic").replace(tick_minutes=2.0)
     with pytest.raises(ValueError, match="another scenario_sha256"):

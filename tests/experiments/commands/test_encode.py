@@ -185,5 +185,5 @@ def test_two_labelled_rows_an_intent_are_refused_before_an_encoder_is_loaded(fla
     rows = [f"{word} {i},{i}" for i in fs.INTENTS[:8] for word in ("alpha beta", "gamma delta")]
     path = messages("text,intent\n" + "\n".join(rows) + "\n")
     words = ("encode", path, "--text-column", "text", "--labels", "intent", "--out", tmp_path / "out")
-    assert "needs 5 labelled messages or more of an intent" in flashsale(*words).complaint
+    assert "needs at least one intent with 5 labelled messages or more" in flashsale(*words).complaint
     assert not (tmp_path / "out").exists()

@@ -26,7 +26,7 @@ def test_settings_and_figures_for_tensorboard_are_options_of_a_training(flashsal
     wrong = ("train", "gvr-periodic", "--out", tmp_path / "none", "--set")
     assert "Did you mean 'gamma'" in flashsale(*wrong, "gama=0.9").complaint
     assert "batch_size must be a whole number, got 0.5" in flashsale(*wrong, "batch_size=0.5").complaint
-    assert "seed has a place of its own" in flashsale(*wrong, "seed=3").complaint
+    assert "seed has an option of its own" in flashsale(*wrong, "seed=3").complaint
     table = ("train", "gvr-periodic", "--agent", "sarsa", "--sales", 64, "--out", tmp_path / "none")
     assert "writes no figures for TensorBoard" in flashsale(*table, "--tensorboard", board).complaint
     assert not (tmp_path / "none").exists()
@@ -81,6 +81,6 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_from_which_the_same_command_
     assert 1 <= reached < 80
     answer = flashsale(*words, "--json")
     assert answer.code == 0, answer.err
-    assert "holds an unfinished training: going on with it" in answer.err
+    assert "holds an unfinished training: resuming it" in answer.err
     assert answer.json["curve"][-1]["sales"] == 81920
     assert read_config(out)["finished"]

@@ -137,7 +137,7 @@ def test_an_unfinished_training_and_a_broken_result_are_named(compared, small_po
     shutil.copytree(small_policy, folder)
     config = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps({**config, "finished": None}))
-    assert "is not finished: go on with `flashsale train gvr-periodic" in ask("report", folder).complaint
+    assert "is not finished: `flashsale train gvr-periodic" in ask("report", folder).complaint
 
     broken = tmp_path / "benchmark"
     shutil.copytree(compared[0], broken)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from flashsale_env.encoders.text.intent import IntentEncoder, scores
+from flashsale_env.encoders.text.intent import IntentEncoder
+from flashsale_env.encoders.text.metrics import scores
 
 
 @pytest.fixture
