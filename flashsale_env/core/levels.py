@@ -7,6 +7,8 @@ Units   a box action lies in [-1, 1] and is cut into cells of equal width, one a
         level. A level action is the number of the level itself.
 """
 
+import numpy as np
+
 from flashsale_env.core.compiler import nan_aware_scalar, scalar
 
 BOX, LEVELS = 0, 1
@@ -34,8 +36,8 @@ def level_of(rules, encoding, action, row):
     if c < 0:
         return 0
     if encoding == LEVELS:
-        return int(action[c])
-    level = int((action[c] + 1.0) * 0.5 * rules.n_levels[row])
+        return np.int64(action[c])
+    level = np.int64((action[c] + 1.0) * 0.5 * rules.n_levels[row])
     return min(level, rules.n_levels[row] - 1)
 
 

@@ -11,7 +11,7 @@ prunes branches on arguments, not on locals.
 import numpy as np
 from numba.extending import overload
 
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import hot, inlined, scalar
 
 
 def option(record, name):
@@ -33,27 +33,28 @@ def put(out, at, value, low, high):
         out[at] = np.float32(min(max(value, low), high))
 
 
-def in_turn(calls):
-    """One compiled function (rules, sale, *others) that calls functions of that form, in order.
+def in_turn(arguments, calls):
+    """One compiled function of these arguments that calls functions of the same arguments, in order.
 
     Args:
+        arguments: names, "rules" and "sale" among them.
         calls: (name, function) pairs; a function with a name is called only where the sale has the part of that name,
             one with "" always.
 
     Numba compiles a fixed list of calls far faster than a chain of functions that each call the next one, and a list of
     calls whose length varies has to be written by a program.
     """
+    given = ", ".join(arguments)
     names = sorted({name for name, _ in calls if name})
-    parts = "".join(f"{name}, " for name in names)
-    lines = [f"def called({parts}rules, sale, *others):"]
+    lines = [f"def in_order({', '.join((*names, *arguments))}):"]
     for k, (name, _) in enumerate(calls):
         condition = f"if {name} is not None: " if name else ""
-        lines.append(f"    {condition}function_{k}(rules, sale, *others)")
-    options = "".join(f"option(sale, {name!r}), " for name in names)
-    lines += ["    return", "def in_order(rules, sale, *others):", f"    called({options}rules, sale, *others)"]
+        lines.append(f"    {condition}function_{k}({given})")
+    lines += ["    return", f"def with_parts({given}):"]
+    lines += [f"    in_order({', '.join((*(f'option(sale, {name!r})' for name in names), *arguments))})"]
     scope = {f"function_{k}": function for k, (_, function) in enumerate(calls)}
     scope |= {"option": option, "__name__": __name__}
     exec("\n".join(lines), scope)
-    # The parts must be arguments of the function that tests them, so it takes two.
-    scope["called"] = scalar(scope["called"])
-    return scalar(scope["in_order"])
+    scope["in_order"] = hot(scope["in_order"])
+    # The parts must be arguments of the function that tests them: where there are any, it takes two functions.
+    return inlined(scope["with_parts"]) if names else scope["in_order"]

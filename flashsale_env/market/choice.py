@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashsale_env.core import streams
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import hot, scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
 from flashsale_env.market import coupon
@@ -153,7 +153,7 @@ def own_draw(rules, bits, common):
     return draw
 
 
-@scalar
+@hot
 def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     """Utility is relevance + quality + appeal - sensitivity·price, plus one draw a product (McFadden 1974).
 
@@ -219,7 +219,7 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     return wanted, bought
 
 
-@scalar
+@hot
 def choose(rules, voice, sale, key, clips, drift, payable):
     """(choice over the full assortment, choice over what is on hand), by the scenario's model.
 

@@ -22,19 +22,20 @@ from flashsale_env.market.mechanism import Field, Sizes
 from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
 
 
-def _compose(moment: str) -> Any:
-    """One function of all mechanisms that do something at this moment."""
+def _compose(moment: str, *others: str) -> Any:
+    """One function (rules, sale, *others) of all mechanisms that do something at this moment."""
     found = [(entry, getattr(entry.mechanism, moment)) for entry in MECHANISMS.values()]
-    return in_turn([(entry.name if entry.optional else "", call) for entry, call in found if call is not None])
+    calls = [(entry.name if entry.optional else "", call) for entry, call in found if call is not None]
+    return in_turn(("rules", "sale", *others), calls)
 
 
-open_mechanisms = _compose("open")
+open_mechanisms = _compose("open", "grids")
 begin_tick = _compose("begin_tick")
-decide = _compose("decide")
+decide = _compose("decide", "grids", "encoding", "action")
 write_tags = _compose("write_tags")
-settle = _compose("settle")
-observe = _compose("observe")
-measure = _compose("measure")
+settle = _compose("settle", "closes", "terms")
+observe = _compose("observe", "schedule", "out")
+measure = _compose("measure", "out")
 
 
 def present(scenario: Scenario) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from flashsale_env.market import arrivals
 
 
 @inlined
-def meet_all(law, tick_key, rate, meet, *context):
-    """Call meet(key, time, *context) for every point of the stream with this key and `rate` points a tick.
+def meet_all(rules, voices, sale, law, tick_key, rate, meet, context):
+    """Call meet(key, time, rules, voices, sale, context) for every point of a stream of `rate` points a tick.
+
+    `tick_key` is the key of the stream, `context` whatever else `meet` needs.
 
     The key of a point is all that it takes to draw the customer again, whatever happened before.
     """
@@ -22,5 +24,5 @@ def meet_all(law, tick_key, rate, meet, *context):
         time = arrivals.next_arrival(law, k, time, key, rate)
         if time >= 1.0:
             return
-        meet(key, time, *context)
+        meet(key, time, rules, voices, sale, context)
         k += 1

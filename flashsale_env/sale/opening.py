@@ -25,7 +25,7 @@ def read_messages(of_messages, read_so_far, rules, voices, sale):
         return
     rate = of_messages.before_opening * sale.traffic
     tick_key = streams.subkey(sale.key, streams.OPENING)
-    customers.meet_all(arrivals.POISSON, tick_key, rate, read, rules, voices, sale, read_so_far)
+    customers.meet_all(rules, voices, sale, arrivals.POISSON, tick_key, rate, read, read_so_far)
 
 
 @scalar

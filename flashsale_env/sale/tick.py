@@ -6,18 +6,19 @@ the caller.
 """
 
 from flashsale_env.core import streams
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import hot, scalar
 from flashsale_env.market import arrivals, stock
 from flashsale_env.sale import composition, customers, log
 from flashsale_env.sale.visit import visit
 
 
-@scalar
-def serve(key, time, rules, voices, sale, drift, records):
+@hot
+def serve(key, time, rules, voices, sale, context):
     """One point of the dominating stream; a visit is recorded while there are records left.
 
     The shop itself may end a promotion in mid-tick, when its budget or the last unit it applies to is gone.
     """
+    drift, records = context
     marks = streams.subkey(key, streams.MARKS)
     # Thinning keeps arrivals independent of the policy: two agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
@@ -56,7 +57,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
-    customers.meet_all(rules.arrival_law, tick_key, rate, serve, rules, voices, sale, drift, records)
+    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, serve, (drift, records))
     arrivals.count_share(sale, sale.coming_share, 1.0)
     arrivals.remember_tick(rules, sale, schedule)
     sale.tick += 1

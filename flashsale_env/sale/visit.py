@@ -5,13 +5,13 @@ A lost sale is a customer whose first choice over the full assortment was out an
 assortment is what is offered and what is out, each at the price on its tag (see `pricing`).
 """
 
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import hot
 from flashsale_env.core.records import option
 from flashsale_env.market import choice, coupon, messages, stock, targeted
 from flashsale_env.sale import composition
 
 
-@scalar
+@hot
 def visit(rules, voice, sale, key, marks, drift):
     """Serve the customer with this key, who has this voice; (product bought or M, clipped the coupon)."""
     payable = targeted.payable_share(option(sale, "targeted"), voice)

@@ -11,8 +11,9 @@ from flashsale_env.sale import customers
 
 
 @scalar
-def note(key, time, rules, voices, sale, drift, payments, number):
+def note(key, time, rules, voices, sale, context):
     """Write one customer's reservation prices, while there are rows left."""
+    drift, payments, number = context
     if number[0] < len(payments):
         voice = voices[arrivals.pick_voice(rules, voices, sale, key)]
         choice.reservation_prices(rules, voice, sale, key, drift, payments[number[0]])
@@ -30,4 +31,6 @@ def customers_of(sales, rules, voices, schedule, row, payments, number):
     for t in range(r.horizon):
         rate = schedule[t, 0] * sale.traffic * r.most_traffic
         tick_key = streams.subkey(sale.key, t)
-        customers.meet_all(r.arrival_law, tick_key, rate, note, r, voices, sale, schedule[t, 1], payments, number)
+        customers.meet_all(
+            r, voices, sale, r.arrival_law, tick_key, rate, note, (schedule[t, 1], payments, number)
+        )

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 import flashsale_env as fs
-from flashsale_env.parts import Part
+from flashsale_env.market.parts import Part
 from flashsale_env.spaces.decisions import decision_rows
 
 SALES, TICKS, MARKETS = 32, 6, 25

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import flashsale_env as fs
-from flashsale_env.parts import Part
+from flashsale_env.market.parts import Part
 from flashsale_env.sale.instance import build_instance
 from flashsale_env.tables import tomllib
 
