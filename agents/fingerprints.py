@@ -102,12 +102,17 @@ def _differences(where: str, before: Any, after: Any) -> Iterator[str]:
         yield f"{where} {before} -> {after}"
 
 
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    """The field's default; `MISSING`, which equals no value, if it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _plain(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if getattr(value, field.name) != field.default
+            if getattr(value, field.name) != _default(field)
         }
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
