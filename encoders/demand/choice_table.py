@@ -115,7 +115,7 @@ class ChoiceTable:
                 f"recorded before the purchase."
             )
         each = np.ones(n) if weight is None else np.asarray(weight, float)
-        row, product = np.nonzero(offered)
+        row, product = np.nonzero(offered)  # one row per available product, so a sold-out one is no alternative
         columns = [np.broadcast_to(np.asarray(x, float), (n, m))[row, product] for x in covariates.values()]
         return cls(
             choice_set=row.astype(np.int64),

@@ -69,7 +69,7 @@ def within(columns: Floats, effects: Sequence[Integers]) -> Floats:
     scale = np.abs(left).max(axis=0) + 1e-300  # a column of zeros divides by something
     counts = [np.bincount(effect) for effect in effects]
     for _ in range(_SWEEPS if len(effects) > 1 else 1):
-        moved = 0.0
+        moved = 0.0  # largest mean that was subtracted in this sweep
         for effect, count in zip(effects, counts, strict=True):
             for k in range(left.shape[1]):
                 mean = np.bincount(effect, left[:, k]) / np.maximum(count, 1)
@@ -121,6 +121,7 @@ def fixed_effects_regression(
     y, x, z = left[:, 0], left[:, 1 : k + 1], left[:, k + 1 :]
     # First stage. With fitted = Z (Z'Z)^-1 Z'X, the second stage solves fitted' (y - X b) = 0; least squares has Z = X.
     fitted = x if instruments is None else z @ np.linalg.lstsq(z, x, rcond=None)[0]
+    # A regressor that the effects explain is 0 up to rounding.
     flat = np.abs(fitted).max(axis=0) <= 1e-9 * np.maximum(np.abs(regressors).max(axis=0), 1e-300)
     if flat.any() or np.linalg.matrix_rank(fitted) < k:
         raise ValueError(
@@ -130,6 +131,7 @@ def fixed_effects_regression(
     bread = np.linalg.inv(fitted.T @ x)
     coefficients = bread @ (fitted.T @ y)
     residuals = y - x @ coefficients
+    # Sandwich: the sum of each cluster's scores, between two factors (fitted'X)^-1.
     scores = np.column_stack([np.bincount(group, fitted[:, i] * residuals) for i in range(k)])
     covariance = bread @ (scores.T @ scores) @ bread.T
     freedom = math.inf

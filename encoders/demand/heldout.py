@@ -89,12 +89,14 @@ def clustered_ratio(top: Floats, bottom: Floats, first: Integers, second: Intege
     """
     ratio = float(top.sum() / bottom.sum())
     residual = top - ratio * bottom
+    # Number the clusters 0..G-1.
     clusterings = [np.unique(g, return_inverse=True)[1] for g in (first, second) if g is not None]
     counts = [int(g.max()) + 1 for g in clusterings]
     if min(counts) < 2:
         raise ValueError(f"an interval needs at least 2 clusters of each kind, got {' and '.join(map(str, counts))}.")
     variances = [_variance_of_sum(residual, g) for g in clusterings]
     if len(clusterings) == 2:
+        # A cluster of the intersection is a pair of clusters that occurs.
         both = np.unique(clusterings[0] * counts[1] + clusterings[1], return_inverse=True)[1]
         variances.append(-min(_variance_of_sum(residual, both), *variances))
     # Delta method: the ratio's variance is that of the residual sum over the square of the denominator.

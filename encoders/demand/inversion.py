@@ -81,7 +81,7 @@ def tastes_from_elasticities(
     if not (elasticity < 0).all():
         bad = int((~(elasticity < 0)).argmax())
         raise ValueError(f"elasticity of category {bad} must be below 0 for a choice model, got {elasticity[bad]:g}.")
-    outside = 1 - np.bincount(category, purchase_probability, count)
+    outside = 1 - np.bincount(category, purchase_probability, count)  # (C,) probability of buying nothing
     if purchase_probability.min() <= 0 or outside.min() <= 0:
         bad = int(outside.argmin())
         raise ValueError(
@@ -94,4 +94,5 @@ def tastes_from_elasticities(
     bought = np.bincount(category, probability, count)
     # Solve elasticity_c = -s_c · Σ P_j (1 - P_j) / Σ P_j, with the probabilities that include quality.
     sensitivity = -elasticity * bought / np.bincount(category, probability * (1 - probability), count)
+    # Relevance is utility at price 0: δ + s.
     return LogitTastes.of_one_category(at_mean_price + sensitivity[category], category, sensitivity)

@@ -48,6 +48,7 @@ class Likelihood:
         self.names = table.names
         self.width, self.groups = self.x.shape[1], len(table.effect_names) if table.effect is not None else 0
         self.has_outside = table.outside is not None
+        # Only choice sets with rows enter; without an outside option, n_s is the number of purchases.
         outside = np.asarray(table.outside, float)[present] if table.outside is not None else 0.0
         self.total = self.per_set(self.chosen) + outside
         cluster = np.arange(len(present)) if table.cluster is None else table.cluster[present]
@@ -167,6 +168,7 @@ class Information:
         """(G, K) block of effects and covariates."""
         like, effect = self.likelihood, self.likelihood.effect
         assert effect is not None
+        # Column k: sum over the rows of each effect of n p (x_k - mean of x_k in the choice set).
         columns = [
             np.bincount(effect, self._demand * (like.x[:, k] - self._mean[like.set_of, k]), like.groups)
             for k in range(like.width)
@@ -202,6 +204,7 @@ class Information:
         if self.likelihood.effect is None:
             return np.asarray(self._covariates.diagonal())
         weight, share, back = self._effects
+        # diag(w) - P' diag(n) P has the diagonal w_g - sum_s n_s P_sg^2.
         return np.concatenate([self._covariates.diagonal(), weight - share.multiply(back.T).sum(axis=0).A1])
 
     @functools.cached_property

@@ -116,6 +116,7 @@ class LogitFit:
                 f"the fit {self._likelihood.width} and {self._likelihood.groups}."
             )
         p = where.probabilities(np.concatenate([self.coefficients, self.effects]))
+        # d utility / d ln price, per unit of the coefficient: the price itself, or 1 if the covariate is its logarithm.
         per_unit = np.ones_like(p) if logarithm else where.x[:, k]
         demand = where.total[where.set_of] * p
         slope = self.coefficients[k] * per_unit
@@ -127,6 +128,7 @@ class LogitFit:
         gradient = where.transpose(gain - p * where.per_set(gain)[where.set_of])
         gradient[k] += float((demand * (1 - p) * per_unit).sum())
         gradient /= expected
+        # Delta method: the variance is gradient' I^-1 gradient, or that of the clusters' scores along I^-1 gradient.
         direction = self._information.solve(gradient[:, None])[:, 0]
         if not robust:
             return Estimate(value, float(np.sqrt(gradient @ direction)))
@@ -161,6 +163,8 @@ def fit(table: ChoiceTable, *, ridge: float = 0.0, start: npt.ArrayLike | None =
     if theta.shape != (size,) or not np.isfinite(theta).all():
         raise ValueError(f"start must be {size} finite numbers ({likelihood.width} coefficients, then effects).")
     theta, information, steps = _climb(likelihood, theta, scale)
+    # The first K columns of the inverse information: their upper block is the covariance of the coefficients, with the
+    # effects estimated too, and their products with the clusters' scores are the influences of the sandwich.
     directions = information.solve(np.eye(size)[:, : likelihood.width])
     penalty = ridge / 2 * float(theta[: likelihood.width] @ theta[: likelihood.width])
     return LogitFit(
@@ -180,6 +184,7 @@ def fit(table: ChoiceTable, *, ridge: float = 0.0, start: npt.ArrayLike | None =
 def _climb(likelihood: Likelihood, theta: Floats, sd: Floats) -> tuple[Floats, Information, int]:
     """(maximum, information there, steps); `sd` (K,) is the standard deviation of each covariate."""
     value, damping = likelihood.value(theta), 0.0
+    # Damping is relative to the curvature at equal probabilities, so that the covariates' units do not matter.
     scale = likelihood.information(np.zeros_like(theta)).diagonal
     for step in range(MAX_STEPS):
         p = likelihood.probabilities(theta)

@@ -335,7 +335,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     except ImportError:
         raise ValueError(f"{path}: reading Parquet needs pyarrow (pip install pyarrow); or give a CSV file.") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} does not read as Parquet: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} is not a readable Parquet file: {' '.join(str(error).split())}") from None
 
 
 def _csv(path: Path, encoding: str) -> pd.DataFrame:
@@ -350,9 +350,9 @@ def _csv(path: Path, encoding: str) -> pd.DataFrame:
                 path, dtype=str, encoding=encoding, index_col=False, na_values=[""], keep_default_na=False
             )
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty: want a header and one record a row.") from None
+        raise ValueError(f"{path} is empty: want a header and one record per row.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path} does not read as CSV: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} is not a readable CSV file: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not {encoding} ({error}). Give the file's own encoding, e.g. cp1252.") from None
     except LookupError:

@@ -175,9 +175,10 @@ def log_likelihood(
     """
     relevance, sensitivity, affinity = tastes
     voice = data["voice"]
+    # Column M is the outside option, added below with utility 0; sold-out products have probability 0.
     utility = (relevance + quality)[voice] - sensitivity[voice][:, None] * data["price"]
     utility = utility.masked_fill(~data["available"], -torch.inf)
-    utility = torch.cat([utility, utility.new_zeros(len(utility), 1)], dim=1)  # the outside option
+    utility = torch.cat([utility, utility.new_zeros(len(utility), 1)], dim=1)
     choice = torch.log_softmax(utility, 1).gather(1, data["bought"][:, None])[:, 0]
     logit = affinity[voice]
     clip = torch.where(data["clipped"], nn.functional.logsigmoid(logit), nn.functional.logsigmoid(-logit))
@@ -328,9 +329,11 @@ def elasticity_at_list_price(
         weight: (V,) of each voice; None gives all weight 1.
     """
     sensitivity = tastes.price_sensitivity.astype(np.float64)
+    # At list price a product costs one reference price, so utility is relevance + quality - sensitivity.
     odds = np.exp(tastes.relevance.astype(np.float64) + np.asarray(quality) - sensitivity[:, None])
     probability = odds / (1 + odds.sum(axis=1, keepdims=True))
     demand = probability if weight is None else weight[:, None] * probability
+    # Numerator and denominator of the group's mean, summed over products; the division is by group.
     slope = -(demand * sensitivity[:, None] * (1 - probability)).sum(axis=1)
     return np.bincount(groups, slope, count) / np.bincount(groups, demand.sum(axis=1), count)
 

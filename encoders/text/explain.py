@@ -282,7 +282,7 @@ class Taste:
 def explain_tastes(
     tastes: Tastes, voice: int, products: Sequence[str], *, weight: npt.NDArray[np.float32] | None = None
 ) -> list[Taste]:
-    """The tastes of a voice beside the average: price sensitivity, coupon affinity, and relevance of each product.
+    """The tastes of a voice compared with the average: price sensitivity, coupon affinity, relevance by product.
 
     Args:
         tastes: of V voices, e.g. a `Population`, or `DemandModel.tastes` of V messages.

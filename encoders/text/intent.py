@@ -207,9 +207,9 @@ class IntentEncoder:
             )
         )
         self.set_temperature(self._logits(held_out).cpu().numpy(), targets(validation, "intent"))
-        found = self.read(held_out)
+        found = self.classify(held_out)
         self.set_scope(Scope.fit(embeddings.numpy(), targets(train, "intent"), outside.numpy(), found.embeddings))
-        accepted = self.read(outside_held_out).in_scope
+        accepted = self.classify(outside_held_out).in_scope
         assert accepted is not None
         self.card["out_of_scope"]["rejected"] = round(float(1 - accepted.mean()), 4)
         figures = scores([m.intent for m in validation], found.intents)
@@ -270,9 +270,9 @@ class IntentEncoder:
             self._readers[precision] = Reader(self.backbone, precision)
         with progress_bar("encoding", len(texts), progress) as advance:
             embeddings = self._readers[precision].embed(texts, batch_size=batch_size, cache=cache, progress=advance)
-        return self.read(embeddings)
+        return self.classify(embeddings)
 
-    def read(self, embeddings: torch.Tensor) -> Encoding:
+    def classify(self, embeddings: torch.Tensor) -> Encoding:
         """The output of the heads for embeddings (n, w) of this encoder's backbone."""
         probabilities = _softmax(self._logits(embeddings), self.temperature)
         sentiment = scope_score = in_scope = None

@@ -153,7 +153,7 @@ def tune(
     """Fit the heads on the frozen backbone, then train backbone and heads together.
 
     The heads start at the multinomial logistic regressions on the frozen embeddings. With random heads, the backbone
-    would first adapt to noise and lose what it knows about unseen phrasing. The epoch with the lowest log loss of the
+    would first adapt to noise and become worse on unseen phrasing. The epoch with the lowest log loss of the
     intent on `validation` is kept, and the frozen start counts as epoch 0.
 
     Args:

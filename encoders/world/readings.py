@@ -1,4 +1,4 @@
-"""Readings: the features with which the demand model knows a voice, from its text or from the truth.
+"""Readings: the demand model's features of a voice, from its text or from the truth.
 
 Owns    the map (encoding or true labels) -> `Reading`, and the embeddings of the products.
 Axes    V voices, M products, w the embedding's width.

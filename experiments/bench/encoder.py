@@ -45,7 +45,7 @@ from flashsale_env.encoders.text.intent import IntentEncoder
 messages = [message.text for message in generate("evaluation", 1000, 0)]
 texts = [f"{{messages[i % 1000]}} {{i}}" for i in range({texts})]
 encoder = IntentEncoder.default(device="cpu")
-encoder.read(Reader(encoder.backbone, "auto").embed(texts))
+encoder.classify(Reader(encoder.backbone, "auto").embed(texts))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -107,7 +107,7 @@ def _accuracy(messages: int) -> list[Row]:
     texts, truth = [m.text for m in test], [m.intent for m in test]
     accuracy = {}
     for precision in available_precisions():
-        guess = encoder.read(Reader(encoder.backbone, precision).embed(texts)).intents
+        guess = encoder.classify(Reader(encoder.backbone, precision).embed(texts)).intents
         accuracy[precision] = 100 * float(np.mean([a == b for a, b in zip(guess, truth, strict=True)]))
     notes = f"shipped encoder, {messages:,} messages of held-out templates"
     rows = [make_row(f"accuracy {name}", [value], "%", notes=notes) for name, value in accuracy.items()]

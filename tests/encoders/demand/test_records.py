@@ -106,7 +106,7 @@ def test_parquet_gives_the_same_rows_as_csv(tmp_path):
         ("product,price,units,week,time\na,1,1,1,2024-01-01\n", "got both"),
         ("product,price,units,week\n", "has a header but no rows"),
         ("", "is empty"),
-        ("product,price,units,week\na,1,1,1,9\n", "does not read as CSV"),
+        ("product,price,units,week\na,1,1,1,9\n", "is not a readable CSV file"),
         ("product,price,units,week\na,0,1,1\n", r"none of 1 rows can be used: price of 0 or less \(1\)"),
         (
             "product,price,units,week,category\na,1,1,1,tea\na,1,1,1,soda\n",

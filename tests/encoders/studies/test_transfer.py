@@ -3,7 +3,7 @@
 import pytest
 
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.studies.transfer import INVERSE_PENALTIES, across, transfer
+from flashsale_env.encoders.studies.transfer import INVERSE_PENALTIES, across, out_of_scope, read_labelled, transfer
 from flashsale_env.encoders.text.intent import IntentEncoder
 
 
@@ -57,3 +57,29 @@ def test_the_confusion_counts_every_row_once(encoder, shops):
 def test_one_shop_alone_is_refused(encoder, shops):
     with pytest.raises(ValueError, match="takes two, got plain"):
         across(encoder, {"plain": shops["plain"]})
+
+
+def test_out_of_scope_figures_are_those_of_the_encoding(encoder):
+    texts = ["where is my order", "price of the air fryer?", "I want to return this, it came broken", "emi"]
+    others = ["qqq zz xk", "9 9 9 9 9"]
+    found = out_of_scope(encoder, texts, others)
+    inside, outside = encoder.encode(texts), encoder.encode(others)
+    above = inside.scope_score[:, None] > outside.scope_score
+    assert found["auroc"] == pytest.approx(above.mean())
+    assert found["accepted"] == inside.in_scope.mean()
+    assert found["rejected"] == (~outside.in_scope).mean()
+    with pytest.raises(ValueError, match="needs messages in and out of scope, got 4 and 0"):
+        out_of_scope(encoder, texts, [])
+
+
+def test_transfer_over_two_shops_pools_their_rows(encoder):
+    shops = {"a": (["where is it"], ["shipping_question"]), "b": (["emi", "price"], ["bargain_hunting"] * 2)}
+    result = transfer(encoder, shops)
+    assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    csv = tmp_path / "shop.csv"
+    csv.write_bytes("text,tag\ncafé,COST\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="is not a readable UTF-8 CSV file"):
+        read_labelled(csv, {"COST": "bargain_hunting"}, "text", "tag")

@@ -13,11 +13,6 @@ import flashsale_env.encoders.text.backbone as backbones
 from flashsale_env.encoders.text.backbone import BACKBONES, MAX_TOKENS, load_backbone, mean_pool
 
 
-@pytest.fixture(scope="module")
-def tiny():
-    return load_backbone("tiny")
-
-
 @pytest.fixture
 def folder(tiny, tmp_path):
     """A local BERT in the Hugging Face layout."""

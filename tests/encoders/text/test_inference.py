@@ -16,11 +16,6 @@ TEXTS = [m.text for m in generate("evaluation", 120, 0)] + ["price " * n for n i
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return load_backbone("tiny")
-
-
-@pytest.fixture(scope="module")
 def tokens(tiny):
     return tiny.tokenizer(TEXTS, truncation=True, max_length=MAX_TOKENS)["input_ids"]
 

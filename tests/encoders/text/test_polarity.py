@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 
-from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.polarity import Polarity
 from flashsale_env.encoders.text.sentiment import frozen_classifier
 
 PRAISE = ["price is best", "best gift", "loyal and original", "want same again", "best offer always"]
 COMPLAINTS = ["broken and late", "return it broken", "damaged fake", "where is my refund", "late and damaged order"]
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return load_backbone("tiny")
 
 
 def fitted(tiny, **settings):

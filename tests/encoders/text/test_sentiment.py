@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.sentiment import compare, embeddings, read_reviews
 
 PRAISE = ["price is best", "best gift", "loyal and original", "want same again", "best offer always"]
 COMPLAINTS = ["broken and late", "return it broken", "damaged fake", "where is my refund", "late and damaged order"]
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return load_backbone("tiny")
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ FAST = FineTuning(learning_rate=1e-2, batch_size=16, epochs=2)
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return load_backbone("tiny")
-
-
-@pytest.fixture(scope="module")
 def still():
     """The tiny backbone without dropout, so that two computations of one step can be compared."""
     backbone = load_backbone("tiny")
