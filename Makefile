@@ -4,11 +4,12 @@ BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo test test-slow interop lint clean
+.PHONY: help setup demo test docs test-slow interop lint clean
 
 help:
 	@echo "make demo       set up, then run the whole chain: texts -> BERT -> customers -> PPO -> comparison (runs/demo)"
 	@echo "make test       set up, then lint, type-check and test (under 12 minutes on 2 cores)"
+	@echo "make docs       set up, then build the documentation into site/; a warning or a broken link fails"
 	@echo "make test-slow  the checks that take minutes each"
 	@echo "make interop    other people's tools (CleanRL, TorchRL, d3rlpy, RLlib, ...), each in an environment of its own"
 	@echo "make setup      only set up .venv"
@@ -33,6 +34,14 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow and not interop" -n 2 --dist loadfile
 
+docs: .venv/docs-installed
+	$(BIN)/python docs/generate.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.venv/docs-installed: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	@touch $@
+
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
@@ -45,5 +54,5 @@ lint: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

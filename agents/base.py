@@ -1,7 +1,8 @@
-"""What every agent is: an object with Stable-Baselines3's `predict`.
+"""The base class of every agent: an object with Stable-Baselines3's `predict`.
 
-Owns    the shape rules of `predict`, and saving and loading an agent as JSON, with the game that it was made for and
-        the hash of its weights.
+Owns    the shape rules of `predict`, and the card of a saved agent: JSON with the game that it was made for and the
+        hash of its weights.
+Leaves  what a policy from outside must offer to `protocol`.
 Axes    N sales, D numbers of an observation, C columns of an action.
 """
 
@@ -25,33 +26,33 @@ if TYPE_CHECKING:
 CARD = "agent.json"
 FORMAT = 2
 
-# name -> (low, high), both ends included; two whole numbers make a whole number.
+# name -> (low, high), both ends included. Two whole numbers make the parameter a whole number.
 Space = dict[str, tuple[float, float]]
 
 
 class Agent:
-    """An agent of one scenario, set by named numbers.
+    """An agent of one scenario with named numbers as parameters.
 
-    A subclass declares `space(scenario)`, its parameters with the range in which tuning looks for them, and
-    `defaults(scenario)`, and decides in `act`. It reads observations through `layout`, never by number.
+    A subclass declares its parameters with the ranges that tuning searches, `space(scenario)`, and their untuned
+    values, `defaults(scenario)`. It decides in `act`, and reads observations through `layout`, never by number.
 
     Args:
         scenario: name, path or object.
         seed: for agents that draw random numbers.
-        params: value of any parameter; the others are at their defaults.
+        params: value of any parameter; the others take their defaults.
 
     Attributes:
         params: value of every parameter.
-        mark: what is said beside the agent wherever it is shown: `UNTUNED` where a parameter is at a default that was
-            not tuned for the scenario, else "".
+        mark: shown in brackets after the name: `UNTUNED` if a parameter is at a default that was not tuned for the
+            scenario, else "".
 
     Raises:
         ValueError: a parameter is unknown or out of its range.
     """
 
     name: ClassVar[str]
-    encoding: ClassVar[str] = "box"
-    # Whether `defaults` are computed for the scenario, so that there is nothing to tune before the agent is shown.
+    encoding: str = "box"
+    # Whether `defaults` are computed for the scenario, so that the agent needs no tuning.
     solves: ClassVar[bool] = False
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
@@ -73,7 +74,7 @@ class Agent:
 
     @classmethod
     def space(cls, scenario: Scenario) -> Space:
-        """Every parameter and the range in which tuning looks for it; empty where there is nothing to tune."""
+        """Every parameter and the range that tuning searches; empty if there is nothing to tune."""
         return {}
 
     @classmethod
@@ -87,10 +88,10 @@ class Agent:
         return None
 
     def require_applies(self) -> None:
-        """For agents that cannot even be built where they do not apply.
+        """Called by agents that cannot be built for a scenario to which they do not apply.
 
         Raises:
-            ValueError: the agent does not apply to its scenario; the message says why.
+            ValueError: the agent does not apply to its scenario; the message gives the reason.
         """
         reason = self.applies(self.scenario)
         if reason is not None:
@@ -99,13 +100,13 @@ class Agent:
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        """Actions (N, C) for observations (N, D), and the state to hand to the next call."""
+        """Actions (N, C) for observations (N, D), and the state for the next call."""
         raise NotImplementedError
 
     def decide(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_], mode: bool
     ) -> tuple[npt.NDArray[Any], Any]:
-        """`act`, for agents whose policy is a law: its `mode`, or a draw from it."""
+        """`act`, for stochastic policies: the mode of the action distribution if `mode`, else a draw from it."""
         return self.act(observations, state, episode_start)
 
     def predict(
@@ -118,16 +119,16 @@ class Agent:
         """Actions for one observation (D,) or a batch (N, D), as Stable-Baselines3 gives them.
 
         Args:
-            observation: what the environment returned.
-            state: what the last call returned; None at the first.
-            episode_start: (N,) whether a sale has just opened.
-            deterministic: whether a stochastic policy gives its mode; heuristics have one answer.
+            observation: from the environment.
+            state: returned by the last call; None at the first.
+            episode_start: (N,) whether a sale has just begun.
+            deterministic: whether a stochastic policy plays its mode; heuristics are deterministic.
 
         Returns:
             actions (C,) or (N, C), and the state for the next call.
 
         Raises:
-            ValueError: the observation has another length than the scenario's.
+            ValueError: the observation does not have the scenario's length.
         """
         array = as_observation(self.name, self.scenario, self.layout.size, observation)
         batch = np.atleast_2d(array)
@@ -150,16 +151,16 @@ class Agent:
         if card["name"] != cls.name:
             raise ValueError(f"{folder} holds an agent {card['name']!r}, not {cls.name!r}: use agents.load.")
         agent = cls(scenario, seed=card["seed"], **card["params"])
-        moved = tell_changes(folder, card, agent.scenario)
-        agent.mark = UNTUNED if moved and cls.space(agent.scenario) and not cls.solves else card["mark"]
+        changed = warn_of_changes(folder, card, agent.scenario)
+        agent.mark = UNTUNED if changed and cls.space(agent.scenario) and not cls.solves else card["mark"]
         return agent
 
 
 def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -> npt.NDArray[np.float32]:
-    """What an agent called `name` is shown, (D,) or (N, D).
+    """The observation of the agent `name` as an array, (D,) or (N, D).
 
     Raises:
-        ValueError: the observation has another length than the scenario's, `size`.
+        ValueError: D is not the scenario's `size`.
     """
     array = np.asarray(observation, np.float32)
     if array.ndim not in (1, 2) or array.shape[-1] != size:
@@ -171,7 +172,7 @@ def as_observation(name: str, scenario: Scenario, size: int, observation: Any) -
 
 
 def card_of(name: str, scenario: Scenario) -> dict[str, Any]:
-    """What every `agent.json` begins with: the agent, and the game that it was made for."""
+    """The first fields of every `agent.json`: the agent, and the game that it was made for."""
     return {
         "format": FORMAT,
         "name": name,
@@ -181,16 +182,22 @@ def card_of(name: str, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def customers_of(scenario: Scenario, population: Any, customers: Population) -> dict[str, str]:
-    """Among whom a training was, for its card: by name or folder where it was given so, and by hash."""
+def population_of(scenario: Scenario, population: Any, customers: Population) -> dict[str, str]:
+    """The customers of a training, for its card: their name or folder, if given by one, and their hash.
+
+    Args:
+        scenario: what was played.
+        population: the customers as they were given: name, folder, object, or None for the scenario's own.
+        customers: the same, loaded.
+    """
     if population is None:
         population = scenario.population
     named = str(population) if not isinstance(population, Population) else "given as an object"
     return {"population": named, "population_sha256": population_fingerprint(customers)}
 
 
-def tell_changes(folder: str | Path, card: dict[str, Any], scenario: Scenario) -> bool:
-    """Warn where an agent plays another game than that of its card; whether it does."""
+def warn_of_changes(folder: str | Path, card: dict[str, Any], scenario: Scenario) -> bool:
+    """Warn if an agent will play another game than the one on its card; whether it will."""
     differing = differences(card["game"], game(scenario))
     if differing:
         warnings.warn(
@@ -202,11 +209,11 @@ def tell_changes(folder: str | Path, card: dict[str, Any], scenario: Scenario) -
 
 
 def read_weights(path: Path, card: dict[str, Any]) -> bytes:
-    """The file of weights that a card was written with.
+    """The content of the weights file that belongs to a card.
 
     Raises:
         FileNotFoundError: it is missing.
-        ValueError: it is another one.
+        ValueError: its hash is not the card's.
     """
     try:
         content = path.read_bytes()
@@ -222,11 +229,11 @@ def read_weights(path: Path, card: dict[str, Any]) -> bytes:
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
-    """The `agent.json` of a saved agent.
+    """The content of a saved agent's `agent.json`.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is truncated or of another format.
+        ValueError: it is truncated or has another format.
     """
     path = Path(folder) / CARD
     try:

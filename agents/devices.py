@@ -1,6 +1,6 @@
-"""Where a learner's networks live: which names of devices there are, and whether this machine has them.
+"""Where a learner's networks live: the names of devices, and whether this machine has them.
 
-Torch is loaded only for a device that it has to be asked about.
+Torch is loaded only to look for a CUDA device.
 """
 
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def check_device(name: str, called: str = "device") -> None:
-    """Refuse a device that does not exist, here or anywhere.
+    """Refuse an unknown device, or one that this machine lacks.
 
     Args:
-        name: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-        called: what the caller calls it, for the message.
+        name: "auto" (CUDA where available), "cpu", "cuda" or "cuda:N".
+        called: the caller's name for the option, for the message.
 
     Raises:
         ValueError: there is no such device, or torch does not find it.

@@ -1,11 +1,10 @@
-"""Whether two games are the same one: hashes of scenario and customers, and what differs between two scenarios.
+"""Whether two games are the same: hashes of scenario and customers, and the differences between two scenarios.
 
-Owns    what counts as the game. Everything does but what `_NO_PART_OF_IT` lists, also a field that does not exist yet.
+Owns    what counts as the game: every field of a scenario, future ones included, except those in `_NOT_THE_GAME`.
 
-A name or a description changes nothing about what is played. Customers have a hash of their own, by their tastes and
-not by their name. `observe` counts by the features that it shows. A field at its default is left out: an option that is
-new and switched off makes no other game of those that were written before it. What the code makes of a scenario counts
-by its `version`.
+Names and descriptions do not count. `observe` counts through the features that it shows, and a change of the code
+through the scenario's `version`. A field at its default is left out of the hash, so a new option that is switched off
+leaves the hashes of older scenarios as they were. Customers have a hash of their own, over their tastes.
 """
 
 import dataclasses
@@ -23,28 +22,28 @@ import numpy as np
 from flashsale_env import Population, Scenario, load_population
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
-_NO_PART_OF_IT = ("name", "description", "population", "observe")
+_NOT_THE_GAME = ("name", "description", "population", "observe")
 _NOT_TASTES = ("products", "utterances", "languages", "card")
-# Most differences that a message names, and what stands for a field that a table leaves out.
+# The most differences in one message, and the text for a field that a table leaves out.
 _MOST_NAMED, _DEFAULT = 3, "its default"
 
 _known: "WeakKeyDictionary[Population, str]" = WeakKeyDictionary()
 
 
 def game(scenario: Scenario) -> dict[str, Any]:
-    """What is played, as a table of JSON: numbers as floats, so that 10 and 10.0 are the same price."""
-    table = {name: value for name, value in _plain(scenario).items() if name not in _NO_PART_OF_IT}
+    """The game as JSON, with all numbers as floats, so that 10 and 10.0 are the same price."""
+    table = {name: value for name, value in _plain(scenario).items() if name not in _NOT_THE_GAME}
     return {**table, "features": list(scenario.features)}
 
 
 def scenario_fingerprint(scenario: Scenario) -> str:
-    """Hash of the game; equal for two scenarios that differ in name and description alone."""
+    """Hash of the game; equal for two scenarios that differ only in name and description."""
     return hashlib.sha256(json.dumps(game(scenario), sort_keys=True).encode()).hexdigest()
 
 
 def population_fingerprint(population: Population) -> str:
-    """Hash of what customers do and of what a shop sees of them; their sentences do not count."""
-    if population not in _known:  # frozen, so once is enough
+    """Hash of the customers' tastes and of what a shop sees of them; their sentences do not count."""
+    if population not in _known:  # a population is frozen: one hash for its lifetime
         arrays = hashlib.sha256()
         for field in dataclasses.fields(population):
             if field.name not in _NOT_TASTES:
@@ -55,7 +54,7 @@ def population_fingerprint(population: Population) -> str:
 
 
 def customers_fingerprint(population: str | Path | Population | None, scenario: Scenario) -> str:
-    """Hash of the customers of this name, folder or object; of the scenario's own for None.
+    """Hash of the customers with this name, folder or object; None for the scenario's own.
 
     Raises:
         ValueError, FileNotFoundError: as `load_population`.
@@ -81,7 +80,7 @@ def fingerprints(scenario: Scenario, population: Population) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """What differs between two games, for people; "" where nothing does.
+    """The differences between two games, in words; "" if there are none.
 
     >>> differences({"a": 1.0, "b": [{"c": 2.0}]}, {"a": 1.0, "b": [{"c": 3.0}]})
     'b[0].c 2.0 -> 3.0'
@@ -103,12 +102,17 @@ def _differences(where: str, before: Any, after: Any) -> Iterator[str]:
         yield f"{where} {before} -> {after}"
 
 
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    """The field's default; `MISSING`, which equals no value, if it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _plain(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if getattr(value, field.name) != field.default
+            if getattr(value, field.name) != _default(field)
         }
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}

@@ -1,4 +1,4 @@
-"""Playing sales with an agent: the one loop behind every evaluation, tuning run and picture.
+"""Playing sales with a policy: the one loop behind every evaluation, tuning run and picture.
 
 Axes    S sales, T ticks, M products, I intents.
 Units   money in the scenario's currency, counts in units or customers.
@@ -7,36 +7,20 @@ Units   money in the scenario's currency, counts in units or customers.
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from flashsale_env import METRICS, Population, Scenario, Simulator, load_scenario
-from flashsale_env.agents.own import as_player
+from flashsale_env.agents.protocol import as_policy
 from flashsale_env.errors import unknown_name
 
 Floats = npt.NDArray[np.float64]
 
 
-class Plays(Protocol):
-    """What plays sales, see `agents.own`: Stable-Baselines3's `predict`, and the encoding of its actions."""
-
-    encoding: str
-
-    def predict(
-        self,
-        observation: npt.NDArray[np.float32],
-        state: Any = None,
-        episode_start: npt.NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[npt.NDArray[Any], Any]:
-        """Actions for these observations and the memory to hand to the next call."""
-        ...
-
-
 class SaleTable(Mapping[str, Floats]):
-    """One row a sale, in the order of the seeds; a column for every metric, and `ret`, the sum of its rewards."""
+    """One row a sale, in the order of the seeds; one column a metric, and `ret`, the sum of the sale's rewards."""
 
     def __init__(self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats]) -> None:
         self.seeds = seeds
@@ -72,7 +56,7 @@ def play(
     """Play the sale (seed, episode 0) of every seed.
 
     Args:
-        agent: an agent of `agents.make`, a model of Stable-Baselines3, or any policy that `agents.own` describes.
+        agent: an agent of `agents.make`, a model of Stable-Baselines3, or any policy as in `agents.protocol`.
         scenario, population: as for `Simulator`.
         seeds: (S,) whole numbers, one a sale; `split_seeds` makes them.
         batch: sales played at once, at most.
@@ -81,17 +65,18 @@ def play(
         threads: as for `Simulator`.
 
     Raises:
-        ValueError: no seeds or no batch, or the agent does not fit the scenario; the message says what is missing.
+        ValueError: no seeds or no batch, or the agent does not fit the scenario; the message names what is missing.
     """
     seeds = _as_seeds(seeds)
     if not isinstance(batch, int | np.integer) or isinstance(batch, bool) or batch < 1:
         raise ValueError(f"batch must be a whole number of sales, at least 1, got {batch!r}.")
     sale = load_scenario(scenario)
-    player = as_player(agent, sale)
-    # Batches of equal width, the last one filled up with its first sales: an agent's memory keeps its shape.
+    policy = as_policy(agent, sale)
+    # All batches have the same width, so that an agent's memory keeps its shape; the last is filled up with sales from
+    # the front, which are dropped from the table.
     batches = -(-len(seeds) // batch)
     width = -(-len(seeds) // batches)
-    simulator = Simulator(sale, population, sales=width, actions=player.encoding, threads=threads)
+    simulator = Simulator(sale, population, sales=width, actions=policy.encoding, threads=threads)
     rows = np.resize(seeds, (batches, width))
     episodes = np.zeros(width, np.int64)
     metrics, returns = [], []
@@ -101,7 +86,7 @@ def play(
         start = np.ones(width, np.bool_)
         total = np.zeros(width)
         for _ in range(simulator.scenario.horizon_ticks):
-            actions, state = player.predict(observations, state, start, deterministic)
+            actions, state = policy.predict(observations, state, start, deterministic)
             observations, rewards, _ = simulator.advance(actions)
             total += rewards
             start = np.zeros(width, np.bool_)
@@ -126,14 +111,14 @@ def trace(
     """One sale, tick by tick.
 
     Returns:
-        "minute" (T,) the tick's beginning; "price" (T, M) shown in the tick; "coupon_depth" (T,) share off;
-        "sold" (T, M) units in the tick; "ordered" (T, M) units; "on_hand" (T + 1, M) units at the tick's beginning,
-        and at the close; "customers" (T,) in the tick; "reward" (T,); "reward_terms" (T, K); "observation" (T, D)
-        what the agent saw; where the scenario shows it, "intent_mean" (T, I) out of that.
+        "minute" (T,) at which the tick begins; "price" (T, M) shown in it; "coupon_depth" (T,) share off; "sold" (T, M)
+        and "ordered" (T, M) units; "on_hand" (T + 1, M) units at the start of each tick, and at the close; "customers"
+        (T,); "reward" (T,); "reward_terms" (T, K); "observation" (T, D) of the agent; and its part "intent_mean"
+        (T, I), where the scenario shows it.
     """
     played = load_scenario(scenario)
-    player = as_player(agent, played)
-    simulator = Simulator(played, population, sales=1, actions=player.encoding, threads=1)
+    policy = as_policy(agent, played)
+    simulator = Simulator(played, population, sales=1, actions=policy.encoding, threads=1)
     sale = simulator.sales[0]
     has_coupon = simulator.scenario.coupon is not None
     observation = simulator.open(np.array([seed], np.uint64), np.zeros(1, np.int64))
@@ -149,7 +134,7 @@ def trace(
     for tick in range(simulator.scenario.horizon_ticks):
         rows["observation"].append(observation[0])
         ordered = sale["ordered"].copy()
-        action, state = player.predict(observation, state, np.array([tick == 0]), deterministic)
+        action, state = policy.predict(observation, state, np.array([tick == 0]), deterministic)
         observation, rewards, terms = simulator.advance(action)
         rows["price"].append(sale["price"].copy())
         rows["coupon_depth"].append(float(sale["coupon"]["depth"]) if has_coupon else 0.0)
@@ -167,7 +152,7 @@ def trace(
 
 
 def _as_seeds(seeds: npt.ArrayLike) -> npt.NDArray[np.uint64]:
-    # A list that mixes small and large whole numbers would become one of floats.
+    # numpy would turn a list of small and large whole numbers into floats.
     array = seeds if isinstance(seeds, np.ndarray) else np.asarray(seeds, object)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"seeds must be a non-empty one-dimensional array, got shape {array.shape}.")

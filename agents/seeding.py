@@ -1,11 +1,11 @@
 """Seeds of sales: which customers an agent learns from, is tuned on, and is tested on.
 
-Owns    the map (split, run, number of the sale) -> seed. Every split of every run owns a block of seeds that no other
-        block shares.
+Owns    the map (split, run, number of the sale) -> seed. Every (split, run) has a block of seeds of its own, disjoint
+        from all others.
 
-Seeds that count up from the run's number overlap: with s + i, runs 0 and 1 at 1,024 sales share 1,023 of them.
-Here the three numbers are packed into 64 bits and mixed by a bijection, so blocks are disjoint by construction and
-look unrelated.
+Seeds that count up from the number of the run overlap: with s + i, runs 0 and 1 at 1,024 sales share 1,023 of them.
+Here the three numbers are packed into 64 bits and mixed by a bijection. Blocks are disjoint by construction, and
+neighbouring seeds look unrelated.
 """
 
 import numpy as np
@@ -15,15 +15,19 @@ from flashsale_env.errors import unknown_name
 
 SPLITS = ("train", "validation", "test")
 
-_INDEX_BITS, _RUN_BITS = 40, 22  # a million million sales a run, four million runs; two bits are left for the split
+_INDEX_BITS, _RUN_BITS = 40, 22  # 10^12 sales a run, 4·10^6 runs; the other two bits hold the split
 MOST_SALES, RUNS = 1 << _INDEX_BITS, 1 << _RUN_BITS
 
 
 def check_run(run: int, called: str = "run") -> None:
-    """Refuse a number that no training run can have.
+    """Refuse a number out of the range of training runs.
+
+    Args:
+        run: the number.
+        called: the caller's name for it, for the message.
 
     Raises:
-        ValueError: it is out of range; the message calls it as the caller does.
+        ValueError: it is out of range.
     """
     if not 0 <= run < RUNS:
         raise ValueError(
@@ -34,7 +38,7 @@ def check_run(run: int, called: str = "run") -> None:
 def split_seeds(split: str, run: int, count: int, start: int = 0) -> npt.NDArray[np.uint64]:
     """Seeds of sales start .. start + count - 1 of a block.
 
-    Validation and test use run 0 unless there is a reason, so that every agent meets the same sales.
+    Validation and test use run 0 by default, so that every agent meets the same sales.
 
     Args:
         split: "train", "validation" or "test".
@@ -43,7 +47,7 @@ def split_seeds(split: str, run: int, count: int, start: int = 0) -> npt.NDArray
         start: number of the first sale in the block.
 
     Returns:
-        (count,) seeds, all different, also from those of any other split or run.
+        (count,) seeds, different from each other and from those of any other split or run.
 
     Raises:
         ValueError: unknown split, or a number is out of range.
@@ -61,10 +65,10 @@ def split_seeds(split: str, run: int, count: int, start: int = 0) -> npt.NDArray
 
 
 def validation_seeds(sales: int) -> npt.NDArray[np.uint64]:
-    """Seeds of the sales on which checkpoints are compared and learning curves drawn: the same for every agent and run.
+    """Seeds of the sales on which policies are compared during training: the same for every agent and run.
 
     Args:
-        sales: how many; a learner's are its setting `validation_sales`.
+        sales: how many; for a learner, its setting `validation_sales`.
     """
     return split_seeds("validation", 0, sales)
 

@@ -1,5 +1,5 @@
-"""From customers' sentences to customers: BERT backbones, corpus, intent encoder and demand estimation.
+"""From customers' messages to customers: BERT backbones, the corpus, the intent encoder, and demand estimation.
 
-Imports `flashsale_env` only. Nothing here runs inside a simulation step: an encoder reads messages once and
-its output is a table, the population.
+Imports `flashsale_env` only. Nothing here runs inside a simulation step: messages are encoded once, and the result is a
+table, the population.
 """

@@ -1,5 +1,5 @@
 """The `flashsale` command line and the experiments behind it.
 
-Owns    what a run reads and leaves behind, the comparison of agents, intervals, pictures and pages.
-Leaves  learning and playing to `agents`, texts to `encoders`, the sale itself to `flashsale_env`.
+Owns    the folders and settings of runs, the comparison of agents, intervals, studies, tables, pictures and pages.
+Leaves  learning and playing to `agents`, text and demand to `encoders`, the sale itself to `flashsale_env`.
 """

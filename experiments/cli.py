@@ -1,8 +1,8 @@
-"""The console script `flashsale`: what a user's mistake, a missing extra and Ctrl-C look like.
+"""The console script `flashsale`: a user's mistake, a missing extra and Ctrl-C each cost one line and an exit code.
 
-Owns    exit codes and messages on standard error. 0 done; 1 done, and a check failed; 2 the user can mend it, and one
-        line says how; 130 stopped by Ctrl-C. A fault of ours keeps its traceback.
-Leaves  the commands to `commands`, which is imported late: it needs the extras, this module does not.
+Owns    what goes to standard error when a command fails, and the exit code that follows (see `exits`). An error of ours
+        keeps its traceback.
+Leaves  the commands to `dispatch`, which is imported late: it needs the extras, this module needs none.
 """
 
 import shlex
@@ -10,8 +10,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
-# Module that may be missing -> the extra that brings it.
+from flashsale_env.experiments.exits import INTERRUPTED, USER_ERROR, Interrupted
+
+# Package that may be missing -> the extra that installs it.
 EXTRAS = {
     "typer": "experiments",
     "rich": "experiments",
@@ -28,12 +31,6 @@ EXTRAS = {
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 
-DONE, CHECK_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-
-
-class Interrupted(Exception):
-    """Ctrl-C, with the one line that says what is left and how to go on."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
@@ -41,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            from flashsale_env.experiments.commands import dispatch
+            from flashsale_env.experiments.dispatch import dispatch
 
             return dispatch(words, f"flashsale {shlex.join(words)}")
         except ModuleNotFoundError as error:
@@ -57,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             return _complain("stopped by Ctrl-C.", INTERRUPTED)
         except MemoryError as error:
-            return _complain(f"the memory of this machine is not enough: {error or 'ask for less'}.")
+            return _complain(f"this machine has too little memory: {error or 'ask for less'}.")
         except (ValueError, OSError) as error:
             if not is_users(error):
                 raise
@@ -65,19 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def is_users(error: ValueError | OSError) -> bool:
-    """Whether an error tells the user something, rather than being a fault of ours.
+    """Whether an error is a user's mistake, rather than a fault of ours.
 
-    Files that are missing, full or forbidden are the user's. A ValueError is where our own code raised it, as a checked
-    complaint; one that comes out of another library keeps its traceback.
+    Files that are missing, full or forbidden are the user's to mend. A ValueError is the user's where our own code
+    raised it, as a checked complaint; a ValueError from another library keeps its traceback.
     """
     if isinstance(error, OSError):
         return True
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return innermost.f_globals.get("__name__", "").partition(".")[0] in OUR_PACKAGES
+    return str(innermost.f_globals.get("__name__", "")).partition(".")[0] in OUR_PACKAGES
 
 
 def _words_of(error: ValueError | OSError) -> str:
-    """What the system says about a file with the file in front, instead of `[Errno 28] ...: 'file'`."""
+    """The system's message about a file with the path in front, instead of `[Errno 28] ...: 'path'`."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}."
     return str(error)
@@ -88,5 +85,12 @@ def _complain(message: str, code: int = USER_ERROR) -> int:
     return code
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     print(f"flashsale: warning: {' '.join(str(message).split())}", file=sys.stderr)

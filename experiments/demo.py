@@ -1,42 +1,46 @@
-"""The demo: the whole chain from sentences to a trained policy, and what came out of it.
+"""The demo: the whole chain from sentences to a trained policy.
 
 Owns    the order of the stages, their timing and `result.json`.
-Leaves  each stage to the package whose work it is, pictures to `pictures` and the page to `report`.
+Leaves  each stage to the package that does its work, pictures and page to `pages`.
 
 The folder of a run holds `config.json`, `result.json`, `index.html`, `encoder/` (with its demand model), `population/`
-(learned from text: what the agents meet), `reference/` (the same voices with their true tastes), `policy/`,
-`learning_curve.csv` and the pictures.
+(tastes estimated from text: the customers that the agents meet), `reference/` (the same voices with their true tastes),
+`policy/`, `learning_curve.csv` and the pictures.
 """
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.play import SaleTable, trace
-from flashsale_env.agents.sb3.learners import preset
-from flashsale_env.agents.sb3.training import one_thread
+from flashsale_env.agents.sb3.determinism import one_thread
+from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.text.intent import IntentEncoder, evaluate, rounded, tfidf_reference
-from flashsale_env.encoders.world.building import ReferenceStudy, study_reference_world
+from flashsale_env.encoders.text.intent import IntentEncoder, evaluate
+from flashsale_env.encoders.text.metrics import rounded
+from flashsale_env.encoders.text.tfidf import tfidf_reference
+from flashsale_env.encoders.world.estimation import ReferenceStudy, study_reference_world
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
-from flashsale_env.experiments.pages import page as report
+from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import paired_difference
 from flashsale_env.experiments.pages import pictures
-from flashsale_env.experiments.runs import Run, write_json
+from flashsale_env.experiments.pages.demo import write_page
+from flashsale_env.experiments.runs import RESULT, Run, write_json
 from flashsale_env.experiments.settings import DemoSettings
-from flashsale_env.experiments.statistics import paired_difference
 from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
-from flashsale_env.experiments.tuning import tune
+from flashsale_env.experiments.tuning import Search, tune
 from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
 
 LEARNER = "ppo"
-RESULT = "result.json"
+
+Parameters = dict[str, dict[str, Any]]  # name of the agent -> its parameters
 
 
 class Clock:
@@ -55,10 +59,10 @@ class Clock:
 
 
 def run_demo(run: Run, settings: DemoSettings) -> dict[str, Any]:
-    """Run the chain into the folder of the run, which is claimed, and return the content of `result.json`."""
+    """Run the chain in the folder of the run, which is claimed, and return the content of `result.json`."""
     scenario = load_scenario(settings.scenario)
     run.begin()
-    with one_thread():  # on cores that are busy a second one makes every stage slower, up to ten times
+    with one_thread():  # on busy cores a second thread makes every stage slower, up to ten times
         return _stages(run, settings, scenario)
 
 
@@ -106,13 +110,13 @@ def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, A
         pictures.elasticities(out / "elasticity.png", study.figures["elasticity"])
     clock.seconds["total"] = round(sum(clock.seconds.values()), 1)
     write_json(out / RESULT, result)
-    report.write_page(out, result, verdict(result))
+    write_page(out, result, verdict(result))
     run.finish()
     return result
 
 
 def fine_tune(settings: DemoSettings, run: Run) -> tuple[IntentEncoder, dict[str, Any]]:
-    """A fine-tuned encoder, saved, and its figures on phrasings that it never saw."""
+    """A fine-tuned encoder, saved, and its figures on unseen phrasings."""
     seed, sizes = settings.seed, {"train": settings.encoder_train, "validation": settings.encoder_validation}
     train = generate("train", settings.encoder_train, seed)
     unseen = generate("evaluation", settings.encoder_evaluation, seed)
@@ -151,8 +155,8 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
     return study
 
 
-def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> dict[str, dict[str, float]]:
-    """Name -> parameters of every heuristic that has some, from its shipped ones on."""
+def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> Parameters:
+    """Name -> parameters of every heuristic that has some; the search starts from the shipped values."""
     params = {}
     for name in opponents(scenario):
         if not agents.AGENTS[name].cls.space(scenario):
@@ -162,11 +166,9 @@ def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Popu
                 name,
                 scenario,
                 population,
-                trials=settings.tuning_trials,
-                sales=settings.tuning_sales,
-                seed=settings.seed,
+                search=Search(settings.tuning_trials, settings.tuning_sales, settings.seed),
                 start=agents.tuned(name, scenario) or None,
-                progress=lambda done, total, best: advance(done, total, f"best profit {best:,.0f}"),
+                progress=lambda done, total, best: advance(done, total, f"best profit {money(best)}"),
             )
     return params
 
@@ -176,13 +178,13 @@ def learn(
     run: Run,
     scenario: Scenario,
     population: Population,
-    params: dict[str, dict[str, float]],
+    params: Parameters,
 ) -> tuple[Any, Any]:
     """The learner with its best policy on validation customers, saved, and its learning curve.
 
-    It starts from the advice of a heuristic as that was tuned here.
+    It starts from the advice of a heuristic, with the parameters that were tuned here.
     """
-    chosen = {"sales": settings.training_sales, "num_envs": settings.training_batch}
+    chosen: dict[str, Any] = {"sales": settings.training_sales, "num_envs": settings.training_batch}
     learner = agents.make(
         LEARNER,
         scenario,
@@ -196,7 +198,7 @@ def learn(
             population,
             folder=run.folder / POLICY,
             progress=lambda done, total, row: advance(
-                done, total, f"validation profit {row['profit']:,.0f}" if row else ""
+                done, total, f"validation profit {money(row['profit'])}" if row else ""
             ),
         )
     return learner, curve
@@ -219,19 +221,20 @@ def against_best(tables: dict[str, SaleTable]) -> dict[str, Any]:
 
 
 def under_bound(bound: Bound, tables: dict[str, SaleTable]) -> dict[str, float]:
-    """What the learner leaves of the bound, on the sales that the bound is averaged over, paired."""
+    """The gap between bound and learner, paired over the sales that the bound is averaged over."""
     earned = tables[LEARNER]["profit"][: len(bound.per_sale)]
     gap = paired_difference(bound.per_sale, earned)
     return {"ppo_profit": float(earned.mean()), "gap": gap.mean, "gap_low": gap.low, "gap_high": gap.high}
 
 
-def verdict(result: dict[str, Any]) -> str:
-    """Who wins, in one sentence, whoever it is."""
+def verdict(result: Mapping[str, Any]) -> str:
+    """The winner, in one sentence: the learner, the best heuristic, or neither."""
     found = result["ppo_vs_best"]
-    best, gap = found["best"], f"{abs(found['diff']):,.0f}"
-    interval = f"95 % interval of {LEARNER} - {best}: {found['ci_low']:,.0f} to {found['ci_high']:,.0f}"
+    scale = result["agents"][LEARNER]["mean_profit"]
+    best, gap = found["best"], money(abs(found["diff"]), scale)
+    interval = f"95 % interval of {LEARNER} - {best}: {low_to_high(found, scale)}"
     if found["ci_low"] > 0:
         return f"{LEARNER} beats the best heuristic, {best}, by {gap} a sale on the same customers ({interval})."
     if found["ci_high"] < 0:
         return f"The heuristic {best} wins: it beats {LEARNER} by {gap} a sale on the same customers ({interval})."
-    return f"{LEARNER} and the best heuristic, {best}, cannot be told apart on these customers ({interval})."
+    return f"{LEARNER} and the best heuristic, {best}, do not differ significantly on these customers ({interval})."

@@ -1,9 +1,12 @@
 """From a shop's own messages to a population of customers.
 
-Owns    which encoder and demand model read the messages, and the summary of what they found.
+Owns    which encoder and demand model infer intents and tastes, fine-tuning on labelled rows, and the summary of what
+        was found.
+Leaves  reading the file to `messages`; encoding, fine-tuning and tastes to `encoders`.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,22 +18,46 @@ from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.text.labelled import check_rows, fine_tune_on
-from flashsale_env.encoders.world.building import DEMAND_FOLDER, population_from_texts
+from flashsale_env.encoders.world.building import DEMAND_FOLDER
+from flashsale_env.encoders.world.populations import population_from_texts
+from flashsale_env.experiments.pages.pictures import confusion
+from flashsale_env.experiments.runs import Run
 
 EXAMPLES = 5
+ENCODER, CONFUSION = "encoder", "confusion.png"  # in the folder of the run, where the encoder was fine-tuned
 
 
-@dataclass(frozen=True)
-class Example:
-    """A message, its most probable intent and that intent's probability."""
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The population that a file of messages became.
 
-    text: str
-    intent: str
-    probability: float
+    Args:
+        population: one voice a message.
+        messages: number of them in the file, also those left out.
+        labelled: number of messages that the encoder was fine-tuned on.
+        cross_validation: of the fine-tuned encoder; None where no rows were labelled.
+        cache: of the embeddings, with its counts; None without one.
+    """
+
+    population: Population
+    messages: int
+    labelled: int
+    cross_validation: Mapping[str, Any] | None
+    cache: EmbeddingCache | None
+
+    @property
+    def outside(self) -> int:
+        """Messages with none of the nine intents; 0 where the encoder has no threshold."""
+        return self.population.card["out_of_scope"] or 0
+
+    def as_json(self) -> dict[str, Any]:
+        """As `summary`, and "cross_validation" where there is one."""
+        scored = {} if self.cross_validation is None else {"cross_validation": self.cross_validation}
+        return {**summary(self.population), **scored}
 
 
 class CachedEncoder(IntentEncoder):
-    """An encoder that looks every text up in its cache, if it has one, before reading it."""
+    """An encoder that looks for the embedding of a text in its cache, if it has one, before it computes it."""
 
     cache: EmbeddingCache | None = None
 
@@ -38,80 +65,73 @@ class CachedEncoder(IntentEncoder):
         return super().encode(texts, cache=cache or self.cache, **options)
 
 
+def encode_messages(
+    run: Run,
+    texts: Sequence[str],
+    labels: Sequence[str] | None,
+    scenario: Scenario,
+    folder: Path | None,
+    *,
+    cache: Path | None = None,
+    in_scope_only: bool = False,
+) -> Encoded:
+    """Build a population from messages and save it in the folder of the run, which is claimed.
+
+    Args:
+        run: begun when the population is there, so that an earlier one survives until then.
+        texts: the messages.
+        labels: intents of the messages, "" where a row has none; the encoder is fine-tuned on them first and saved
+            with the population. None where nothing is labelled.
+        scenario: whose products the customers shop for.
+        folder: with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves in
+            DIR/encoder; None for the shipped pair.
+        cache: folder where embeddings are looked up and kept.
+        in_scope_only: leave out messages with none of the nine intents.
+
+    Raises:
+        ValueError, FileNotFoundError: too few labelled rows, before anything is loaded; the folder does not hold
+            both; the demand model was fitted on other products.
+    """
+    rows = [row for row, label in enumerate(labels or ()) if label]
+    known = [] if labels is None else [labels[row] for row in rows]
+    if labels is not None:
+        check_rows([texts[row] for row in rows], known)
+    progress = sys.stderr.isatty()
+    embeddings = None if cache is None else EmbeddingCache(cache)
+    encoder: IntentEncoder = open_encoder(folder, embeddings)
+    demand = DemandModel.load(DEMAND_FOLDER if folder is None else folder)
+    if labels is not None:
+        given = [texts[row] for row in rows]
+        encoder = fine_tune_on(given, known, start=encoder, command=run.command, progress=progress)
+    population = population_from_texts(
+        texts, encoder, demand, scenario, in_scope_only=in_scope_only, command=run.command, progress=progress
+    )
+    run.begin()
+    scored = None
+    if labels is not None:
+        scored = encoder.card["figures"]["cross_validation"]
+        encoder.save(run.folder / ENCODER)
+        demand.save(run.folder / ENCODER)
+        confusion(run.folder / CONFUSION, scored["confusion"])
+    population.save(run.folder)
+    run.finish()
+    return Encoded(population, len(texts), len(rows), scored, embeddings)
+
+
 def open_encoder(folder: Path | None, cache: EmbeddingCache | None) -> CachedEncoder:
     """The encoder of a folder, or the shipped one."""
     encoder = CachedEncoder.default() if folder is None else CachedEncoder.load(folder)
+    assert isinstance(encoder, CachedEncoder)
     encoder.cache = cache
     return encoder
 
 
-def read_customers(
-    texts: Sequence[str],
-    scenario: Scenario,
-    encoder: Path | None,
-    *,
-    cache: EmbeddingCache | None = None,
-    in_scope_only: bool = False,
-    command: str,
-    progress: bool,
-) -> Population:
-    """A population from messages.
-
-    Args:
-        encoder: folder with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves
-            in DIR/encoder; None for the shipped pair.
-        cache: where embeddings are looked up and kept.
-        in_scope_only: leave out messages with none of the nine intents.
-
-    Raises:
-        ValueError, FileNotFoundError: the folder does not hold both, or the demand model knows other products.
-    """
-    reader = open_encoder(encoder, cache)
-    demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
-    return population_from_texts(
-        texts, reader, demand, scenario, in_scope_only=in_scope_only, command=command, progress=progress
-    )
-
-
-def tune(
-    texts: Sequence[str],
-    labels: Sequence[str],
-    encoder: Path | None,
-    *,
-    cache: EmbeddingCache | None = None,
-    command: str,
-    progress: bool,
-) -> tuple[IntentEncoder, DemandModel]:
-    """An encoder whose head learned the labelled rows, and the demand model that reads beside it.
-
-    Args:
-        texts: all messages.
-        labels: their intents, "" for the rows that have none and teach nothing.
-        encoder, cache: where both start from, as for `read_customers`.
-
-    Raises:
-        ValueError, FileNotFoundError: too few labelled rows, before anything is loaded; the folder does not hold both.
-    """
-    rows = [row for row, label in enumerate(labels) if label]
-    learned = [texts[row] for row in rows], [labels[row] for row in rows]
-    check_rows(*learned)
-    start = open_encoder(encoder, cache)
-    tuned = fine_tune_on(*learned, start=start, command=command, progress=progress)
-    return tuned, DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
-
-
-def save_encoder(encoder: IntentEncoder, demand: DemandModel, folder: Path) -> None:
-    """Both in one folder, as `--encoder` takes it."""
-    encoder.save(folder)
-    demand.save(folder)
-
-
 def summary(population: Population) -> dict[str, Any]:
-    """What was read: the intent mix in two ways, mean tastes, and a few messages evenly spaced over the file.
+    """The mix of intents in two ways, mean tastes, and a few messages evenly spaced over the file.
 
     Returns:
-        "messages"; "intents": intent -> {"messages" it is the best guess for, "mean_probability",
-        "mean_price_sensitivity" of these voices or None}; "examples".
+        "messages"; "intents": intent -> {"messages" whose most probable intent it is, "mean_probability",
+        "mean_price_sensitivity" of these voices or None}; "examples": {"text", "intent", "probability"} each.
     """
     guess = population.latent_class
     intents = {}
@@ -125,11 +145,11 @@ def summary(population: Population) -> dict[str, Any]:
         }
     rows = np.unique(np.linspace(0, len(population) - 1, EXAMPLES).round().astype(int))
     examples = [
-        Example(
-            population.utterances[row],
-            INTENTS[guess[row]],
-            float(population.intent_probabilities[row, guess[row]]),
-        )
+        {
+            "text": population.utterances[row],
+            "intent": INTENTS[guess[row]],
+            "probability": float(population.intent_probabilities[row, guess[row]]),
+        }
         for row in rows
     ]
     return {"messages": len(population), "intents": intents, "examples": examples}

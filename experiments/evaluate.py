@@ -1,7 +1,7 @@
 """Comparing agents on common customers.
 
-Owns    finding an agent by name or folder, playing test sales, and the figures with their intervals.
-Leaves  the loop itself to `agents.play`, intervals to `statistics`.
+Owns    finding an agent by name or folder, playing test sales, and their figures with intervals.
+Leaves  the loop to `agents.play`, intervals to `intervals`.
 Units   money in the scenario's currency.
 """
 
@@ -12,16 +12,18 @@ from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.base import CARD, read_card
+from flashsale_env.agents.discovery import source_file
 from flashsale_env.agents.fingerprints import population_fingerprint
-from flashsale_env.agents.own import as_player, load_zip, source_file
 from flashsale_env.agents.play import SaleTable, play
+from flashsale_env.agents.protocol import as_policy
+from flashsale_env.agents.sb3.zips import load_zip
 from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.experiments.intervals import mean_interval, paired_difference, variance_ratio
 from flashsale_env.experiments.runs import read_config
-from flashsale_env.experiments.statistics import mean_interval, paired_difference, variance_ratio
 from flashsale_env.files import sha256_of
 
 POLICY = "policy"  # folder of the trained policy inside the folder of a run
-# Means that are reported beside the profit.
+# Metrics whose means are reported beside the profit.
 REPORTED = ("revenue", "units_sold", "sell_through", "fill_rate", "conversion", "lost_sales", "coupon_spend")
 
 
@@ -34,20 +36,20 @@ def find_agent(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Who plays, by whatever a user calls it; checked for the scenario.
+    """The agent that a name, folder or file stands for, checked for the scenario.
 
     Args:
-        name: an agent of `agents.AGENTS` (your own registered ones among them) or of an entry point, `module:Class`, a
-            trained policy that is shipped, the folder of a trained agent or of the run that trained it, or the zip of a
-            model of Stable-Baselines3, which is trusted: see `agents.own.load_zip`.
+        name: an agent of `agents.AGENTS` (registered ones included) or of an entry point, `module:Class`, a shipped
+            trained policy, the folder of a trained agent or of the run that trained it, or the zip of a model of
+            Stable-Baselines3, which is trusted: see `agents.sb3.zips.load_zip`.
         scenario: name, path or object.
-        population: whom it is to meet, as for `agents.make`.
-        device: of what computes with torch.
+        population: the customers, as for `agents.make`.
+        device: for agents that use torch.
         seed: of agents that draw random numbers.
         settings: parameters of a rule or of a class of yours.
 
     Raises:
-        ValueError: unknown name; an agent that has to be trained first, or that does not fit the scenario.
+        ValueError: unknown name; an agent that must be trained first, or that does not fit the scenario.
         FileNotFoundError: the folder holds no agent, or there is no such file.
     """
     sale, settings = load_scenario(scenario), dict(settings or {})
@@ -56,7 +58,7 @@ def find_agent(
             raise ValueError(f"{name} is trained and takes no settings, got {', '.join(settings)}.")
         if Path(name).suffix == ".zip":
             model = load_zip(name, device)
-            as_player(model, sale)
+            as_policy(model, sale)
             return model
         return agents.load(name if name in agents.REFERENCES else policy_folder(Path(name)), scenario, device=device)
     try:
@@ -69,22 +71,26 @@ def find_agent(
             f"{name} has to be trained first: `flashsale train SCENARIO --agent {name} --out DIR`, then evaluate DIR."
         )
     agent = agents.make(name, scenario, population=population, device=device, seed=seed, **settings)
-    as_player(agent, sale)
+    as_policy(agent, sale)
     return agent
 
 
 def is_trained(name: str) -> bool:
-    """Whether a name stands for a policy in a file or folder, and for no rule that is made anew."""
+    """Whether a name stands for a trained policy in a file or folder."""
     return name in agents.REFERENCES or Path(name).suffix == ".zip" or Path(name).is_dir()
 
 
 def is_from_outside(name: str) -> bool:
-    """Whether a policy is none of this package, nor trained by one: a zip, or an agent of yours."""
-    return Path(name).suffix == ".zip" or (not is_trained(name) and agents.entry(name).own is not None)
+    """Whether a policy comes from outside this package: a zip, or an agent of yours."""
+    return Path(name).suffix == ".zip" or (not is_trained(name) and agents.entry(name).factory is not None)
 
 
 def check_agent(name: str, words: Iterable[str] = ()) -> None:
-    """Refuse a name that nothing stands for, and offer the nearest, also among these words.
+    """Refuse an unknown name.
+
+    Args:
+        name: as for `find_agent`.
+        words: further words that are offered if they are nearest to an unknown name.
 
     Raises:
         ValueError, FileNotFoundError: as `find_agent`.
@@ -98,19 +104,19 @@ def check_agent(name: str, words: Iterable[str] = ()) -> None:
 
 
 def identity(name: str) -> str:
-    """Hash of the file behind a policy from outside; "" for an agent of this package, whose values tell."""
+    """Hash of the file that defines a policy; "" for a rule of this package, which its parameters define."""
     path: Path | None
     if is_trained(name):
         folder = agents.REFERENCES.get(name, Path(name))
         path = folder if folder.suffix == ".zip" else policy_folder(folder) / CARD
     else:
-        own = agents.entry(name).own
+        own = agents.entry(name).factory
         path = None if own is None else source_file(own)
     return "" if path is None else sha256_of(path)
 
 
 def trained_elsewhere(name: str, population: Population) -> str | None:
-    """Name or folder of the customers among whom a policy was trained; None where they are these, or nobody knows."""
+    """Name or folder of the population that a policy was trained on; None if it is this one, or not recorded."""
     if not is_trained(name) or Path(name).suffix == ".zip":
         return None
     card = read_card(agents.REFERENCES.get(name) or policy_folder(Path(name)))
@@ -122,7 +128,11 @@ def trained_elsewhere(name: str, population: Population) -> str | None:
 
 
 def policy_folder(folder: Path) -> Path:
-    """The folder itself, or the policy inside the folder of a run."""
+    """The folder itself, or the policy inside the folder of a run.
+
+    Raises:
+        FileNotFoundError: the folder holds no trained agent.
+    """
     inside = folder / POLICY
     if (folder / CARD).is_file() or inside.is_dir():
         return inside if inside.is_dir() else folder
@@ -138,7 +148,7 @@ def play_test_sales(
     sales: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> SaleTable:
-    """The first `sales` sales of the test split, which no training and no tuning has seen."""
+    """Play the first `sales` sales of the test split, which no training and no tuning uses."""
     return play(agent, scenario, population, seeds=split_seeds("test", 0, sales), progress=progress)
 
 
@@ -150,11 +160,11 @@ def figures(table: Mapping[str, Any]) -> dict[str, float]:
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float | None]:
-    """Mean profit of the first less that of the second on the same customers, with its 95 % interval.
+    """Mean profit of the first minus that of the second on the same customers, with its 95 % interval.
 
     Returns:
-        "diff", "ci_low", "ci_high", currency; "standard_deviation" of the difference of a sale; "variance_ratio", its
-        variance over that of a difference of sales with different customers (None where nothing varies).
+        "diff", "ci_low", "ci_high", currency; "standard_deviation" of the difference on one sale; "variance_ratio", its
+        variance over that with independent customers (None where nothing varies).
     """
     one, other = first["profit"], second["profit"]
     found, ratio = paired_difference(one, other), variance_ratio(one, other)

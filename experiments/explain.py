@@ -1,6 +1,6 @@
-"""Why a message was read as it was: the words that moved its intent, and the tastes that followed.
+"""Why the encoder assigns an intent to a message: the words that raise or lower it, and the tastes that follow.
 
-Owns    which encoder, demand model and population are asked, and the page of one line.
+Owns    which encoder, demand model and population are compared, and the file with the coloured message.
 Leaves  the contributions of words and the comparison of tastes to `encoders.text.explain`.
 """
 
@@ -16,20 +16,22 @@ from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
 from flashsale_env.encoders.text.explain import Explanation, Taste, explain, explain_tastes, to_html
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import DEMAND_FOLDER, product_vectors, read
+from flashsale_env.encoders.world.building import DEMAND_FOLDER
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.errors import unknown_name
 from flashsale_env.files import write_atomically
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one message says: its words, whether any intent fits, and its tastes beside those of other customers."""
+    """One message: its words with their contributions, whether it is in scope, its tastes beside those of others."""
 
     explanation: Explanation
     in_scope: bool | None  # None where the encoder has no threshold
     tastes: list[Taste]
 
     def as_json(self) -> dict[str, Any]:
+        """The fields of the explanation, "in_scope" and "tastes"."""
         found = asdict(self)
         return {**found.pop("explanation"), **found}
 
@@ -37,18 +39,18 @@ class Reading:
 def explain_message(
     text: str, intent: str | None, encoder: Path | None, scenario: Scenario, customers: Population
 ) -> Reading:
-    """Read one message and say why it is read so.
+    """Encode one message and explain its intent.
 
     Args:
         text: the message.
-        intent: what is explained; None takes the most probable one.
+        intent: the one to explain; None takes the most probable.
         encoder: folder with an encoder and its demand model; None for the shipped pair.
         scenario: whose products the tastes are about.
-        customers: with whose tastes those of the message are compared.
+        customers: whose tastes those of the message are compared with.
 
     Raises:
         ValueError, FileNotFoundError: an empty text, an unknown intent, a folder that does not hold both, a demand
-            model of other products.
+            model fitted on other products.
     """
     if not text.strip():
         raise ValueError("MESSAGE is empty: want what a customer wrote, in quotes.")
@@ -58,16 +60,16 @@ def explain_message(
     titles = tuple(product.title for product in scenario.products)
     if demand.products != titles:
         raise ValueError(
-            f"the demand model knows the products {list(demand.products)}, the scenario sells {list(titles)}."
+            f"the demand model was fitted on the products {list(demand.products)}, the scenario sells {list(titles)}."
         )
     reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
     encoding = reader.encode([text])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the line above has warned of what is odd about the text
+        warnings.simplefilter("ignore", UserWarning)  # `encode` has already warned about this text
         explanation = explain(reader, text, intent)
     vectors = product_vectors(reader, scenario.products)
-    own = demand.tastes(read(encoding, vectors), vectors)
-    # The message stands first and weighs nothing in the average of the others.
+    own = demand.tastes(encoder_reading(encoding, vectors), vectors)
+    # The message is row 0, with weight 0 in the average over customers.
     together = Tastes(
         np.concatenate([own.relevance, customers.relevance]),
         np.concatenate([own.price_sensitivity, customers.price_sensitivity]),
@@ -79,12 +81,12 @@ def explain_message(
 
 
 def strongest(tastes: Sequence[Taste], products: int = 3) -> list[Taste]:
-    """The tastes that hold for all products, and those for the products it stands out for most."""
+    """The tastes that hold for all products, and the relevance of the few products where it is most unusual."""
     general = [taste for taste in tastes if not taste.taste.startswith("relevance of ")]
     named = [taste for taste in tastes if taste not in general]
     return general + sorted(named, key=lambda taste: -abs(taste.difference))[:products]
 
 
 def write_html(path: Path, explanation: Explanation) -> None:
-    """The coloured message as a file that any browser shows."""
+    """The coloured message as a file for the browser."""
     write_atomically(path, f'<meta charset="utf-8">{to_html(explanation)}\n'.encode())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from flashsale_env import SCENARIOS, environment_id, load_scenario
 from flashsale_env.agents import AGENTS, REFERENCE_CARD, REFERENCES
-from flashsale_env.agents.own import entry_points
+from flashsale_env.agents.discovery import entry_points
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.settings import CONFIGS
+from flashsale_env.experiments.studies import STUDIES
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
 from flashsale_env.tables import tomllib
 
@@ -20,26 +21,35 @@ Rows = list[dict[str, Any]]
 
 
 def everything() -> dict[str, Rows]:
-    """Kind -> entries, each with "name" and "description"."""
+    """Kind -> entries, each with "name" and "description"; experiments and benchmarks also with their "command"."""
     return {
         "scenarios": scenarios(),
-        "agents": [
-            *({"name": name, "description": entry.description} for name, entry in AGENTS.items()),
-            *({"name": name, "description": f"entry point {point.value}"} for name, point in entry_points().items()),
-        ],
+        "agents": agents(),
         "trained agents": trained(),
         "populations": populations(),
         "encoders": encoders(),
-        "experiments": described(CONFIGS),
-        "benchmarks": described(BENCHMARKS),
+        "experiments": [*described(CONFIGS, "flashsale demo --config {name}"), *studies()],
+        "benchmarks": described(BENCHMARKS, "flashsale benchmark {name} --out DIR"),
     }
 
 
-def described(files: "Mapping[str, Traversable]") -> Rows:
-    """Shipped TOML files by the description in each."""
+def described(files: "Mapping[str, Traversable]", command: str) -> Rows:
+    """Shipped TOML files with the description that each of them holds, and the command that runs it."""
     return [
-        {"name": name, "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"]}
+        {
+            "name": name,
+            "description": tomllib.loads(path.read_text(encoding="utf-8"))["description"],
+            "command": command.format(name=name),
+        }
         for name, path in files.items()
+    ]
+
+
+def studies() -> Rows:
+    """The studies of `flashsale study`."""
+    return [
+        {"name": name, "description": summary, "command": f"flashsale study {name}"}
+        for name, summary in STUDIES.items()
     ]
 
 
@@ -47,6 +57,14 @@ def scenarios() -> Rows:
     """The shipped scenarios with their environment ids."""
     return [
         {"name": name, "id": environment_id(name), "description": load_scenario(name).description} for name in SCENARIOS
+    ]
+
+
+def agents() -> Rows:
+    """The agents of the package, and those that other packages register by an entry point."""
+    return [
+        *({"name": name, "description": entry.description} for name, entry in AGENTS.items()),
+        *({"name": name, "description": f"entry point {point.value}"} for name, point in entry_points().items()),
     ]
 
 
@@ -64,8 +82,8 @@ def trained() -> Rows:
 def populations() -> Rows:
     """The shipped populations, described by their cards."""
     tastes = {
-        "learned": "tastes as encoder and demand model read them in the messages",
-        "reference": "true tastes, which no encoder had a hand in",
+        "learned": "tastes estimated from the messages by encoder and demand model",
+        "reference": "true tastes, independent of any encoder",
     }
     rows = []
     for name in SHIPPED:
@@ -90,7 +108,7 @@ def encoders() -> Rows:
                 f"{language} accuracy {score['accuracy']:.3f}, macro-F1 {score['macro_f1']:.3f}"
                 for language, score in card["figures"]["evaluation"].items()
             )
-            + " on phrasings it never saw"
+            + " on unseen phrasings"
         )
         rows.append({"name": folder.name, "description": description})
     return rows

@@ -1,4 +1,4 @@
-"""A shop's messages from a CSV file, read strictly: nothing is guessed and nothing is dropped in silence."""
+"""A shop's messages from a CSV file, read strictly: nothing is guessed, and no row is dropped silently."""
 
 import io
 import warnings
@@ -10,6 +10,32 @@ import pandas as pd
 
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
+
+
+def read(
+    path: Path,
+    column: str,
+    *,
+    labels: str | None = None,
+    mapping: Path | None = None,
+    encoding: str = "utf-8",
+    skip_empty: bool = False,
+) -> tuple[list[str], list[str] | None]:
+    """The texts of a file, and their intents where a column of labels is named.
+
+    Args:
+        path, column, encoding, skip_empty: as for `read_messages`.
+        labels: column of the labels.
+        mapping: TOML file that maps the shop's own labels to intents.
+    """
+    if labels is None:
+        return read_messages(path, column, encoding=encoding, skip_empty=skip_empty), None
+    meanings = None
+    if mapping is not None:
+        from flashsale_env.encoders.studies.transfer import read_mapping  # loads torch
+
+        meanings = read_mapping(mapping)
+    return read_labelled(path, column, labels, mapping=meanings, encoding=encoding, skip_empty=skip_empty)
 
 
 def read_labelled(
@@ -26,12 +52,11 @@ def read_labelled(
     Args:
         path, column, encoding, skip_empty: as for `read_messages`.
         labels: name of the column that holds the intents.
-        mapping: the shop's own labels -> intents, see `encoders.studies.transfer`; any other label
-            is no intent.
+        mapping: the shop's own labels -> intents, see `encoders.studies.transfer`; rows with another label have no
+            intent.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_messages`; also for a label that is no intent, with its row, or where
-            no row has one.
+        FileNotFoundError, ValueError: as `read_messages`; also a label that is no intent, or no label in any row.
     """
     texts, table = _texts(Path(path), column, encoding, skip_empty)
     if labels not in table.columns:
@@ -47,7 +72,7 @@ def read_labelled(
             warnings.warn(
                 f"labels without an intent in the mapping: {others}"
                 + " ..." * (len(counts) > 8)
-                + (f"; labels of the mapping that no row has: {', '.join(unused)}" if unused else ""),
+                + (f"; labels of the mapping without a row: {', '.join(unused)}" if unused else ""),
                 stacklevel=2,
             )
         given = [mapping.get(label, "") for label in given]
@@ -71,13 +96,13 @@ def read_messages(path: str | Path, column: str, *, encoding: str = "utf-8", ski
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not CSV, another encoding, no such column, no rows, or an empty text; the message says where.
+        ValueError: not CSV, another encoding, no such column, no rows, or an empty text; with the row or byte.
     """
     return _texts(Path(path), column, encoding, skip_empty)[0]
 
 
 def _texts(path: Path, column: str, encoding: str, skip_empty: bool) -> tuple[list[str], pd.DataFrame]:
-    """The texts, and the rows of the table that they stand in."""
+    """The texts, and the rows of the table that hold them."""
     table = _read_table(path, _read_text(path, encoding))
     if column not in table.columns:
         raise ValueError(f"{path}: {unknown_name('column', column, map(str, table.columns))}")
@@ -117,15 +142,15 @@ def _read_text(path: Path, encoding: str) -> str:
 
 
 def _read_table(path: Path, text: str) -> pd.DataFrame:
-    # A blank line at the end of a file is no row; one between rows is an empty message.
+    # A blank line at the end of a file is not a row; one between rows is an empty message.
     text = text.strip("\r\n")
     if not text.strip():
         raise ValueError(f"{path} is empty: want a CSV file with a header and one message a row.")
     try:
         with warnings.catch_warnings():
-            # pandas only warns where a row has more fields than the header, and drops them.
+            # pandas drops the fields beyond those of the header with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            # "NA" and "null" are things that customers type, not gaps.
+            # Customers type "NA" and "null"; they are text, not gaps.
             return pd.read_csv(
                 io.StringIO(text), dtype=str, keep_default_na=False, index_col=False, skip_blank_lines=False
             )

@@ -1,12 +1,13 @@
-"""What a run leaves behind: whose folder it is, which files are its own, and how to do it again.
+"""The folder of a run: who may write it, which files are the run's own, and how to repeat the run.
 
-Owns    the rules of `--out`, and three files beside the results. `config.json` says how to do it again: options,
-        seeds, versions of what the figures depend on, and the command line. `manifest.txt` lists the files of the run,
-        each entered before it is written, and nothing else in the folder is ever removed. `.flashsale.lock` is held by
-        the process that writes the folder, and is released by the system when that process ends, however it ends.
+Owns    the rules of `--out`, and three files beside the results. `config.json` holds what repeats the run: options,
+        seeds, versions of the packages that the figures depend on, and the command line. `manifest.txt` lists the files
+        of the run; a file is entered before it is written, and no other file in the folder is ever removed.
+        `.flashsale.lock` is held by the process that writes the folder; the system releases it when that process ends,
+        for whatever reason.
 
-A file is entered by `write_atomically` itself, so no writer can forget it. A folder inside that another process writes
-(a unit of a benchmark) has a manifest of its own, which stands in the outer one.
+`write_atomically` enters a file itself, so no writer can forget to. A folder inside, written by another process (a unit
+of a benchmark), has a manifest of its own, which is entered in the outer one.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,15 +33,15 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-CONFIG, MANIFEST, LOCK = "config.json", "manifest.txt", ".flashsale.lock"
+CONFIG, RESULT, MANIFEST, LOCK = "config.json", "result.json", "manifest.txt", ".flashsale.lock"
 FORMAT = "flashsale_env run 1"
 _HEAD = f"{FORMAT}: the files of this run, one a line. --overwrite removes these and no others."
-_SHOWN = 5  # foreign files that are named
+_SHOWN = 5  # at most so many foreign files are named
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class FolderInUse(OSError):
-    """Another process writes the folder."""
+    """Another process is writing the folder."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Run:
     """One run of a command and the folder of its results.
 
         with run.claimed(overwrite=overwrite):
-            ...  # what takes long and may fail: nothing of an earlier run is gone yet
+            ...  # long work that may fail: the files of an earlier run are still there
             run.begin()
             ...  # writes
             run.finish()
@@ -56,23 +57,23 @@ class Run:
     Args:
         folder: `--out`.
         command: the command line.
-        options: what was asked for, as JSON.
-        seeds: what was drawn from which seed.
-        inputs: files and folders that the run reads, and which must survive.
+        options: of the command, as JSON.
+        seeds: what is drawn -> its seed.
+        inputs: files and folders that the run reads, and that it must not remove.
     """
 
     folder: Path
     command: str
     options: Mapping[str, Any]
     seeds: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[str | Path, ...] = ()
+    inputs: Sequence[str | Path] = ()
 
     def check(self, *, overwrite: bool, resume: bool = False) -> None:
         """Refuse a folder that may not be written, before anything long begins.
 
         Args:
-            overwrite: whether the results of an earlier run may be replaced.
-            resume: whether an earlier run may be gone on with.
+            overwrite: the results of an earlier run may be replaced.
+            resume: an earlier run may be resumed.
 
         Raises:
             OSError: it cannot be made, or holds something that may not be replaced.
@@ -102,7 +103,7 @@ class Run:
 
     @contextlib.contextmanager
     def claimed(self, *, overwrite: bool, resume: bool = False) -> Iterator[None]:
-        """Hold the folder until the end of the block; one that was made for it and is still empty then, is removed.
+        """Hold the folder until the end of the block. A folder that was made for it is removed if it is still empty.
 
         Raises:
             FolderInUse: another process holds it.
@@ -114,7 +115,7 @@ class Run:
             yield
 
     def begin(self) -> None:
-        """Remove the files of an earlier run from the folder that is claimed, and write `config.json`."""
+        """Remove the files of an earlier run from the claimed folder, and write `config.json`."""
         if not is_recorded(self.folder):
             raise RuntimeError(f"{self.folder} is not claimed: call begin inside `with run.claimed(...)`.")
         manifest = Manifest(self.folder)
@@ -128,14 +129,20 @@ class Run:
         self._write(started=_now(), finished=None)
 
     def go_on(self) -> None:
-        """Note in `config.json` of a finished run that more was asked for since."""
+        """Mark a finished run as unfinished in `config.json`, because more of it was asked for."""
         before = read_config(self.folder) or {}
         self._write(started=before.get("started"), finished=None)
 
     def finish(self) -> None:
-        """Note in `config.json` that the results are complete."""
+        """Mark the results as complete in `config.json`."""
         before = read_config(self.folder) or {}
         self._write(started=before.get("started"), finished=_now())
+
+    def keep(self, result: Mapping[str, Any]) -> None:
+        """Begin, write `result.json` and finish: the whole of a run whose result is figures."""
+        self.begin()
+        write_json(self.folder / RESULT, result)
+        self.finish()
 
     def _write(self, *, started: str | None, finished: str | None) -> None:
         config = {
@@ -153,7 +160,7 @@ class Run:
 class Manifest:
     """The files that a run has written in a folder and in the folders below.
 
-    An entry is there before its file is: a kill leaves more entries than files, never a file without an entry.
+    An entry precedes its file: a killed run leaves more entries than files, never a file without an entry.
 
     Args:
         folder: of the run.
@@ -179,7 +186,7 @@ class Manifest:
             head, *lines = self.path.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError):
             return None
-        # What follows the last line break is an entry that was not finished, so its file was not begun.
+        # Text after the last line break is an entry that was not finished, so its file was not begun.
         return lines[:-1] if head == _HEAD else None
 
     def reset(self, names: Iterable[str] = ()) -> None:
@@ -187,10 +194,10 @@ class Manifest:
         write_atomically(self.path, "".join(f"{line}\n" for line in (_HEAD, *names)).encode())
 
     def enter(self, path: Path) -> bool:
-        """Take note of a file that is going to be written; the manifest itself belongs in one further out.
+        """Enter a file that is going to be written, and return True; the manifest itself belongs in an outer one.
 
         Raises:
-            FileExistsError: it is there, and no run has written it.
+            FileExistsError: the file exists, and no run has written it.
         """
         if path == self.path:
             return False
@@ -213,15 +220,15 @@ class Manifest:
         return True
 
     def remove_files(self) -> None:
-        """Remove what is entered and still there, `config.json` last, and folders that this leaves empty.
+        """Remove the files that are entered, `config.json` last, and folders that are then empty.
 
-        So an interruption can be resumed by the same command. Links are removed, not what they point to.
+        With `config.json` last, the same command can resume after an interruption. Of a link, the target stays.
         """
         names = sorted(set(self.names), key=lambda name: name == CONFIG)
         for name in names:
             path = self.folder / name
             if not path.parent.resolve().is_relative_to(self.folder) or not path.parent.is_dir():
-                continue  # a folder of the run was replaced by a link to elsewhere, or is gone
+                continue  # a folder of the run was replaced by a link to another place, or is gone
             if path.name == MANIFEST and Manifest(path.parent).exists:
                 Manifest(path.parent).remove_files()
             for found in (path, *path.parent.glob(f".{path.name}.????????{TEMPORARY}")):
@@ -229,11 +236,11 @@ class Manifest:
                     found.unlink()
         folders = {parent for name in names for parent in Path(name).parents}
         for folder in sorted(folders - {Path()}, key=lambda folder: -len(folder.parts)):
-            with contextlib.suppress(OSError):  # it holds something else, or is gone
+            with contextlib.suppress(OSError):  # it holds foreign files, or is gone
                 (self.folder / folder).rmdir()
 
     def foreign(self) -> list[str]:
-        """Files in the folder that are not the run's, after `remove_files`."""
+        """Files in the folder that are not the run's own, after `remove_files`."""
         found = (path for path in self.folder.rglob("*") if path.is_symlink() or not path.is_dir())
         own = (self.path, self.folder / LOCK)
         return sorted(path.relative_to(self.folder).as_posix() for path in found if path not in own)
@@ -241,10 +248,10 @@ class Manifest:
 
 @contextlib.contextmanager
 def held(folder: Path, command: str) -> Iterator[None]:
-    """`locked`, and every file that is written in the folder is entered in its manifest.
+    """`locked`, and every file written in the folder is entered in its manifest.
 
     Raises:
-        OSError: as `locked`; or a file would be written over one that no run has written.
+        OSError: as `locked`; or a write would replace a file that no run has written.
     """
     with locked(folder, command), recorded(folder, Manifest(folder).enter):
         yield
@@ -252,7 +259,7 @@ def held(folder: Path, command: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(folder: Path, command: str) -> Iterator[None]:
-    """Make a folder and lock it until the end of the block; one that was made here and is empty then, is removed.
+    """Make a folder and lock it until the end of the block. A folder made here is removed if it is empty then.
 
     Raises:
         FolderInUse: another process holds it.
@@ -270,7 +277,7 @@ def locked(folder: Path, command: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows does not remove what is open; a lock file that stays holds nobody
+        with contextlib.suppress(OSError):  # Windows keeps open files; a lock file without its lock is harmless
             (folder / LOCK).unlink()
         os.close(lock)
         _remove_empty(made)
@@ -278,7 +285,7 @@ def locked(folder: Path, command: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_as_part(folder: Path, command: str) -> Iterator[None]:
-    """`held`, for a folder inside that of a run, with a manifest of its own: another process may write it."""
+    """`held`, for a folder inside that of a run which another process may write; it has a manifest of its own."""
     with held(folder, command):
         manifest = Manifest(folder)
         if not manifest.exists:
@@ -287,12 +294,12 @@ def held_as_part(folder: Path, command: str) -> Iterator[None]:
 
 
 def announce_part(folder: Path) -> None:
-    """Enter the manifest of a folder in that of the run around it, before another process begins to write there."""
+    """Enter the manifest of a folder in that of the outer run, before another process begins to write there."""
     note(folder / MANIFEST)
 
 
 def _remove_empty(made: Iterable[Path]) -> None:
-    """Of the folders that were made, innermost first, those that hold nothing."""
+    """Remove those of the folders, innermost first, that are empty."""
     for path in made:
         with contextlib.suppress(OSError):
             path.rmdir()
@@ -316,13 +323,11 @@ def _lock(folder: Path, command: str) -> int:
             if error.errno not in _NO_LOCKS:
                 os.close(handle)
                 raise
-            warnings.warn(
-                f"{folder} lies on a file system that knows no locks: do not run two commands in it.", stacklevel=2
-            )
+            warnings.warn(f"{folder} lies on a file system without locks: do not run two commands in it.", stacklevel=2)
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(handle).st_ino:
                 break
-        os.close(handle)  # whoever held it removed the file between opening and locking it
+        os.close(handle)  # the previous holder removed the file between our opening and locking it
     os.truncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()} ({command})\n".encode())
     return handle
@@ -332,10 +337,10 @@ def _lock_file(handle: int) -> None:
     """Lock an open file for this process alone.
 
     Raises:
-        BlockingIOError: another one has it.
+        BlockingIOError: another process holds it.
     """
     if sys.platform == "win32":
-        # A byte far beyond the text, which others must be able to read.
+        # A byte far beyond the text, which other processes must be able to read.
         os.lseek(handle, 1 << 20, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -351,11 +356,11 @@ def check_folder(folder: Path, option: str) -> None:
     """Refuse a folder that cannot be made or written.
 
     Args:
-        folder: that an option names.
+        folder: value of an option.
         option: as the user typed it.
 
     Raises:
-        OSError: it, or what it would lie in, is a file or may not be written.
+        OSError: the folder, or one above it, is a file or may not be written.
     """
     there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
@@ -369,11 +374,11 @@ def check_file(path: Path, option: str) -> None:
     """Refuse a file that cannot be written.
 
     Args:
-        path: that an option names.
+        path: value of an option.
         option: as the user typed it.
 
     Raises:
-        OSError: it is a folder, or the folder it would lie in is not there or may not be written.
+        OSError: the path is a folder, or its folder is missing or may not be written.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: {option} wants a file.")
@@ -383,7 +388,7 @@ def check_file(path: Path, option: str) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
-    """The content of `config.json`, or None where there is none that a run has written."""
+    """The content of `config.json`, or None where no run has written one."""
     try:
         content = json.loads((folder / CONFIG).read_bytes())
     except (OSError, ValueError):
@@ -392,7 +397,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """A JSON file that is there whole or not at all."""
+    """Write a JSON file, whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
 

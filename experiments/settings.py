@@ -1,6 +1,6 @@
 """Settings of an experiment: frozen, checked when built, read strictly from TOML.
 
-Owns    the settings of `flashsale demo` and the files in `configs/`.
+Owns    the settings of `flashsale demo`, the files in `configs/`, and the words of `--set`.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from flashsale_env.tables import check_fields, from_table, read_toml, tomllib
 
 CONFIGS: dict[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
-# Everything that is averaged needs two for an interval; these do not.
+# An interval of an average needs two values; these numbers are not averaged over.
 _LEAST = {"seed": 0, "encoder_epochs": 1, "tuning_trials": 1, "training_sales": 0, "training_batch": 0}
 
 
@@ -26,16 +26,16 @@ class DemoSettings:
     Args:
         description: one line for `flashsale list`.
         scenario: name or path.
-        seed: of every stage; training, validation and test customers stay disjoint whatever it is.
+        seed: of every stage; training, validation and test customers are disjoint for every seed.
         backbone: see `encoders.text.backbone.BACKBONES`.
         encoder_train, encoder_validation, encoder_evaluation: messages of the three splits.
         encoder_epochs: passes over the training messages.
         voices, heldout_voices: customers of the logged experiment and of its held-out part.
         visits: logged visits of each part.
         tuning_trials, tuning_sales: of each heuristic, on validation customers.
-        training_sales: sales that the learner plays; 0 for its preset's.
-        training_batch: of them, sales played side by side; 0 for its preset's.
-        validation_sales: sales on which checkpoints are compared, and the learning curve drawn.
+        training_sales: sales that the learner plays; 0 takes its preset's.
+        training_batch: sales played in parallel; 0 takes its preset's.
+        validation_sales: sales on which checkpoints are compared and the learning curve is drawn.
         evaluation_sales: test sales, the same for every agent.
         bound_sales: test sales over which the upper bound is averaged.
     """
@@ -64,7 +64,7 @@ class DemoSettings:
         if self.bound_sales > self.evaluation_sales:
             raise ValueError(
                 f"bound_sales must be at most evaluation_sales, got {self.bound_sales} > {self.evaluation_sales}: the "
-                f"bound is compared with what was earned on the same sales."
+                f"bound is compared with the profit on the same sales."
             )
         check_run(self.seed, "seed")
         for field in dataclasses.fields(self):
@@ -75,10 +75,16 @@ class DemoSettings:
 
 
 def parse_assignments(words: Sequence[str], example: str) -> dict[str, Any]:
-    """What `--set` is given: `n=20`, `drift=[1.5, 0.5]`, a name and a TOML value each; `none`; a bare word is a text.
+    """The names and values of `--set NAME=VALUE`.
+
+    A value is TOML (`n=20`, `drift=[1.5, 0.5]`), `none`, or a bare word, which is a text (`actions=discrete`).
+
+    Args:
+        words: each NAME=VALUE.
+        example: an assignment that fits here, for the message.
 
     Raises:
-        ValueError: not of that form, or a name twice.
+        ValueError: a word of another form, or a name given twice.
     """
     given: dict[str, Any] = {}
     for word in words:
@@ -98,7 +104,7 @@ def parse_assignments(words: Sequence[str], example: str) -> dict[str, Any]:
 
 
 def read_shipped(kind: str, name: str, shipped: Mapping[str, Path]) -> tuple[Path, dict[str, Any]]:
-    """Path and content of a TOML file, by name of a shipped one or by path.
+    """Path and content of a TOML file: a shipped one by name, any by path.
 
     Raises:
         ValueError: unknown name, or not valid TOML.

@@ -9,9 +9,9 @@ from flashsale_env.tables import toml_value
 
 
 def scenario_toml(scenario: Scenario, *, comments: Sequence[str] = ()) -> str:
-    """The scenario's fields that differ from their defaults, parts as tables; comments come first, a line each."""
+    """The scenario's fields that differ from their defaults, parts as tables; comments come first, one a line."""
     lines = [f"# {' '.join(comment.split())}" for comment in comments]
-    fields = _told(scenario)
+    fields = _explicit(scenario)
     lines += [f"{key} = {toml_value(value)}" for key, value in fields.items() if not _is_table(value)]
     for key, value in fields.items():
         if dataclasses.is_dataclass(value):
@@ -22,18 +22,18 @@ def scenario_toml(scenario: Scenario, *, comments: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _told(part: Any) -> Mapping[str, Any]:
-    """Fields that a reader cannot fill in: those without a default or with another value."""
-    told = {}
+def _explicit(part: Any) -> Mapping[str, Any]:
+    """Fields that have no default, or another value than their default."""
+    explicit = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if value is not None and (field.default is dataclasses.MISSING or value != field.default):
-            told[field.name] = value
-    return told
+            explicit[field.name] = value
+    return explicit
 
 
 def _table(part: Any) -> list[str]:
-    return [f"{key} = {toml_value(value)}" for key, value in _told(part).items()]
+    return [f"{key} = {toml_value(value)}" for key, value in _explicit(part).items()]
 
 
 def _is_table(value: Any) -> bool:

@@ -1,9 +1,9 @@
-"""Training a learner into a folder, and going on where an interrupted training stopped.
+"""Training a learner into a folder, and resuming an interrupted training.
 
-Owns    when a folder is continued, begun anew or refused, and what a finished training leaves beside the policy.
-Leaves  learning, checkpoints and choosing the best policy on validation customers to `agents`.
+Owns    whether a folder is resumed, started over or refused, and the learning curve beside the policy.
+Leaves  learning, checkpoints and the choice of the best policy on validation customers to `agents`.
 
-A folder holds `config.json`, `policy/` (the agent, and while it is trained its checkpoint), `learning_curve.csv` and
+A folder holds `config.json`, `policy/` (the agent, and during training its checkpoint), `learning_curve.csv` and
 `learning_curve.png`.
 """
 
@@ -26,9 +26,9 @@ from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.files import write_atomically
 
 CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"
-# Options that may differ between a training and its continuation, and lists that may grow even when it is finished.
+# Options that may differ when a run is resumed, and lists that may grow even after it has finished.
 _FREE, _GROWING = ("device",), ("training_seeds",)
-# What a learning curve is drawn beside, where it applies: chance, rules that a shop would use, the optimum.
+# Drawn beside a learning curve where they apply: random actions, rules that a shop would use, the optimum.
 OPPONENTS = ("random", "fixed_price", "linear_markdown", "sell_through", "lp_resolve", "base_stock", "dp")
 
 Curve = list[dict[str, float]]
@@ -36,10 +36,14 @@ Progress = Callable[[int, int, dict[str, float] | None], None]
 
 
 def check_learner(name: str, *, tensorboard: bool = False) -> None:
-    """Refuse what cannot be trained.
+    """Refuse an agent that cannot be trained.
+
+    Args:
+        name: of an agent.
+        tensorboard: whether it must write figures for TensorBoard.
 
     Raises:
-        ValueError: unknown name, a rule that does not learn, or one that writes no figures where they are asked for.
+        ValueError: unknown name, a rule, or a learner that writes no figures for TensorBoard.
     """
     if name not in agents.AGENTS:
         raise ValueError(unknown_name("agent", name, agents.AGENTS))
@@ -50,19 +54,22 @@ def check_learner(name: str, *, tensorboard: bool = False) -> None:
             f"or train {' or '.join(learners)}."
         )
     if tensorboard and "tensorboard" not in inspect.signature(agents.AGENTS[name].cls.learn).parameters:
-        raise ValueError(f"agent {name!r} writes no figures for TensorBoard: leave --tensorboard out.")
+        raise ValueError(f"agent {name!r} writes no figures for TensorBoard: leave out --tensorboard.")
 
 
 def with_fingerprints(run: Run, scenario: Scenario, population: Population) -> Run:
-    """The run with hashes of what its options only name, so that a changed file is not continued by mistake."""
+    """The run with hashes of scenario and population among its options: it is resumed only if both match."""
     return replace(run, options={**run.options, **fingerprints(scenario, population)})
 
 
 def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
-    """Make the claimed folder ready; whether it holds something unfinished that goes on, or is asked for more.
+    """Prepare the claimed folder.
+
+    Returns:
+        Whether a run is resumed: an unfinished one, or a finished one with more training seeds.
 
     Raises:
-        FileExistsError: it holds a finished training, one with other options, or something else.
+        FileExistsError: the folder holds a finished run, one with other options, or something else.
     """
     config = None if overwrite else read_config(run.folder)
     if config is None:
@@ -81,12 +88,12 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
         what = f" with {differing}" if differing else ""
         raise FileExistsError(
             f"{run.folder} holds a finished run{what}: `flashsale report {run.folder}` shows it; choose another --out, "
-            f"or pass --overwrite to begin anew."
+            f"or pass --overwrite to start over."
         )
     if differing:
         raise FileExistsError(
-            f"{run.folder} holds an unfinished run with {differing}: give the same options to continue it, choose "
-            f"another --out, or pass --overwrite to begin anew."
+            f"{run.folder} holds an unfinished run with {differing}: give the same options to resume it, choose "
+            f"another --out, or pass --overwrite to start over."
         )
     if grown:
         run.go_on()
@@ -94,7 +101,7 @@ def begin_or_continue(run: Run, *, overwrite: bool) -> bool:
 
 
 def _differences(name: str, before: Any, asked: Any) -> Iterator[str]:
-    """What differs between two options, each with its place inside them."""
+    """The differences between two options, each with its path inside them."""
     if isinstance(before, Mapping) and isinstance(asked, Mapping):
         for key in sorted(before.keys() | asked.keys()):
             yield from _differences(f"{name}.{key}", before.get(key), asked.get(key))
@@ -117,20 +124,20 @@ def train(
     progress: Progress,
     tensorboard: Path | None = None,
 ) -> Curve:
-    """Learn to the end and write curve and picture.
+    """Train to the end and write the learning curve as a table and a picture.
 
     Args:
         run: whose folder was claimed.
-        scenario, population: what is played; tuned values of a scenario's path lie beside it.
+        scenario, population: of the sales; tuned values lie beside the file of a scenario given by path.
         agent: a learner.
         seed: of the training run.
         device: as for `agents.make`.
         settings: of the learner, in place of its preset's.
         progress: as for `learn`.
-        tensorboard: folder for the learner's own figures, which not every learner has.
+        tensorboard: folder for the learner's figures, where it writes any.
 
     Returns:
-        One row a validation: "sales", "steps", "seconds", "profit", "ret".
+        One row for each validation: "sales", "steps", "seconds", "profit", "ret".
     """
     learner = agents.make(agent, scenario, population=population, device=device, seed=seed, **settings)
     more = {} if tensorboard is None else {"tensorboard": tensorboard}
@@ -142,14 +149,14 @@ def train(
 
 
 def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str, float], sales: int) -> None:
-    """The learning curve as a table and as a picture.
+    """Write the learning curve as a table and as a picture.
 
     Args:
         folder: of the run.
         agent: name of the learner.
         curve: as `learn` returns it.
-        heuristics: name -> mean profit of the same validation sales.
-        sales: how many those are.
+        heuristics: name -> mean profit on the same validation sales.
+        sales: number of validation sales.
     """
     table = pd.DataFrame(curve).assign(agent=agent, validation_sales=sales)
     write_atomically(folder / CURVE_TABLE, table.to_csv(index=False).encode())
@@ -158,7 +165,7 @@ def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str,
 
 
 def opponents(scenario: str | Path | Scenario) -> list[str]:
-    """Those of `OPPONENTS` that play this scenario."""
+    """Those of `OPPONENTS` that apply to this scenario."""
     return [name for name in OPPONENTS if agents.AGENTS[name].applies(scenario) is None]
 
 
@@ -169,15 +176,17 @@ def heuristics_on_validation(
     *,
     sales: int,
 ) -> dict[str, float]:
-    """Mean profit of each of `opponents` on the validation sales, by how it is shown: untuned ones say so.
+    """Label -> mean profit on validation sales, of each of `opponents`; the label marks those not tuned here.
 
     Args:
-        params: name -> parameters; their tuned or default values for the others.
-        sales: as many as the learner beside them was validated on.
+        scenario, population: of the sales.
+        params: name -> parameters; tuned or default values for the others.
+        sales: as many as the learner is validated on.
     """
     seeds = validation_seeds(sales)
     means = {}
     for name in opponents(scenario):
-        player = agents.make(name, scenario, population=population, **(params or {}).get(name, {}))
+        chosen: dict[str, Any] = dict((params or {}).get(name, {}))
+        player = agents.make(name, scenario, population=population, **chosen)
         means[agents.labelled(name, player)] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
     return means

@@ -1,19 +1,20 @@
-"""Tuning the heuristics, so that a learner is compared with opponents at their best.
+"""Tuning rules, so that learners are compared with well-tuned opponents.
 
     flashsale tune standard fixed_price --trials 300
-    flashsale tune standard fixed_price --trials 100 --refine     small steps from the values that are kept
-    flashsale tune standard --trials 0                            no search: the kept values are measured again here
+    flashsale tune standard fixed_price --trials 100 --refine     small steps from the kept values
+    flashsale tune standard --trials 0                            no search: measure the kept values again
 
-Owns    the search over an agent's declared parameters on validation sales, and the figures that are kept with them.
+Owns    the search over an agent's declared parameters on validation sales, and the figures kept with the result.
 Leaves  the files, and when their values are used, to `agents.tuned_values`.
 
-Half the trials go to a tree-structured Parzen estimator (Bergstra et al. 2011, by optuna), which finds the region; the
-other half to a pattern search from its best point (Hooke & Jeeves 1961), one parameter at a time, which is the better
-tool where products hardly depend on each other. Every trial meets the same sales, so differences are paired.
-Where tick and stock are the whole state, a rule's value is computed exactly instead.
+Half the trials go to a tree-structured Parzen estimator (Bergstra et al. 2011, by optuna), which finds the region. The
+other half go to a pattern search from its best point (Hooke & Jeeves 1961), one parameter at a time, which works better
+where products hardly interact. All trials play the same sales, so comparisons are paired. Where tick and stock are the
+whole state, the value of a rule is computed exactly instead.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,34 @@ import optuna
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.base import Space
-from flashsale_env.agents.exact.optimal import evaluate_exactly, remembers, why_no_exact_value
+from flashsale_env.agents.exact import evaluate_exactly, remembers, why_no_exact_value
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.tuned_values import as_json, home, read, write
-from flashsale_env.experiments.statistics import paired_difference
+from flashsale_env.experiments.intervals import paired_difference
 
-# First step of the pattern search, as a share of a parameter's range; it is halved where no parameter improves.
+# Steps of the pattern search, as shares of a parameter's range; a step is halved when no parameter improves.
 _FIRST_STEP, _REFINING_STEP, _LAST_STEP = 0.25, 0.06, 0.004
 
-_FRESH_SALES = 4096  # on which the figures that are kept are measured
+_FRESH_SALES = 4096  # sales on which the kept figures are measured
 
 _DONE = (optuna.trial.TrialState.COMPLETE,)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How large a search is.
+
+    Args:
+        trials: parameter sets tried in all.
+        sales: validation sales played with each.
+        seed: of the search.
+        refine: whether the pattern search starts at once and with small steps, for parameters near their best.
+    """
+
+    trials: int = 200
+    sales: int = 1024
+    seed: int = 0
+    refine: bool = False
 
 
 def tune(
@@ -41,40 +59,37 @@ def tune(
     scenario: str | Path | Scenario,
     population: str | Path | Population | None = None,
     *,
-    trials: int = 200,
-    sales: int = 1024,
-    seed: int = 0,
+    search: Search = Search(),
     start: dict[str, float] | None = None,
-    refine: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> dict[str, float]:
-    """The parameters of a heuristic with the highest mean profit on validation sales.
+    """The parameters of a rule with the highest mean profit on validation sales.
+
+    The search starts from known points: values kept for the scenario, also for earlier versions of it; the defaults;
+    and the defaults with the orders and promotions kept for `fixed_price`.
 
     Args:
-        name: a heuristic of `AGENTS`, or an agent of yours that declares a `space`.
+        name: a rule of `AGENTS`, or an agent of yours that declares a `space`.
         scenario, population: as for `play`.
-        trials: parameter sets tried in all.
-        sales: validation sales each of them plays.
-        seed: of the search.
-        start: tried first, beside values that are kept for the scenario, also for an earlier state of it, the defaults,
-            and the defaults with orders and promotions as they are kept for `fixed_price`.
-        refine: whether all other trials go to the pattern search, with small steps: for parameters near their best.
+        search: how many trials on how many sales.
+        start: tried first of all.
         progress: called after each trial with trials done, trials in all, and the best mean profit so far.
 
     Raises:
-        ValueError: the agent is unknown, learns by itself, or does not apply to the scenario.
+        ValueError: the agent is unknown, is a learner, or does not apply to the scenario; or the search has no trials.
     """
     named, scenario = scenario, load_scenario(scenario)
     space = tunable_space(name, scenario)
     if not space:
         return {}
-    if trials < 1 or sales < 1:
-        raise ValueError(f"a search needs at least 1 trial on at least 1 sale, got {trials} on {sales}.")
-    seeds = split_seeds("validation", 0, sales)
+    trials = search.trials
+    if trials < 1 or search.sales < 1:
+        raise ValueError(f"a search needs at least 1 trial on at least 1 sale, got {trials} on {search.sales}.")
+    seeds = split_seeds("validation", 0, search.sales)
     exact = population is None and has_exact_value(name, scenario)
 
     def profit(trial: optuna.Trial) -> float:
-        params = {
+        params: dict[str, Any] = {
             key: trial.suggest_int(key, int(low), int(high))
             if isinstance(low, int)
             else trial.suggest_float(key, low, high)
@@ -92,7 +107,7 @@ def tune(
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=max(5, trials // 20))
+        sampler = optuna.samplers.TPESampler(seed=search.seed, multivariate=True, n_startup_trials=max(5, trials // 20))
         study = optuna.create_study(direction="maximize", sampler=sampler)
         defaults = _defaults(name, scenario)
         shared = {key: value for key, value in _kept_orders(named, population).items() if key in space}
@@ -100,10 +115,11 @@ def tune(
         first = [params for i, params in enumerate(known) if params and params not in known[:i]][:trials]
         for params in first:
             study.enqueue_trial(params)
-        study.optimize(profit, n_trials=len(first) if refine else max(len(first), trials // 2), callbacks=[report])
-        step = _REFINING_STEP if refine else _FIRST_STEP
-        _pattern_search(study, space, profit, trials, step, np.random.default_rng(seed), report)
-        if progress is not None:  # the pattern search stops early where no step improves
+        sampled = len(first) if search.refine else max(len(first), trials // 2)
+        study.optimize(profit, n_trials=sampled, callbacks=[report])
+        step = _REFINING_STEP if search.refine else _FIRST_STEP
+        _pattern_search(study, space, profit, trials, step, np.random.default_rng(search.seed), report)
+        if progress is not None:  # the pattern search may stop early
             progress(trials, trials, study.best_value)
     finally:
         optuna.logging.set_verbosity(verbosity)
@@ -111,14 +127,14 @@ def tune(
 
 
 def tunable_space(name: str, scenario: Scenario) -> Space:
-    """What there is to tune; empty where an agent has no parameters here.
+    """Ranges of the parameters of a rule; empty where it has none in this scenario.
 
     Raises:
-        ValueError: the agent is unknown, learns by itself, or does not apply to the scenario.
+        ValueError: the agent is unknown, is a learner, or does not apply to the scenario.
     """
     entry = agents.entry(name)
     if entry.learns:
-        raise ValueError(f"agent {name!r} learns by itself; tuning is for rules.")
+        raise ValueError(f"agent {name!r} learns by itself: tuning is for rules.")
     reason = entry.applies(scenario)
     if reason is not None:
         raise ValueError(f"agent {name!r} does not apply to scenario {scenario.name!r}: {reason}.")
@@ -126,7 +142,7 @@ def tunable_space(name: str, scenario: Scenario) -> Space:
 
 
 def tunable(scenario: Scenario) -> list[str]:
-    """The rules of `AGENTS` that have something to tune here."""
+    """The rules of `AGENTS` with parameters in this scenario."""
     return [
         name
         for name, entry in agents.AGENTS.items()
@@ -140,12 +156,13 @@ def _defaults(name: str, scenario: Scenario) -> dict[str, float]:
 
 
 def _kept_orders(scenario: str | Path | Scenario, population: Any) -> dict[str, float]:
+    """Parameters kept for `fixed_price`; the names of orders and promotions are the same for other rules."""
     applies = agents.AGENTS["fixed_price"].applies(scenario) is None
     return agents.tuned("fixed_price", scenario, population) if applies else {}
 
 
 def _kept(name: str, path: Path | None, space: Space) -> list[dict[str, float]]:
-    """Values in a file that lie in these ranges, whatever game they were tuned for, the latest first."""
+    """Values in a file that lie in these ranges, the latest first, whatever scenario they were tuned for."""
     entries = [] if path is None else read(path).get(name, [])
     fitting = [
         entry["params"]
@@ -157,7 +174,7 @@ def _kept(name: str, path: Path | None, space: Space) -> list[dict[str, float]]:
 
 
 def has_exact_value(name: str, scenario: Scenario) -> bool:
-    """Whether a rule's expected profit is computed exactly, among the scenario's own customers."""
+    """Whether the expected profit of a rule can be computed exactly, with the scenario's own customers."""
     return why_no_exact_value(scenario) is None and not remembers(agents.make(name, scenario), scenario)
 
 
@@ -170,7 +187,7 @@ def _pattern_search(
     rng: np.random.Generator,
     report: Callable[[optuna.Study, Any], None],
 ) -> None:
-    """Step every parameter down and up from the best point, the steps halving, until the trials are spent."""
+    """From the best point step each parameter down and up, halving the step, until the trials are used up."""
     tried = {tuple(t.params[key] for key in space) for t in study.trials}
     while step >= _LAST_STEP:
         improved = False
@@ -201,28 +218,25 @@ def tune_and_keep(
     scenario: str | Path | Scenario,
     population: str | Path | Population | None = None,
     *,
-    trials: int = 200,
-    sales: int = 1024,
-    seed: int = 0,
-    refine: bool = False,
+    search: Search = Search(),
     out: Path | None = None,
     command: str = "",
     progress: Callable[[int, int, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Tune a rule and keep its values, with what they gain over its defaults on sales that the search did not see.
+    """Tune a rule and keep its values, with their gain over its defaults on sales outside the search.
 
     Args:
-        name, scenario, population, sales, seed, refine, progress: as for `tune`.
-        trials: as for `tune`; 0 searches nothing, and measures the values that the file holds in this game.
+        name, scenario, population, progress: as for `tune`.
+        search: as for `tune`; with 0 trials there is no search, and the values in the file are measured here.
         out: file of the values, in place of the one beside the scenario.
-        command: what is kept as the source of the values.
+        command: kept as the source of the values.
 
     Returns:
         The entry of the file, see `agents.tuned_values`.
 
     Raises:
-        ValueError: as `tune`; nothing to tune; no file for a scenario built in Python; no values to measure again, or
-            values that earn less here than the defaults.
+        ValueError: as `tune`; nothing to tune; no file for a scenario built in Python; or, with 0 trials, no values in
+            the file, or values that earn less here than the defaults.
     """
     sale = load_scenario(scenario)
     space = tunable_space(name, sale)
@@ -230,19 +244,10 @@ def tune_and_keep(
         raise ValueError(f"agent {name!r} has no parameters on scenario {sale.name!r}: there is nothing to tune.")
     path = home(scenario) if out is None else out
     if path is None:
-        raise ValueError(f"scenario {sale.name!r} was built in Python and has no file beside it: say where with out.")
-    searched = command
-    if trials:
-        params = tune(
-            name,
-            scenario,
-            population,
-            trials=trials,
-            sales=sales,
-            seed=seed,
-            refine=refine,
-            progress=progress,
-        )
+        raise ValueError(f"scenario {sale.name!r} was built in Python and has no file beside it: give one as out.")
+    searched, sales = command, search.sales
+    if search.trials:
+        params = tune(name, scenario, population, search=search, progress=progress)
     else:
         kept = _kept(name, path, space)
         if not kept:
@@ -251,7 +256,7 @@ def tune_and_keep(
         of = next(entry for entry in reversed(read(path)[name]) if entry["params"] == params)
         searched, sales = of.get("searched", command), of.get("sales", sales)
     figures = measure(name, sale, population, params, sales)
-    if not trials and figures["gain"]["ci_high"] < 0:
+    if not search.trials and figures["gain"]["ci_high"] < 0:
         raise ValueError(
             f"the values of {name!r} in {path} earn {-figures['gain']['mean']:,.4g} less on {sale.name!r} than its "
             f"defaults: they are not tuned for it. Give --trials to search."
@@ -281,15 +286,22 @@ def measure(
     params: dict[str, float],
     seen: int,
 ) -> dict[str, Any]:
-    """Profit of these parameters and of the defaults, exactly or on sales that the search did not see.
+    """Profit of these parameters and of the defaults, exactly or on sales outside the search.
 
-    So it is no maximum over trials.
+    Fresh sales avoid the optimistic bias of the maximum over trials.
+
+    Args:
+        name: of a rule.
+        scenario, population: as for `play`.
+        params: tuned ones.
+        seen: validation sales used by the search, the first ones.
 
     Returns:
-        "profit", "untuned_profit", "gain" ("mean", "ci_low", "ci_high" of the difference on the same sales),
-        "standard_error" of the profit (0 where it is exact) and "evaluated".
+        "profit", "untuned_profit", "gain" ("mean", "ci_low", "ci_high" of the paired difference), "standard_error" of
+        the profit (0 where it is exact) and "evaluated" (how).
     """
-    pair = [agents.make(name, scenario, **chosen) for chosen in (params, _defaults(name, scenario))]
+    sets: tuple[dict[str, Any], ...] = (params, _defaults(name, scenario))
+    pair = [agents.make(name, scenario, **chosen) for chosen in sets]
     if population is None and has_exact_value(name, scenario):
         value, untuned = (round(evaluate_exactly(agent, scenario), 6) for agent in pair)
         gain = {part: round(value - untuned, 6) for part in ("mean", "ci_low", "ci_high")}

@@ -1,9 +1,11 @@
-"""Exact optima: closed forms, and recursions that are exact for the ticked sale.
+"""Exact optima: closed forms, recursions that are exact for the ticked sale, and the agent "dp" that plays them.
 
-Owns    what the best policy earns in sales small enough to solve, and what any policy earns in them without simulation.
-Leaves  the agent that plays them to `agents.exact.optimal`.
+Owns    the value of the best policy in sales small enough to solve, and of any policy in them without simulation.
 """
 
+from flashsale_env.agents.exact.actions import order_actions, price_actions
+from flashsale_env.agents.exact.agent import DynamicProgramming, why_no_profit_optimum
+from flashsale_env.agents.exact.evaluation import evaluate_exactly, remembers, why_no_exact_value
 from flashsale_env.agents.exact.formulas import (
     best_single_price,
     erlang_b,
@@ -63,6 +65,7 @@ __all__ = [
     "LOST_SALES",
     "PRICING",
     "SINGLE_ORDER",
+    "DynamicProgramming",
     "LostSales",
     "MnlSale",
     "OrderTable",
@@ -76,6 +79,7 @@ __all__ = [
     "best_single_price",
     "clearing_worth",
     "erlang_b",
+    "evaluate_exactly",
     "fluid_price",
     "fluid_value",
     "gvr_price",
@@ -89,8 +93,11 @@ __all__ = [
     "newsvendor",
     "optimal_continuous_prices",
     "optimal_prices",
+    "order_actions",
     "policy_value",
+    "price_actions",
     "pricing_problem",
+    "remembers",
     "reorder_rule",
     "revenue_ordered_assortment",
     "sales_law",
@@ -101,11 +108,13 @@ __all__ = [
     "solve_pricing",
     "solve_replenishment",
     "substitution_law",
+    "why_no_exact_value",
     "why_no_lost_sales",
     "why_no_mnl_sale",
     "why_no_order_alone",
     "why_no_pricing",
     "why_no_pricing_of_one",
+    "why_no_profit_optimum",
     "why_no_single_order",
     "why_too_large",
     "why_unseen",

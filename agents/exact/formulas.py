@@ -1,6 +1,6 @@
 """Closed forms of revenue management, choice and inventory.
 
-Units   currency; for the Gallego-van Ryzin sale in units of the mean willingness to pay, with `customers` = a·T at
+Units   currency; for the Gallego-van Ryzin sale, units of the mean willingness to pay, with `customers` = a·T at
         price 0 and `expected_sales` rho = a·T / e.
 """
 
@@ -37,6 +37,7 @@ def gvr_value(stock: int, expected_sales: float) -> float:
 
 def gvr_values(stock: int, expected_sales: npt.ArrayLike) -> Floats:
     """J(0..n, rho) for each rho (R,), (R, n + 1)."""
+    # In logarithms: rho^i / i! overflows from some hundred units on.
     rho = np.maximum(np.asarray(expected_sales, np.float64), np.finfo(np.float64).tiny)
     units = np.arange(stock + 1)
     return np.asarray(np.logaddexp.accumulate(units * np.log(rho)[:, None] - gammaln(units + 1), axis=1))
@@ -53,9 +54,9 @@ def gvr_price(stock: int, expected_sales: float) -> float:
 
 
 def gvr_sales_law(stock: int, expected_sales: float) -> Floats:
-    """(n + 1,) law of the sales under the optimal price: Poisson(rho) given at most n.
+    """(n + 1,) distribution of the sales under the optimal price: Poisson(rho) conditional on at most n.
 
-    The probability of a sell-out is `erlang_b(n, rho)`.
+    The probability of selling out is `erlang_b(n, rho)`.
     """
     log_weight = np.arange(stock + 1) * math.log(expected_sales) - gammaln(np.arange(stock + 1) + 1)
     return np.asarray(np.exp(log_weight - np.logaddexp.reduce(log_weight)))
@@ -79,7 +80,7 @@ def fluid_price(stock: float, customers: float) -> float:
 
 
 def fluid_value(stock: float, customers: float) -> float:
-    """J^D = l·ln(customers / l), l = min(customers / e, stock): above the optimal expected revenue.
+    """J^D = l·ln(customers / l), l = min(customers / e, stock): an upper bound of the optimal expected revenue.
 
     Source:
         Gallego & van Ryzin (1994), theorem 2.
@@ -90,12 +91,13 @@ def fluid_value(stock: float, customers: float) -> float:
 
 def single_price_value(stock: int, customers: float, price: float) -> float:
     """Expected revenue of one price for the whole sale: p·E min(n, Poisson(customers·e^-p))."""
+    # E min(n, D) = sum_{k < n} P(D > k)
     return price * float(poisson.sf(np.arange(stock), customers * math.exp(-price)).sum())
 
 
 def best_single_price(stock: int, customers: float) -> tuple[float, float]:
     """The price that maximises `single_price_value`, and its value."""
-    # It lies at the fluid price or somewhat above: the stock binds at times although it does not on average.
+    # The optimum is the fluid price or somewhat above: stock that lasts on average still binds in some sales.
     highest = fluid_price(stock, customers) + 5.0
     found = minimize_scalar(
         lambda p: -single_price_value(stock, customers, p), bounds=(0.0, highest), options={"xatol": 1e-10}
@@ -114,7 +116,7 @@ def mnl_optimum(quality: npt.ArrayLike, sensitivity: float, unit_cost: npt.Array
         unit_cost: (M,) currency (c).
 
     Returns:
-        expected margin of a customer R, prices (M,), purchase probabilities (M,).
+        expected margin a customer R, prices (M,), purchase probabilities (M,).
 
     Source:
         Li & Huh (2011), Manufacturing & Service Operations Management 13(4).
@@ -129,14 +131,14 @@ def mnl_optimum(quality: npt.ArrayLike, sensitivity: float, unit_cost: npt.Array
 def revenue_ordered_assortment(
     prices: npt.ArrayLike, weights: npt.ArrayLike, no_purchase: float = 1.0
 ) -> tuple[float, tuple[int, ...]]:
-    """Best set of products to show under multinomial logit with given prices; it is a top k of prices.
+    """Best set of products to show under multinomial logit with fixed prices: the k dearest, for some k.
 
     Args:
         prices: (M,) currency.
         weights: (M,) attraction v of each product; `no_purchase` is that of buying nothing.
 
     Returns:
-        expected revenue of a customer, and the numbers of the products in the set.
+        expected revenue a customer, and the indices of the products in the set.
 
     Source:
         Talluri & van Ryzin (2004), Management Science 50(1).
@@ -149,10 +151,10 @@ def revenue_ordered_assortment(
 
 
 def newsvendor(demand: Any, price: float, unit_cost: float, salvage_value: float = 0.0) -> tuple[float, float]:
-    """Order quantity and expected profit of a single period: F(Q) = (p - c) / (p - s).
+    """Optimal order quantity and expected profit of a single period: F(Q) = (p - c) / (p - s).
 
     Args:
-        demand: a frozen law of `scipy.stats`, discrete or continuous, with no weight below 0.
+        demand: a frozen distribution of `scipy.stats`, discrete or continuous, with no weight below 0.
         price, unit_cost, salvage_value: currency, price > unit cost > salvage value.
 
     >>> newsvendor(poisson(100), 10.0, 6.0, 2.0)[0]
@@ -164,6 +166,7 @@ def newsvendor(demand: Any, price: float, unit_cost: float, salvage_value: float
             f"otherwise nothing or everything should be ordered."
         )
     quantity = float(demand.ppf((price - unit_cost) / (price - salvage_value)))
+    # E min(D, Q) is the sum, or the integral, of P(D > x) over 0 <= x < Q.
     if hasattr(demand, "pmf"):
         sold = float(demand.sf(np.arange(quantity)).sum())
     else:

@@ -1,4 +1,4 @@
-"""The sale of several products to multinomial logit customers: prices, stock, substitution inside a tick.
+"""The sale of several products to multinomial logit customers: prices, stock, substitution within a tick.
 
 Axes    T ticks, M products, S stock vectors (n_1 + 1, ..., n_M + 1).
 Units   currency, utility in logits; a price of 0 means that a product is not offered.
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 # Multiplications of the largest recursion: about a minute.
 _MOST_WORK = 1e10
-# Probability that the customers of a whole sale outnumber the stock, below which the stock is said never to bind.
+# The stock "never binds" if the customers of a whole sale outnumber it with less than this probability.
 _NEVER = 1e-9
 
 
@@ -33,20 +33,21 @@ def best_offer(
     high: npt.ArrayLike = np.inf,
     levels: Floats | None = None,
 ) -> tuple[Floats, Floats]:
-    """Prices that earn most with one multinomial logit customer, in any number of cases at once.
+    """Optimal prices for one multinomial logit customer, for any number of cases at once.
 
-    R is the root of R = sum_j max_p e^(a_j - b_j·p)·(p - c_j - R): each product's price is found on its own, so a grid
-    needs no search over price vectors. Iterated from above and below it rises to the root.
+    The optimal expected margin R is the root of R = sum_j max_p e^(a_j - b_j·p)·(p - c_j - R). Each product's price is
+    found separately, so a grid needs no search over price vectors. Dinkelbach's iteration, R <- margin at the prices
+    that are optimal for R, rises monotonically to the root from the second step on.
 
     Args:
         quality: (..., M) utility at price 0, logits (a); -inf for a product that is out of stock.
         sensitivity: (..., M) logits lost per unit of currency (b).
-        worth: (..., M) what a unit is worth if kept, currency (c).
+        worth: (..., M) shadow price of a unit, currency (c).
         low, high: (M,) bounds of continuous prices.
-        levels: (M, L) prices to choose from instead; 0 is "not offered".
+        levels: (M, L) a grid of prices instead; 0 is "not offered".
 
     Returns:
-        R (...), expected margin of a customer over the units' worth, and prices (..., M).
+        R (...), expected margin a customer over the shadow prices, and prices (..., M).
 
     Source:
         Dinkelbach (1967), Management Science 13(7), doi 10.1287/mnsc.13.7.492.
@@ -56,19 +57,22 @@ def best_offer(
     margin, rising = np.zeros(shape[:-1]), False
     while True:
         if levels is None:
+            # argmax_p e^(a - b·p)·(p - c - R) = c + R + 1/b
             price = np.clip(c + margin[..., None] + 1.0 / b, low, high)
             utility = a - b * price
         else:
             shown = np.where(levels > 0, a[..., None] - b[..., None] * levels, -np.inf)
+            # Scaled by the largest odds of the product, which leaves its argmax as it is.
             scale = np.where(np.isfinite(shown), shown, -np.inf).max(axis=-1, keepdims=True)
             odds = np.exp(shown - np.where(np.isfinite(scale), scale, 0.0))
             best = (odds * (levels - (c + margin[..., None])[..., None])).argmax(axis=-1)[..., None]
             price = np.take_along_axis(np.broadcast_to(levels, shown.shape), best, axis=-1)[..., 0]
             utility = np.take_along_axis(shown, best, axis=-1)[..., 0]
+        # The margin at these prices, sum_j odds_j·(p_j - c_j) / (1 + sum_j odds_j), scaled against overflow.
         peak = np.maximum(utility.max(axis=-1, keepdims=True), 0.0)
         odds = np.exp(utility - peak)
         new = (odds * (price - c)).sum(axis=-1) / (np.exp(-peak[..., 0]) + odds.sum(axis=-1))
-        # The first step may come down from 0; from then on every step rises until rounding ends it.
+        # The first step may fall below 0; every later one rises, until rounding ends it.
         if rising and not np.any(new - margin > 1e-13 * np.maximum(1.0, np.abs(new))):
             return new, price
         margin, rising = np.maximum(new, margin) if rising else new, True
@@ -82,8 +86,8 @@ class MnlSale:
         customers: (T,) expected customers of each tick.
         quality: (M,) utility at price 0, logits.
         sensitivity: (T, M) logits lost per unit of currency.
-        stock: M units on hand at the opening.
-        menus: M tuples of prices, "not offered" being 0; with `continuous` only their ends matter.
+        stock: M units on hand at the start of the sale.
+        menus: M tuples of prices, 0 for "not offered"; with `continuous` only their ends matter.
         continuous: whether any price between a product's lowest and highest may be set.
         arrivals: "poisson", or "bernoulli": at most one customer a tick.
         salvage_value: (M,) worth of a unit left at the close.
@@ -102,7 +106,7 @@ class MnlSale:
 
     @property
     def stock_never_binds(self) -> bool:
-        """Whether more customers than units of any product come with a probability below 1e-9."""
+        """Whether customers outnumber the units of some product with a probability below 1e-9."""
         total = float(self.customers.sum())
         few = self.arrivals == "bernoulli" and len(self.customers) <= min(self.stock)
         return few or float(poisson.sf(min(self.stock), total)) < _NEVER
@@ -135,15 +139,16 @@ class MnlSale:
 
     @property
     def most_in_a_tick(self) -> int:
-        """Customers of a tick beyond whom nobody is reckoned with."""
+        """Number of customers in a tick at which the Poisson sum is cut off."""
         return int(poisson.isf(TAIL, float(self.customers.max()))) + 1
 
     def offer(self, tick: int, worth: Floats, available: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """`best_offer` of a tick, for units worth (..., M) of which only those `available` can be sold."""
+        """`best_offer` of a tick for shadow prices (..., M), with only the `available` products."""
         quality = np.where(available, self.quality, -np.inf)
         if self.continuous:
             low, high = (np.array([end(menu) for menu in self.menus]) for end in (min, max))
             return best_offer(quality, self.sensitivity[tick], worth, low=low, high=high)
+        # Menus are padded with their last price, which changes no maximum.
         longest = max(map(len, self.menus))
         levels = np.array([(*menu, *menu[-1:] * (longest - len(menu))) for menu in self.menus])
         return best_offer(quality, self.sensitivity[tick], worth, levels=levels)
@@ -152,10 +157,10 @@ class MnlSale:
 def solve_mnl(sale: MnlSale) -> PriceTable:
     """Optimal prices of several multinomial logit products.
 
-    Stock that never binds leaves one customer's problem. Otherwise backward over all stock vectors: with at most one
-    customer a tick V_t(x) = V_{t+1}(x) + lambda·R(differences of V_{t+1}), R as in `best_offer` (Lambert's W where the
-    sensitivities agree); with Poisson ticks every price vector is tried, and the tick is the Poisson-weighted sum of
-    the one-customer steps under it, in which a stock-out turns the customers after it to what is left.
+    If the stock never binds, each tick is a problem of one customer. Otherwise the recursion runs backward over all
+    stock vectors. With at most one customer a tick, V_t(x) = V_{t+1}(x) + lambda·R, with R as in `best_offer` for the
+    shadow prices V_{t+1}(x) - V_{t+1}(x - e_j). With Poisson ticks every price vector is tried; its value is the
+    Poisson-weighted sum over k of k one-customer steps, in which customers substitute when a product sells out.
 
     Raises:
         ValueError: it is too large, or prices are continuous while several customers share a tick.
@@ -185,9 +190,11 @@ def _stock_vectors(sale: MnlSale) -> npt.NDArray[np.int64]:
 
 
 def _one_customer_tick(sale: MnlSale) -> _Tick:
+    """The recursion's step with at most one customer a tick."""
     available = _stock_vectors(sale) > 0
 
     def tick(t: int, after: Floats) -> tuple[Floats, Floats]:
+        # Shadow price of product j: V(x) - V(x - e_j).
         worth = np.stack([after - _one_less(after, j) for j in range(after.ndim)], axis=-1)
         margin, prices = sale.offer(t, worth, available)
         return after + sale.customers[t] * margin, prices
@@ -196,21 +203,23 @@ def _one_customer_tick(sale: MnlSale) -> _Tick:
 
 
 def _poisson_tick(sale: MnlSale) -> _Tick:
+    """The recursion's step with a Poisson number of customers, for all P price vectors at once."""
     menu = np.array(list(itertools.product(*sale.menus)))  # (P, M)
     available = _stock_vectors(sale) > 0  # (S..., M)
-    spread = (slice(None), *(None,) * len(sale.stock))
+    over_stocks = (slice(None), *(None,) * len(sale.stock))  # (P, ...) -> (P, 1, ..., 1, ...)
     counts = np.arange(sale.most_in_a_tick + 1)
 
     def tick(t: int, after: Floats) -> tuple[Floats, Floats]:
         utility = np.where(menu > 0, sale.quality - sale.sensitivity[t] * menu, -np.inf)
         peak = np.maximum(utility.max(axis=1), 0.0)
-        odds = np.exp(utility - peak[:, None])[spread] * available
-        probability = odds / (np.exp(-peak)[(*spread,)] + odds.sum(axis=-1))[..., None]  # (P, S..., M)
-        revenue = (probability * menu[spread]).sum(axis=-1)
+        odds = np.exp(utility - peak[:, None])[over_stocks] * available
+        probability = odds / (np.exp(-peak)[over_stocks] + odds.sum(axis=-1))[..., None]  # (P, S..., M)
+        revenue = (probability * menu[over_stocks]).sum(axis=-1)
         weight = poisson.pmf(counts, sale.customers[t])
-        worth = np.broadcast_to(after, revenue.shape)  # after k customers, revenue so far included
+        worth = np.broadcast_to(after, revenue.shape)  # expected value after k customers, their revenue included
         total = weight[0] * worth
         for k in counts[1:]:
+            # W_{k+1}(x) = W_k(x) + revenue(x) - sum_j P_j(x)·(W_k(x) - W_k(x - e_j))
             before, worth = worth, worth + revenue
             for j in range(len(sale.stock)):
                 worth = worth - probability[..., j] * (before - _one_less(before, j + 1))
@@ -222,17 +231,18 @@ def _poisson_tick(sale: MnlSale) -> _Tick:
 
 
 def _one_less(values: Floats, axis: int) -> Floats:
-    """Values with one unit less along an axis; those of an empty stock stay."""
+    """Values with one unit less along an axis; at a stock of 0, the values themselves."""
     index = np.maximum(np.arange(values.shape[axis]) - 1, 0)
     return np.take(values, index, axis=axis)
 
 
 def _without_stock_limit(sale: MnlSale) -> PriceTable:
-    """A unit sold in tick t saves its salvage value and costs no more holding: that is all it is worth if kept."""
+    """The solution if the stock never binds: a unit kept is worth its salvage value minus holding until the close."""
     ticks, m = len(sale.customers), len(sale.stock)
     salvage, holding = np.broadcast_to(sale.salvage_value, m), np.broadcast_to(sale.holding_cost, m)
     left = np.arange(ticks, -1, -1)[:, None]
     kept = salvage - holding * left  # (T + 1, M)
+    # Ticks separate: V_t = sum over later ticks of customers · R, plus the kept value of the stock.
     offers = [sale.offer(t, kept[t], np.ones(m, np.bool_)) for t in range(ticks)]
     earned = np.append(
         np.cumsum([n * float(r) for n, (r, _) in zip(sale.customers, offers, strict=True)][::-1])[::-1], 0.0
@@ -245,13 +255,13 @@ def _without_stock_limit(sale: MnlSale) -> PriceTable:
 def substitution_law(
     weights: npt.ArrayLike, stock: Sequence[int], customers: float, no_purchase: float = 1.0
 ) -> Floats:
-    """Law of the stock left after one tick with Poisson customers who choose among what is *then* in stock.
+    """Distribution of the stock left after a tick with Poisson customers who choose among the products still in stock.
 
-    The Markov chain over stock vectors, by the matrix exponential of its generator.
+    Computed as a Markov chain over stock vectors, by the matrix exponential of its generator.
 
     Args:
         weights: (M,) attraction of each product; `no_purchase` is that of buying nothing.
-        stock: M units at the beginning.
+        stock: M units at the start.
         customers: expected number.
 
     Returns:
@@ -290,11 +300,14 @@ def clearing_worth(
     tolerance: float = 1e-10,
     rounds: int = 2000,
 ) -> Floats:
-    """Worth of a unit of each product at which expected customers, shown the best prices, buy just the stock.
+    """Shadow prices at which the expected customers, at the prices that are optimal for them, buy exactly the stock.
 
-    The multipliers w >= salvage of the deterministic problem, max over prices of expected revenue subject to the stock,
-    in any number of cases at once. w_j rises by the logarithm of what is bought over what is there, in units of 1/b_j:
-    a contraction, since raising one worth by that turns no more demand to the others than it takes away.
+    These are the multipliers w >= salvage of the deterministic problem: maximise expected revenue over prices, subject
+    to the stock; for any number of cases at once. The iteration is
+
+        w_j <- w_j + ln(demand_j(w) / stock_j) / b_j,    clipped to [salvage_j, high_j].
+
+    It is a contraction: the demand that a higher w_j diverts to other products is less than what product j loses.
 
     Args:
         customers: (N, K, 1) expected customers of each of K phases.
@@ -303,12 +316,12 @@ def clearing_worth(
         stock: (N, M) units.
         salvage: (M,) least worth.
         low, high: (M,) bounds of prices.
-        start: (N, M) where to begin; the salvage value by default.
-        tolerance: largest error of what is bought, as a share of the stock.
-        rounds: it ends after so many in any case. The error falls by 1 - (share who buy nothing)^2 a round.
+        start: (N, M) initial values; the salvage value by default.
+        tolerance: largest error of the demand, as a share of the stock.
+        rounds: largest number of iterations. The error falls by the factor 1 - (share who buy nothing)² in each.
 
     Returns:
-        (N, M) currency; above `high` nothing changes any more, so there it ends.
+        (N, M) currency, at most `high`, above which no price changes.
 
     Source:
         Gallego & van Ryzin (1997), Operations Research 45(1), the deterministic problem; Li & Huh (2011),
@@ -317,10 +330,10 @@ def clearing_worth(
     floor = np.broadcast_to(np.asarray(salvage, np.float64), stock.shape)
     ceiling = np.maximum(np.broadcast_to(np.asarray(high, np.float64), stock.shape), floor)
     worth = floor.copy() if start is None else np.clip(start, floor, ceiling)
-    # A step in logits is the same length for all phases: that of the most sensitive one never goes too far.
+    # One step length for all phases: 1/b of the most sensitive phase never overshoots.
     unit = 1.0 / np.broadcast_to(sensitivity, np.broadcast_shapes(sensitivity.shape, quality.shape)).max(axis=1)
     sought = np.maximum(stock, 1e-9)
-    open_cases = np.arange(len(stock))
+    open_cases = np.arange(len(stock))  # those that have not converged
     for _ in range(rounds):
         case = worth[open_cases]
         shown = [np.broadcast_to(x, (len(stock), *x.shape[1:]))[open_cases] for x in (customers, quality, sensitivity)]

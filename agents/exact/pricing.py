@@ -1,10 +1,11 @@
-"""The sale of one product, priced tick by tick: optimal policies, the value of any policy, the law of its sales.
+"""The sale of one product, priced tick by tick: optimal policies, the value of any policy, the distribution of sales.
 
-Axes    T ticks. V[t, x] is worth x units at the beginning of tick t; row T is the close.
+Axes    T ticks, X = n + 1 stock levels, K units sold within a tick. V[t, x] is the value of x units at the start of
+        tick t; row T is the close.
 Units   currency; a price of 0 means that the product is not offered; theta is the mean willingness to pay (for
         multinomial logit, the price that costs one logit).
 
-A tick is solved as the simulator plays it: the price stands for the whole tick, customers come one by one (Poisson, or
+A tick is solved as the simulator plays it: the price holds for the whole tick, customers arrive one by one (Poisson, or
 at most one), and the last unit goes to the first who wants it.
 """
 
@@ -21,7 +22,7 @@ from flashsale_env.errors import unknown_name
 
 Floats = npt.NDArray[np.float64]
 
-# Poisson probability left out of every sum: below the rounding of a revenue in double precision.
+# Poisson tail probability that sums leave out: below the rounding of a revenue in double precision.
 TAIL = 1e-14
 # Entries of the largest tables: some hundred megabytes.
 MOST_ENTRIES = 20_000_000
@@ -30,7 +31,7 @@ _NEWTON = 40
 
 
 def why_too_large(ticks: int, stock: Sequence[int]) -> str | None:
-    """Why a table over ticks and stock vectors does not fit, or None where it does."""
+    """Why a table over ticks and stock vectors is too large, or None where it is not."""
     states = math.prod(n + 1 for n in stock)
     entries = (ticks + 1) * states * len(stock)
     if entries <= MOST_ENTRIES:
@@ -46,7 +47,7 @@ class PricingProblem:
     """The sale of one product, priced tick by tick.
 
     Args:
-        stock: units on hand at the opening (n).
+        stock: units on hand at the start of the sale (n).
         customers: (T,) expected customers of each tick.
         mean_wtp: (T,) theta of each tick.
         choice: "exponential", a customer buys at price p with probability e^(-p/theta), or "mnl", with probability
@@ -90,7 +91,7 @@ class PricingProblem:
         return len(self.customers)
 
     def buys(self, tick: int, price: Floats) -> tuple[Floats, Floats, Floats]:
-        """Probability that a customer of the tick buys at each price, and its first two derivatives in the price."""
+        """Purchase probability of a customer of the tick at each price, and its first two derivatives in the price."""
         theta = self.mean_wtp[tick]
         if self.choice == "exponential":
             q = np.exp(-price / theta)
@@ -103,11 +104,11 @@ class PricingProblem:
         return np.asarray(q * offered), np.asarray(slope * offered), np.asarray(bend * offered)
 
     def after(self, values: Floats) -> Floats:
-        """(n + 1,) worth of the stock at the end of a tick, when `values` is its worth at the next one's beginning."""
+        """(n + 1,) value of the stock at the end of a tick, from its `values` at the start of the next one."""
         return np.asarray(values - self.holding_cost * np.arange(self.stock + 1), np.float64)
 
     def close(self) -> Floats:
-        """(n + 1,) worth of the stock at the close."""
+        """(n + 1,) value of the stock at the close."""
         return np.asarray(self.salvage_value * np.arange(self.stock + 1), np.float64)
 
 
@@ -116,17 +117,17 @@ class PriceTable:
     """An optimal policy.
 
     Args:
-        values: (T + 1, n_1 + 1, ..., n_M + 1) V[t, x], expected revenue from here on plus salvage less holding.
-        prices: (T, n_1 + 1, ..., n_M + 1, M) price of each product; the first of the best where there are several, or
-            a stock axis of length 1 where the stock does not matter.
+        values: (T + 1, n_1 + 1, ..., n_M + 1) V[t, x], expected revenue from tick t on, plus salvage, minus holding.
+        prices: (T, n_1 + 1, ..., n_M + 1, M) price of each product; the first of several optimal ones. Where the stock
+            does not matter, stock axes have length 1.
     """
 
     values: Floats
     prices: Floats
 
     @property
-    def opening(self) -> float:
-        """Value of the full stock at the opening."""
+    def value_at_start(self) -> float:
+        """Value of the full stock at the start of the sale."""
         return float(self.values[0].flat[-1])
 
     def lookup(self, tick: npt.NDArray[np.int64], stock: npt.NDArray[np.int64]) -> Floats:
@@ -136,43 +137,47 @@ class PriceTable:
 
 
 class _Units:
-    """What happens to x units in one tick of a problem, for all x at once.
+    """The expected value of one tick, for all stocks x at once.
 
-    With D the units wanted, E[p·min(D, x) + W((x - D)^+)] = W(x) + sum_{k <= x} P(D >= k)·(p - W(x-k+1) + W(x-k)).
+    With demand D of the tick and W the value of the stock after it,
+
+        E[p·min(D, x) + W((x - D)^+)] = W(x) + sum_{k <= x} P(D >= k)·(p - W(x-k+1) + W(x-k)):
+
+    the k-th unit is sold if D >= k, earns p, and lowers the value of the stock by W(x-k+1) - W(x-k).
     """
 
     def __init__(self, problem: PricingProblem, most: float) -> None:
-        """`most` is the largest number of units wanted in a tick on average, at any price in use."""
+        """`most` is the largest expected demand of a tick at any price in use."""
         self._bernoulli = problem.arrivals == "bernoulli"
         wanted = 1 if self._bernoulli else int(poisson.isf(TAIL, most)) + 1
-        self.counts = np.arange(1, max(1, min(wanted, problem.stock)) + 1)
+        self.counts = np.arange(1, max(1, min(wanted, problem.stock)) + 1)  # k = 1..K
         units = np.arange(problem.stock + 1)[:, None]
-        self.reaches = (self.counts <= units).astype(np.float64)  # (X, K) whether x units serve the k-th customer
-        self._index = np.maximum(units - self.counts, 0)
-        self._above = np.minimum(self._index + 1, problem.stock)
+        self.reaches = (self.counts <= units).astype(np.float64)  # (X, K) whether k <= x
+        self._index = np.maximum(units - self.counts, 0)  # x - k
+        self._above = np.minimum(self._index + 1, problem.stock)  # x - k + 1
         self._log_factorial = gammaln(self.counts)
 
     def worth(self, after: Floats) -> Floats:
-        """(X, K) what the k-th unit sold out of x would be worth if kept."""
+        """(X, K) marginal value W(x-k+1) - W(x-k) of the k-th unit sold out of x."""
         return np.asarray((after[self._above] - after[self._index]) * self.reaches)
 
     def survival(self, mean: Floats) -> tuple[Floats, Floats, Floats]:
-        """P(D >= k), (..., K), and its first two derivatives in the mean (...,)."""
+        """P(D >= k), (..., K), and its derivatives in the mean (...,): P(D = k-1), then P(D = k-2) - P(D = k-1)."""
         m = mean[..., None]
         if self._bernoulli:
             return m, np.ones_like(m), np.zeros_like(m)
         with np.errstate(divide="ignore", invalid="ignore"):
             below = np.exp((self.counts - 1) * np.log(m) - m - self._log_factorial)  # P(D = k - 1)
-        below = np.where(m > 0, below, self.counts == 1)
+        below = np.where(m > 0, below, self.counts == 1)  # with mean 0, D = 0
         before = np.concatenate([np.zeros_like(m), below[..., :-1]], axis=-1)  # P(D = k - 2)
         return np.maximum(1.0 - np.cumsum(below, axis=-1), 0.0), below, before - below
 
 
 def optimal_prices(problem: PricingProblem, levels: Sequence[float]) -> PriceTable:
-    """Best policy that picks its price from `levels` (currency, 0 for "not offered").
+    """Best policy with prices from `levels` (currency, 0 for "not offered").
 
     >>> problem = PricingProblem(10, np.full(10, math.e), np.ones(10))
-    >>> round(optimal_prices(problem, np.arange(0.5, 3.25, 0.25)).opening, 6)
+    >>> round(optimal_prices(problem, np.arange(0.5, 3.25, 0.25)).value_at_start, 6)
     9.412768
     """
     menu = np.asarray(levels, np.float64)
@@ -181,7 +186,8 @@ def optimal_prices(problem: PricingProblem, levels: Sequence[float]) -> PriceTab
     values, prices = _empty_tables(problem)
     for t in reversed(range(problem.ticks)):
         after = problem.after(values[t + 1])
-        survival = units.survival(bought[t])[0]
+        survival = units.survival(bought[t])[0]  # (L, K)
+        # (L, X): p · expected units sold, minus the value of those units if kept.
         gain = menu[:, None] * (survival @ units.reaches.T) - survival @ units.worth(after).T
         best = gain.argmax(axis=0)
         prices[t, :, 0] = menu[best]
@@ -190,17 +196,17 @@ def optimal_prices(problem: PricingProblem, levels: Sequence[float]) -> PriceTab
 
 
 def optimal_continuous_prices(problem: PricingProblem, low: float, high: float) -> PriceTable:
-    """Best policy that may set any price from `low` to `high`, low > 0.
+    """Best policy with any price from `low` to `high`, low > 0.
 
-    The price of each tick and stock is the zero of the derivative, by Newton's method inside a bracket that starts
-    where the following tick's price was.
+    The price of each tick and stock is the root of the derivative, by Newton's method inside a bracket, starting from
+    the price of the following tick.
     """
     if not 0 < low < high:
         raise ValueError(f"want 0 < low < high, got {low} and {high}.")
     most = max(float(problem.buys(t, np.array([low]))[0][0] * problem.customers[t]) for t in range(problem.ticks))
     units = _Units(problem, most)
     values, prices = _empty_tables(problem)
-    price = np.full(problem.stock + 1, high)  # where it stays while there is nothing to gain
+    price = np.full(problem.stock + 1, high)  # where it stays if the gain is 0 at any price
     for t in reversed(range(problem.ticks)):
         after = problem.after(values[t + 1])
         worth = units.worth(after)
@@ -208,6 +214,9 @@ def optimal_continuous_prices(problem: PricingProblem, low: float, high: float) 
         def gain(p: Floats, t: int = t, worth: Floats = worth) -> tuple[Floats, Floats, Floats]:
             q, slope, bend = (problem.customers[t] * x for x in problem.buys(t, p))
             survival, density, change = units.survival(q)
+            # gain(p) = sum_k (p - W_k)·P(D >= k) with D ~ Poisson(q(p)). Product and chain rule:
+            # gain'  = sum_k P(D >= k) + q'·sum_k (p - W_k)·dP/dq
+            # gain'' = 2·q'·sum_k dP/dq + q''·sum_k (p - W_k)·dP/dq + q'^2·sum_k (p - W_k)·d²P/dq²
             margin = p[:, None] * units.reaches - worth
             once = (margin * density).sum(axis=1)
             served = (survival * units.reaches).sum(axis=1)
@@ -226,14 +235,16 @@ def optimal_continuous_prices(problem: PricingProblem, low: float, high: float) 
 def _maximise(
     gain: Callable[[Floats], tuple[Floats, Floats, Floats]], start: Floats, low: float, high: float
 ) -> tuple[Floats, Floats]:
-    """Maximisers (X,) in [low, high] of functions with one peak, and their values, to 1e-9."""
+    """Maximisers (X,) in [low, high] of unimodal functions, and their values, to 1e-9."""
     x = start.copy()
     lower, upper = np.full_like(x, low), np.full_like(x, high)
     for round_ in range(_NEWTON + 60):  # 60 halvings end below any tolerance
         value, first, second = gain(x)
+        # The maximum lies where the derivative points.
         lower, upper = np.where(first > 0, x, lower), np.where(first > 0, upper, x)
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = np.clip(x - first / second, low, high)
+        # Newton's step if the function is concave there and the step stays in the bracket, else bisection.
         inside = (round_ < _NEWTON) & (second < 0) & (newton >= lower) & (newton <= upper)
         step = np.where(inside, newton, 0.5 * (lower + upper))
         stuck = ((x == low) & (first <= 0)) | ((x == high) & (first >= 0))
@@ -256,8 +267,8 @@ def policy_value(problem: PricingProblem, prices: Floats, probabilities: npt.Arr
 
     Args:
         problem: the sale.
-        prices: anything that broadcasts to (T, n + 1), the price in each tick with each stock; with `probabilities`,
-            to (T, n + 1, L), the prices one of which is drawn in each tick.
+        prices: broadcasts to (T, n + 1), the price in each tick with each stock; with `probabilities`, to
+            (T, n + 1, L), the prices from which one is drawn in each tick.
         probabilities: broadcasts to (T, n + 1, L) and sums to 1 over L.
 
     >>> problem = PricingProblem(10, np.full(10, math.e), np.ones(10))
@@ -282,13 +293,14 @@ def policy_value(problem: PricingProblem, prices: Floats, probabilities: npt.Arr
 
 
 def sales_law(problem: PricingProblem, prices: Floats) -> Floats:
-    """(n + 1,) law of the units sold in a whole sale under a policy; `prices` broadcasts to (T, n + 1)."""
+    """(n + 1,) distribution of the units sold in a whole sale under a policy; `prices` broadcasts to (T, n + 1)."""
     table = np.broadcast_to(prices, (problem.ticks, problem.stock + 1))
     units = _units_under(problem, table)
-    law = np.zeros(problem.stock + 1)  # of the units left
+    law = np.zeros(problem.stock + 1)  # distribution of the units left
     law[-1] = 1.0
     for t in range(problem.ticks):
         mean = problem.buys(t, table[t])[0] * problem.customers[t]
+        # P(k or more units sold | x units), and from it P(k sold | x) as differences.
         at_least = units.survival(mean)[0] * units.reaches
         exactly = at_least - np.concatenate([at_least[:, 1:], np.zeros((len(law), 1))], axis=1)
         new = law * (1.0 - at_least[:, 0])
@@ -299,6 +311,6 @@ def sales_law(problem: PricingProblem, prices: Floats) -> Floats:
 
 
 def _units_under(problem: PricingProblem, prices: Floats) -> _Units:
-    """The units of a problem under these prices (T, ...)."""
+    """The `_Units` of a problem under these prices (T, ...)."""
     means = (problem.buys(t, row)[0].max() * problem.customers[t] for t, row in enumerate(prices))
     return _Units(problem, float(max(means)))

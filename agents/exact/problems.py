@@ -1,13 +1,15 @@
-"""From a scenario to the problem that the solvers take, or the reason why there is none.
+"""From a scenario to the problem that a solver takes, or the reason why there is none.
 
 Owns    which scenarios and customers each solver models (`PRICING`, `SINGLE_ORDER`, `LOST_SALES`).
 
-Each `why_...` returns the reason as the end of a sentence, or None where the problem exists. What builds a problem
-raises ValueError with that reason. All take the customers that the sale is played among, the scenario's own by default.
+Each `why_...` returns the reason as the end of a sentence, or None where the problem exists. Functions that build a
+problem raise ValueError with that reason. All take the customers of the sale, the scenario's own by default.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +31,14 @@ from flashsale_env.theory.scope import ANY, Scope, every
 Floats = npt.NDArray[np.float64]
 Customers = str | Path | Population | None
 
-# One kind of customer, whose chance to buy is a formula of the tick and the prices. What they write tells nothing then.
-_TEXTBOOK = {
+# With relevance 0 and price sensitivity 1, voices differ only in name.
+_ALIKE = (
+    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "coupon_affinity", "weight"),
+    "card",
+)
+# Homogeneous customers, whose purchase probability is a formula of tick and prices. Their messages then carry no
+# information.
+_TEXTBOOK: Mapping[str, Any] = {
     "name": ANY,
     "description": ANY,
     "version": ANY,
@@ -46,11 +54,6 @@ _TEXTBOOK = {
     **every("products", "title", "noun", "price_levels", "reference_price", "quality", "nest"),
     **every("products", "initial_stock", "storage", "unit_cost", "salvage_value", "holding_cost"),
 }
-# With relevance 0 and price sensitivity 1, a voice is a name.
-_ALIKE = (
-    *("products", "utterances", "languages", "intent_probabilities", "latent_class", "coupon_affinity", "weight"),
-    "card",
-)
 
 PRICING = Scope(
     "textbook pricing",
@@ -68,19 +71,19 @@ SINGLE_ORDER = Scope(
 )
 LOST_SALES = Scope(
     "the lost-sales problem",
-    SINGLE_ORDER.options | {"arrivals.law": ("poisson",), "replenishment.unlimited": (True,)},
+    {**SINGLE_ORDER.options, "arrivals.law": ("poisson",), "replenishment.unlimited": (True,)},
     _ALIKE,
 )
 
 
 def why_unseen(scenario: Scenario, *features: str) -> str | None:
-    """Which of these features a scenario does not show, as a reason, or None where it shows all."""
+    """The reason that some of these features are not shown by a scenario, or None where all are."""
     missing = [name for name in features if name not in scenario.features]
     return f"the agent reads {', '.join(missing)}, which the scenario does not show" if missing else None
 
 
 def why_no_pricing(scenario: Scenario, population: Customers = None) -> str | None:
-    """Why a scenario is not a sale in which textbook customers are priced and nothing else, or None where it is."""
+    """Why a scenario is not a sale to textbook customers with prices as the only decision, or None where it is."""
     return PRICING.why_not(scenario, population)
 
 
@@ -93,10 +96,10 @@ def why_no_pricing_of_one(scenario: Scenario, population: Customers = None) -> s
 
 
 def pricing_problem(scenario: str | Path | Scenario, population: Customers = None) -> PricingProblem:
-    """The sale of a scenario with one product, as `optimal_prices` and `policy_value` take it.
+    """The sale of a scenario with one product, for `optimal_prices` and `policy_value`.
 
     Raises:
-        ValueError: the scenario is not of that kind; the message says why.
+        ValueError: the scenario is of another kind; the message gives the reason.
     """
     scenario = load_scenario(scenario)
     _require(scenario, "the pricing of one product", why_no_pricing_of_one(scenario, population))
@@ -125,7 +128,7 @@ def mnl_sale(scenario: Scenario, population: Customers = None) -> MnlSale:
     """The sale of a scenario with any number of products and multinomial logit customers.
 
     Raises:
-        ValueError: the scenario is not of that kind; the message says why.
+        ValueError: the scenario is of another kind; the message gives the reason.
     """
     _require(scenario, "the pricing of multinomial logit customers", why_no_mnl_sale(scenario, population))
     return _as_mnl_sale(scenario)
@@ -153,12 +156,12 @@ def _require(scenario: Scenario, kind: str, reason: str | None) -> None:
 
 
 def holding_per_tick(scenario: Scenario) -> Floats:
-    """(M,) cost of holding a unit for a tick; products state it per hour."""
+    """(M,) cost of holding a unit for a tick; `holding_cost` of a product is per hour."""
     return np.array([product.holding_cost for product in scenario.products]) * scenario.tick_minutes / 60.0
 
 
 def why_no_lost_sales(scenario: Scenario, population: Customers = None) -> str | None:
-    """Why a scenario is not the replenishment of one product with even Poisson demand, or None where it is."""
+    """Why a scenario is not the replenishment of one product with stationary Poisson demand, or None where it is."""
     reason = why_no_order_alone(scenario) or LOST_SALES.why_not(scenario, population)
     if reason is not None:
         return reason
@@ -175,13 +178,13 @@ def why_no_lost_sales(scenario: Scenario, population: Customers = None) -> str |
 
 
 def lost_sales_problem(scenario: Scenario, population: Customers = None) -> LostSales:
-    """The replenishment of one product without end.
+    """The replenishment of one product over an infinite horizon.
 
-    In the long run every unit ordered is sold, so a lost sale costs the margin over unit cost and freight, and the
-    goodwill penalty.
+    In the long run every unit ordered is sold. A lost sale therefore costs the margin over unit cost and freight, plus
+    the goodwill penalty.
 
     Raises:
-        ValueError: the scenario is not of that kind; the message says why.
+        ValueError: the scenario is of another kind; the message gives the reason.
     """
     _require(scenario, "the replenishment of one product without end", why_no_lost_sales(scenario, population))
     product, supply = scenario.products[0], scenario.replenishment
@@ -198,14 +201,14 @@ def lost_sales_problem(scenario: Scenario, population: Customers = None) -> Lost
 
 
 def _lost_margin(scenario: Scenario) -> float:
-    """Margin and goodwill lost with a unit of the only product that was wanted and not there."""
+    """Margin and goodwill of a lost sale of the only product."""
     product, supply = scenario.products[0], scenario.replenishment
     assert supply is not None
     return product.list_price + product.lost_sale_penalty - product.unit_cost - supply.freight_per_unit
 
 
 def why_no_order_alone(scenario: Scenario) -> str | None:
-    """Why orders of one product are not all that is decided in a scenario, or None where they are."""
+    """Why orders of one product are not the only decision of a scenario, or None where they are."""
     if len(scenario.products) > 1:
         return f"the scenario decides on {len(scenario.products)} products"
     product = scenario.products[0]
@@ -217,14 +220,14 @@ def why_no_order_alone(scenario: Scenario) -> str | None:
 
 
 def why_no_single_order(scenario: Scenario, population: Customers = None) -> str | None:
-    """Why a scenario is not a newsvendor's, one tick and one order of one product, or None where it is."""
+    """Why a scenario is not the newsvendor's problem (one tick, one order of one product), or None where it is."""
     if scenario.horizon_ticks > 1:
         return f"the scenario has {scenario.horizon_ticks} ticks"
     return why_no_order_alone(scenario) or SINGLE_ORDER.why_not(scenario, population)
 
 
 def _demand_per_tick(scenario: Scenario) -> Floats:
-    """(T,) expected units wanted of the only product at its only price."""
+    """(T,) expected demand for the only product at its only price."""
     product = scenario.products[0]
     theta = scenario.drift_per_tick * product.reference_price
     if scenario.choice.model == "exponential":
@@ -235,7 +238,7 @@ def _demand_per_tick(scenario: Scenario) -> Floats:
 
 
 def why_unsolved_pricing(scenario: Scenario, population: Customers = None) -> str | None:
-    """Why `solve_pricing` has no optimum for a scenario, or None where it has."""
+    """Why `solve_pricing` cannot solve a scenario, or None where it can."""
     reason = why_no_pricing(scenario, population)
     if reason is not None:
         return reason
@@ -247,7 +250,7 @@ def why_unsolved_pricing(scenario: Scenario, population: Customers = None) -> st
 
 
 def _solved_as_logit(scenario: Scenario) -> bool:
-    """Whether `solve_mnl` solves a pricing scenario: several products, or one whose stock never binds."""
+    """Whether a pricing scenario goes to `solve_mnl`: several products, or one whose stock never binds."""
     if scenario.choice.model != "mnl":
         return False
     return len(scenario.products) > 1 or _as_mnl_sale(scenario).stock_never_binds
@@ -258,7 +261,7 @@ def solve_pricing(scenario: Scenario) -> PriceTable:
     """The optimum of a pricing scenario; solved once for all its agents.
 
     Raises:
-        ValueError: there is none that can be solved; the message says why.
+        ValueError: it cannot be solved; the message gives the reason.
     """
     _require(scenario, "a pricing that can be solved", why_unsolved_pricing(scenario))
     if _solved_as_logit(scenario):
@@ -279,7 +282,7 @@ def single_order_profits(scenario: Scenario, population: Customers = None) -> tu
     """Expected reward and expected profit, (A,) each, of every order level in a sale of one tick.
 
     Raises:
-        ValueError: the scenario is not of that kind; the message says why.
+        ValueError: the scenario is of another kind; the message gives the reason.
     """
     _require(scenario, "a newsvendor's", why_no_single_order(scenario, population))
     product, supply = scenario.products[0], scenario.replenishment
@@ -288,11 +291,13 @@ def single_order_profits(scenario: Scenario, population: Customers = None) -> tu
     room = product.storage - product.initial_stock if product.storage else np.inf
     ordered = np.minimum(wanted, room if supply.unlimited else min(room, product.reserve))
     mean = float(_demand_per_tick(scenario)[0])
+    # With a lead time the order arrives after the sale: it is paid, and salvaged.
     arrives = ordered if scenario.lead_ticks == 0 else np.zeros_like(ordered)
     stock = product.initial_stock + arrives
     if scenario.arrivals.law == "bernoulli":
         sold = mean * (stock > 0)
     else:
+        # E min(D, y) = sum_{k < y} P(D > k)
         sold = np.array([poisson.sf(np.arange(int(units)), mean).sum() for units in stock])
     left = stock - sold
     paid = (product.unit_cost + supply.freight_per_unit) * ordered + supply.order_cost * (ordered > 0)

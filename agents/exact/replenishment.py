@@ -1,6 +1,6 @@
-"""Replenishment of one product with a lead time, where unmet demand is lost: the optimal orders and any rule's cost.
+"""Replenishment of one product with a lead time and lost sales: the optimal orders, and the cost of any rule.
 
-Axes    Y units for the coming demand, A order levels, L ticks of lead time.
+Axes    Y units available for the next demand, A order levels, L ticks of lead time.
 Units   units of the product; cost in currency a tick, in the long run.
 """
 
@@ -24,18 +24,18 @@ _MOST_STATES = 500_000
 
 @dataclass(frozen=True)
 class LostSales:
-    """Replenishment without end, Poisson demand, what is not there is lost.
+    """Replenishment over an infinite horizon with Poisson demand and lost sales.
 
-    In every tick: order; receive what was ordered `lead` ticks ago; serve demand; pay.
+    In every tick: order; receive the order of `lead` ticks ago; serve demand; pay.
 
     Args:
-        mean_demand: units wanted in a tick.
+        mean_demand: units demanded in a tick.
         lead: ticks between an order and the first demand it serves (L).
-        order_levels: units an order may bring, rising from 0.
-        storage: most units on hand and on their way together.
+        order_levels: possible order sizes, rising from 0.
+        storage: most units on hand and on order together.
         holding_cost: of a unit left at the end of a tick.
-        lost_sale_cost: margin and goodwill of a unit wanted and not there.
-        order_cost: of an order, whatever its size.
+        lost_sale_cost: margin and goodwill of a lost sale.
+        order_cost: fixed cost of an order.
     """
 
     mean_demand: float
@@ -63,22 +63,22 @@ class LostSales:
 
     @property
     def cover(self) -> int:
-        """The newsvendor's quantity for the demand of L + 1 ticks; up to a gap more where order levels are coarse."""
+        """The newsvendor quantity for the demand of L + 1 ticks, plus the gap between order levels minus one."""
         served = self.lost_sale_cost / (self.lost_sale_cost + self.holding_cost)
         quantity = int(poisson.ppf(served, (self.lead + 1) * self.mean_demand))
         return min(self.storage, quantity + int(np.diff(self.order_levels).max()) - 1)
 
     @property
     def highest_position(self) -> int:
-        """Units on hand and on their way above which no optimal policy orders.
+        """Inventory position above which no optimal policy orders.
 
-        Without a cost per order that is the cover (Morton 1969, SIAM Review 11(4)), else anything that can be stored.
+        Without a fixed cost that is the cover (Morton 1969, SIAM Review 11(4)), else the storage.
         """
         return self.storage if self.order_cost else self.cover
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the table of states: units for the coming demand, order levels of the L - 1 orders behind them."""
+        """Shape of the state space: available units, and order levels of the L - 1 orders behind them."""
         return (self.highest_position + 1,) + (len(self.order_levels),) * max(self.lead - 1, 0)
 
     @property
@@ -94,10 +94,10 @@ class LostSales:
         )
 
     def served(self, units: int) -> tuple[Floats, Floats]:
-        """(Y + 1, Y + 1) law of what y units leave after a tick's demand, and the (Y + 1,) expected cost."""
+        """(Y + 1, Y + 1) distribution of the units left of y after a tick's demand, and the (Y + 1,) expected cost."""
         left = np.arange(units + 1)[:, None] - np.arange(units + 1)
         law = np.where(left >= 0, poisson.pmf(left, self.mean_demand), 0.0)
-        law[:, 0] = poisson.sf(np.arange(units + 1) - 1, self.mean_demand)
+        law[:, 0] = poisson.sf(np.arange(units + 1) - 1, self.mean_demand)  # P(D >= y): nothing is left
         expected_left = law @ np.arange(units + 1)
         lost = self.mean_demand - (np.arange(units + 1) - expected_left)
         return law, self.holding_cost * expected_left + self.lost_sale_cost * lost
@@ -109,9 +109,9 @@ class OrderTable:
 
     Args:
         problem: what was solved.
-        average_cost: a tick, in the long run, and with it every policy's least.
-        levels: (Y + 1, A, ..., A) number of the order level, by the units that will meet the coming demand and by the
-            levels of the L - 1 orders behind them, next to arrive first. With lead time 0: by the units on hand.
+        average_cost: long-run average cost of a tick, the least of any policy.
+        levels: (Y + 1, A, ..., A) index of the order level, by the units available for the next demand and the levels
+            of the L - 1 orders behind them, next to arrive first. With lead time 0: by the units on hand.
     """
 
     problem: LostSales
@@ -119,7 +119,7 @@ class OrderTable:
     levels: npt.NDArray[np.int64]
 
     def order(self, available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """(N,) units to order with `available` units (N,) for the coming demand and orders (N, L - 1) behind them."""
+        """(N,) units to order with `available` units (N,) for the next demand and orders (N, L - 1) behind them."""
         menu = np.array(self.problem.order_levels)
         arriving = np.clip(np.searchsorted(menu, pipeline, side="right") - 1, 0, None)
         index = (np.minimum(available, len(self.levels) - 1), *arriving.T)
@@ -129,12 +129,12 @@ class OrderTable:
 def solve_lost_sales(problem: LostSales, tolerance: float = 1e-6) -> OrderTable:
     """Orders that minimise the average cost, by relative value iteration.
 
-    The state is what will meet the coming demand, y, and the L - 1 orders behind it; position = their sum.
+    The state is the units available for the next demand, y, and the L - 1 orders behind them; the position their sum.
 
         h(y, q_1, ..., q_{L-1}) = min_z { cost(y) + E h((y - D)^+ + q_1, q_2, ..., q_{L-1}, z) } - average
 
-    Orders that the storage would cut are not used. The least and the largest change of an iteration enclose the
-    average cost; it ends when they are within `tolerance` of each other.
+    Orders beyond the storage are excluded. The least and the largest change of h in an iteration bound the average
+    cost; it ends when they are within `tolerance` of each other.
 
     Raises:
         ValueError: there are too many states.
@@ -150,6 +150,7 @@ def solve_lost_sales(problem: LostSales, tolerance: float = 1e-6) -> OrderTable:
     law, cost = problem.served(most)
     grids = np.meshgrid(np.arange(most + 1), *[menu] * (len(shape) - 1), menu, indexing="ij", sparse=True)
     position = np.asarray(sum(grids))
+    # The fixed cost of an order, infinite where the order exceeds the highest position.
     fee = np.where((position <= most) | (grids[-1] == 0), problem.order_cost * (grids[-1] > 0), np.inf)
     reachable = position[..., 0] <= most
     units = np.arange(most + 1)
@@ -158,17 +159,19 @@ def solve_lost_sales(problem: LostSales, tolerance: float = 1e-6) -> OrderTable:
     while True:
         new = np.empty(shape)
         if problem.lead == 0:
-            after = cost + law @ h  # with y units for the coming demand
+            # The order arrives at once: choose y + z, then serve.
+            after = cost + law @ h  # cost-to-go of serving the next demand from y units
             choices = after[np.minimum(units[:, None] + menu, most)] + fee
             levels = choices.argmin(axis=-1)
             new = choices.min(axis=-1)
         else:
+            # For each first order q to arrive: E h((y - D)^+ + q, ...), with the remaining orders as columns.
             worths = (law @ h[np.minimum(units + q, most)].reshape(most + 1, -1) for q in menu)
-            if problem.lead == 1:  # the order itself is what arrives next
+            if problem.lead == 1:  # q is the order z itself
                 choices = np.concatenate(list(worths), axis=1) + fee
                 levels, new = choices.argmin(axis=-1), cost + choices.min(axis=-1)
             else:
-                for i, worth in enumerate(worths):
+                for i, worth in enumerate(worths):  # q_1 is in the state, z enters behind q_2, ..., q_{L-1}
                     choices = worth.reshape(most + 1, *shape[2:], len(menu)) + fee[:, i]
                     levels[:, i] = choices.argmin(axis=-1)
                     new[:, i] = cost.reshape(-1, *(1,) * (len(shape) - 2)) + choices.min(axis=-1)
@@ -182,13 +185,14 @@ _Rule = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.
 
 
 def average_cost(problem: LostSales, order: _Rule) -> float:
-    """Long-run average cost of any ordering rule that starts from empty shelves, by its Markov chain.
+    """Long-run average cost of any ordering rule from an empty start, by its Markov chain.
 
     Args:
         problem: the sale.
-        order: units to order, (N,), given the units for the coming demand (N,) and the orders behind them (N, L - 1),
-            as `OrderTable.order`; with lead time 0 given the units on hand.
+        order: units to order (N,), as a function of the units available for the next demand (N,) and the orders behind
+            them (N, L - 1), like `OrderTable.order`; with lead time 0, of the units on hand.
     """
+    # A state is coded as one whole number with digits (available, order 1, ..., order L - 1) in base storage + 1.
     tail = max(problem.lead - 1, 0)
     base = problem.storage + 1
     powers = base ** np.arange(tail, -1, -1)
@@ -196,6 +200,7 @@ def average_cost(problem: LostSales, order: _Rule) -> float:
         raise ValueError(f"lead time {problem.lead} with storage {problem.storage} has too many states.")
     law, cost = problem.served(problem.storage)
     demand = np.arange(min(int(poisson.isf(TAIL, problem.mean_demand)) + 1, problem.storage) + 1)
+    # Breadth-first search of the reachable states, with all transitions out of them.
     known, frontier = np.zeros(0, np.int64), np.zeros(1, np.int64)
     starts: list[npt.NDArray[np.int64]] = []
     arrows: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]] = []
@@ -210,7 +215,7 @@ def average_cost(problem: LostSales, order: _Rule) -> float:
             raise ValueError(f"the rule orders beyond the storage of {problem.storage}.")
         stocked = available + units if problem.lead == 0 else available
         served = np.minimum(demand, stocked[:, None])
-        # Demand beyond the stock all leads to nothing left: its weight is on the last demand that counts.
+        # All demand of at least the stock leaves nothing: `law` gives its total probability at demand = stock.
         weight = np.where(demand <= stocked[:, None], law[stocked[:, None], stocked[:, None] - served], 0.0)
         coming = np.column_stack([pipeline, units]) if problem.lead else np.zeros((len(units), 1), np.int64)
         left = stocked[:, None] - served + coming[:, :1]
@@ -227,6 +232,7 @@ def average_cost(problem: LostSales, order: _Rule) -> float:
     source, target, weight = (np.concatenate([arrow[i] for arrow in arrows]) for i in range(3))
     where = [rank[np.searchsorted(states, codes, sorter=rank)] for codes in (target, source)]
     chain = sparse.csr_matrix((weight, where), shape=(len(states), len(states)))
+    # Power iteration to the stationary distribution; `chain` holds P(source -> target) at [target, source].
     share = np.full(len(states), 1.0 / len(states))
     while True:
         new = chain @ share
@@ -237,7 +243,7 @@ def average_cost(problem: LostSales, order: _Rule) -> float:
 
 
 def base_stock_rule(problem: LostSales, level: int) -> _Rule:
-    """Order up to `level` units on hand and on their way, with the largest order level that does not go beyond."""
+    """Order up to a position of `level` units, by the largest order level that does not exceed it."""
     menu = np.array(problem.order_levels)
 
     def order(available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -248,7 +254,7 @@ def base_stock_rule(problem: LostSales, level: int) -> _Rule:
 
 
 def reorder_rule(problem: LostSales, reorder_at: int, order_up_to: int) -> _Rule:
-    """(s, S): order up to S once the units on hand and on their way have fallen to s or below."""
+    """(s, S): order up to S when the inventory position is s or below."""
     fill = base_stock_rule(problem, order_up_to)
 
     def order(available: npt.NDArray[np.int64], pipeline: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -262,13 +268,13 @@ def reorder_rule(problem: LostSales, reorder_at: int, order_up_to: int) -> _Rule
 def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
     """The best (s, S) policy with orders of any size, and its average cost.
 
-    Exact where an order arrives at once and s is at least 0, for then the stock is the same whether what is not there
-    is lost or backlogged at `lost_sale_cost` a tick. With a lead time it is the optimum of the backlogged system.
+    Exact for lead time 0 and s >= 0, where lost sales and backlogging at `lost_sale_cost` a tick give the same stock.
+    With a lead time it is the optimum of the backlogged system.
 
         cost(s, S) = (K + sum_{j < S - s} m(j)·G(S - j)) / sum_{j < S - s} m(j)
 
-    with G(y) the expected cost of a tick that meets the demand of L + 1 ticks with y units, and m the renewal density
-    of a tick's demand.
+    with G(y) the expected cost of a tick in which y units meet the demand of L + 1 ticks, and m the renewal density of
+    the demand of a tick.
 
     Returns:
         s, S, and the average cost of a tick.
@@ -277,7 +283,7 @@ def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
         Zheng & Federgruen (1991), Operations Research 39(4), doi 10.1287/opre.39.4.654.
     """
     law = poisson((problem.lead + 1) * problem.mean_demand)
-    # G is convex with its minimum here; beyond the search's end G exceeds the cost of the best policy so far.
+    # G is convex, with its minimum at the newsvendor quantity.
     centre = int(law.ppf(problem.lost_sale_cost / (problem.lost_sale_cost + problem.holding_cost)))
     demand = poisson.pmf(np.arange(1 + int(poisson.isf(TAIL, problem.mean_demand))), problem.mean_demand)
     renewal = [1.0 / (1.0 - demand[0])]
@@ -295,6 +301,7 @@ def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
         return costs[units]
 
     def average(low: int, high: int) -> float:
+        # m(0) = 1 / (1 - p_0), m(j) = sum_{i=1..j} p_i·m(j - i) / (1 - p_0)
         for j in range(len(renewal), high - low):
             reach = min(j, len(demand) - 1)
             past = sum(demand[i] * renewal[j - i] for i in range(1, reach + 1))
@@ -303,6 +310,8 @@ def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
         paid = sum(weight * of_tick(high - j) for j, weight in enumerate(weights))
         return float((problem.order_cost + paid) / sum(weights))
 
+    # Zheng and Federgruen's search. For S = centre, lower s until cost(s, S) <= G(s). Then try larger S while G(S) is
+    # at most the best cost, and raise s again after each improvement.
     low, best_high = centre - 1, centre
     while average(low, best_high) > of_tick(low):
         low -= 1
@@ -322,8 +331,8 @@ def best_reorder_point(problem: LostSales) -> tuple[int, int, float]:
 def best_base_stock(problem: LostSales) -> tuple[int, float]:
     """The best base-stock level and its average cost, exactly.
 
-    The cost is convex in the level (Janakiraman & Roundy 2004, Operations Research 52(5)), so the search walks down
-    from the newsvendor's quantity for the demand of L + 1 ticks until the cost rises.
+    The cost is convex in the level (Janakiraman & Roundy 2004, Operations Research 52(5)). The search starts from the
+    newsvendor quantity for the demand of L + 1 ticks, and lowers the level until the cost rises.
     """
     level = problem.cover
     cost = average_cost(problem, base_stock_rule(problem, level))

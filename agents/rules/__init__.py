@@ -1,1 +1,1 @@
-"""Rules that a retailer would use, and rules that learn demand while they sell."""
+"""Rules of retailers and of textbooks, and rules that learn demand during the sale."""

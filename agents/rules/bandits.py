@@ -1,22 +1,21 @@
-"""Learning demand while selling: upper confidence bounds, Thompson sampling, EXP3.
+"""Learning demand during the sale: upper confidence bounds, Thompson sampling, EXP3.
 
-Owns    what a seller knows who was given the prices and not the demand: the memory of a sale, and rules that try
-        prices in order to learn what they sell.
-Leaves  rules that learn a demand curve to `demand_curves`; orders, coupon and offers to `merchant`.
-Axes    N sales, M products, A arms. An arm is a rung of a product's ladder; every product learns for itself, ladders
-        shorter than the longest are filled up with arms that are never played.
+Owns    the belief about demand of a seller who knows only the prices, and rules that explore prices to estimate it.
+Leaves  rules that fit a demand curve to `demand_curves`; orders, coupon and offers to `merchant`.
+Axes    N sales, M products, A arms. An arm is a price level of a product. Every product learns by itself; products with
+        fewer levels than the longest list are padded with arms that are never played.
 Units   `units` sold, `customers`; demand is units a customer; money in currency.
 
-**What is seen.** A sale shows what was sold, not what was wanted or who came. The customers of a tick are those the
-scenario expects, times the traffic where that is shown. A product that sold out in a tick counts with the customers up
-to its last unit, as the belief before the tick expects them (`customers_until_sold_out`); a product with an empty
-shelf counts with nobody. Coupons and what the other products cost are not told apart from the price.
+**Observation model.** A sale shows units sold, neither demand nor customers. The customers of a tick are the expected
+ones, times the traffic where that is observed. A product that sold out in a tick counts only the customers up to its
+last unit, in expectation under the belief before the tick (`customers_until_sold_out`); a product without stock counts
+none. Effects of coupons and of the other products' prices are attributed to the price.
 
-**Memory** is the `state` of `predict` and nothing else. A sale opens with the prior and, with `carry`, with that share
-of what the same row learned in its earlier sales; a sale's last tick teaches nothing, as nobody is asked after it. At
-0, the default, the sales of an evaluation stay independent.
+**Memory** is the `state` of `predict` and nothing else. A sale starts from the prior, or with `carry` c from
+(1 - c) · prior + c · the row's belief after its earlier sales. The last tick of a sale adds nothing, because no call
+follows it. With the default 0 the sales of an evaluation are independent.
 
-Demand that drifts in the course of a sale is not modelled: these agents do not apply there.
+Demand that drifts within a sale is not modelled: these agents do not apply there.
 """
 
 import dataclasses
@@ -39,49 +38,49 @@ Belief = dict[str, Floats]  # arrays with N first
 
 @dataclass(frozen=True)
 class Memory:
-    """What a learning seller carries from call to call; `predict` makes a new one and leaves the old one alone."""
+    """What a learning seller carries from call to call; `predict` returns a new one and keeps the old one unchanged."""
 
-    calls: int  # numbers the stream of random draws
-    customers_left: Floats  # (N, 1) share of the sale, at the last call
-    sold: Integers  # (N, M) units of this sale, until the last call
-    arm: Integers  # (N, M) shown since
-    intents: Floats | None  # (N, I) shares by which it was chosen; None where the scenario shows none
+    calls: int  # number of the next stream of random draws
+    customers_left: Floats  # (N, 1) share of the sale's customers, at the last call
+    sold: Integers  # (N, M) units sold until the last call
+    arm: Integers  # (N, M) played since
+    intents: Floats | None  # (N, I) intent shares at the last call; None where the scenario shows none
     belief: Belief
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A tick that has ended; rows of a sale that has just opened have nobody and nothing."""
+    """A tick that has ended; rows whose sale has just begun hold zeros."""
 
     arm: Integers  # (N, M)
     units: Floats  # (N, M)
     customers: Floats  # (N, M) who could have bought
-    intents: Floats | None  # (N, I) shares as they were shown before the tick, as in `Memory`
+    intents: Floats | None  # (N, I) intent shares observed before the tick, as in `Memory`
 
     def in_arms(self, values: Floats, arms: int) -> Floats:
-        """(N, M, A) the values (N, M), each in the arm played and 0 in the others."""
+        """(N, M, A) the values (N, M) at the arm played, 0 at the others."""
         return np.asarray(values[:, :, None] * (np.arange(arms) == self.arm[:, :, None]))
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """What is still to be sold, and to whom."""
+    """The rest of the sale: stock and expected customers."""
 
     stock: Floats  # (N, M, 1) units, those on their way included
     customers: Floats  # (N, 1, 1) still expected
-    intents: Floats | None  # (N, I) shares as they are shown now, as in `Memory`
+    intents: Floats | None  # (N, I) intent shares observed now, as in `Memory`
 
 
 class Bandit(Shop):
-    """A seller who learns demand from the sales of the prices tried.
+    """A seller who learns demand from the sales at the prices tried.
 
     A subclass declares `price_space` and `price_defaults`, begins with `prior`, and decides in `update` and `choose`.
 
     Args:
         scenario: name, path or object.
         seed: of the draws.
-        carry: share of what was learned that is kept from one sale of a row to the next.
-        params: value of any parameter; the others are at their defaults.
+        carry: weight of the belief after a row's earlier sales at the start of its next one.
+        params: value of any parameter; the others take their defaults.
 
     Raises:
         ValueError: a parameter is unknown or out of its range, or the agent does not apply to the scenario.
@@ -94,16 +93,16 @@ class Bandit(Shop):
         self.require_applies()
         if not 0 <= carry <= 1:
             raise ValueError(f"{self.name}: carry must lie in 0..1, got {carry}.")
-        # Beside the tuned parameters, so that `save` keeps it; it says what an evaluation means, so it is not tuned.
+        # A parameter, so that `save` stores it; not tuned, because it changes the meaning of an evaluation.
         self.params = {**self.params, "carry": carry}
         products = self.scenario.products
         self._arms = np.array([len(product.price_levels) for product in products])
         self._last = self._arms[:, None] - 1
-        rung = np.minimum(np.arange(self._arms.max()), self._last)
-        self.prices = np.array([np.array(p.price_levels)[r] for p, r in zip(products, rung, strict=True)])  # (M, A)
+        level = np.minimum(np.arange(self._arms.max()), self._last)
+        self.prices = np.array([np.array(p.price_levels)[at] for p, at in zip(products, level, strict=True)])  # (M, A)
         self.playable = np.arange(self._arms.max()) <= self._last  # (M, A)
         self.list_prices = self.prices[:, :1]
-        # Unsold units are salvaged: what a sale adds is the price less that.
+        # An unsold unit is salvaged, so a sale adds its price minus the salvage value.
         self.margins = self.prices - np.array([[product.salvage_value] for product in products])
         self.all_units = self.scenario.stock_scale  # (M,)
         self.expected_customers = float(self.scenario.customers_per_tick.sum())
@@ -118,19 +117,19 @@ class Bandit(Shop):
         return reason
 
     def prior(self) -> Belief:
-        """The belief of one sale that opens with no evidence, N = 1."""
+        """The belief without evidence, N = 1."""
         raise NotImplementedError
 
     def demand(self, belief: Belief, outcome: Outcome) -> Floats | None:
-        """(N, M) units a customer that the belief expects of the arms just played; None if it has no such opinion."""
+        """(N, M) units a customer expected at the arms just played; None if the belief has no model of demand."""
         raise NotImplementedError
 
     def update(self, belief: Belief, outcome: Outcome) -> Belief:
-        """The belief after a tick; a new dictionary of new arrays."""
+        """The belief after a tick, in new arrays."""
         raise NotImplementedError
 
     def choose(self, belief: Belief, prospect: Prospect, rng: np.random.Generator) -> Integers:
-        """(N, M) arms for the coming tick."""
+        """(N, M) arms for the next tick."""
         raise NotImplementedError
 
     def act(
@@ -139,8 +138,8 @@ class Bandit(Shop):
         view, n = View(self, observations), len(observations)
         if state is not None and len(state.arm) != n:
             raise ValueError(
-                f"{self.name}: the state is of {len(state.arm)} sales and the observations are of {n}. Hand back what "
-                f"the last call returned, or None to begin anew."
+                f"{self.name}: the state is of {len(state.arm)} sales and the observations are of {n}. Pass the state "
+                f"that the last call returned, or None to begin anew."
             )
         blank = {key: np.broadcast_to(value, (n, *value.shape[1:])) for key, value in self.prior().items()}
         intents = None
@@ -171,22 +170,23 @@ class Bandit(Shop):
 
     def _learned(self, state: Memory, view: View, goes_on: npt.NDArray[np.bool_]) -> Belief:
         """The belief after the tick that has just ended, in the rows whose sale goes on."""
-        came = (state.customers_left - view.customers_left) * self.expected_customers * view.traffic  # (N, 1)
+        arrived = (state.customers_left - view.customers_left) * self.expected_customers * view.traffic  # (N, 1)
         units = np.where(goes_on[:, None], view.sold - state.sold, 0).astype(np.float64)
-        customers = np.where(goes_on[:, None] & (view.on_hand + units > 0), came, 0.0)
+        customers = np.where(goes_on[:, None] & (view.on_hand + units > 0), arrived, 0.0)
         outcome = Outcome(state.arm, units, customers, state.intents)
         demand = self.demand(state.belief, outcome)
         if demand is not None:
+            # Customers after the last unit could not have bought.
             sold_out = (view.on_hand == 0) & (units > 0)
             until = customers_until_sold_out(units, customers, demand)
             outcome = dataclasses.replace(outcome, customers=np.where(sold_out, until, customers))
         return self.update(state.belief, outcome)
 
     def best_arm(self, demand: Floats, prospect: Prospect) -> Integers:
-        """(N, M) arms that earn most if demand (N, M, A) is as said and the price stays to the close.
+        """(N, M) arms that earn most if demand is (N, M, A) and the price stays to the close.
 
         Source:
-            The cap by what is in stock: Babaioff, Dughmi, Kleinberg & Slivkins (2015), Dynamic pricing with limited
+            The cap by the stock: Babaioff, Dughmi, Kleinberg & Slivkins (2015), Dynamic pricing with limited
             supply, ACM Transactions on Economics and Computation 3(1), section 3.
         """
         earned = self.margins * np.minimum(prospect.stock, prospect.customers * demand)
@@ -194,10 +194,11 @@ class Bandit(Shop):
 
 
 class CountingBandit(Bandit):
-    """A belief that each arm's demand is Gamma(shape, customers), with conjugate updates: Poisson sales.
+    """Each arm's demand is Gamma(shape, rate = customers), conjugate to Poisson sales.
 
-    The prior of an arm has the weight of `prior_units` units sold, and its mean falls with the price p as
-    e^(slope·(1 - p / list price)) from `prior_sales` of all units, in the whole sale at list price.
+    The prior of an arm has the weight of `prior_units` units sold. Its mean is
+    `prior_sales` · all units / customers · e^(`prior_slope`·(1 - price / list price)): at list price the share
+    `prior_sales` of all units is sold over the whole sale.
     """
 
     @classmethod
@@ -211,8 +212,8 @@ class CountingBandit(Bandit):
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
         values = {"prior_units": 1.0}
         for product in scenario.products:
-            # A tenth of the units at list price, nine tenths at a third of it. Who believes too little learns quickly
-            # that more is sold; who believes too much waits at list price for buyers that do not come.
+            # A tenth of the units at list price, nine tenths at a third of it. A prior that is too low is corrected
+            # quickly by sales; one that is too high holds the list price while few customers buy.
             values |= {own("prior_sales", product.title): 0.1, own("prior_slope", product.title): 3.3}
         return values
 
@@ -240,10 +241,11 @@ class CountingBandit(Bandit):
 
 
 class UpperConfidence(CountingBandit):
-    """The price that would earn most if demand were as high as it may well be (UCB1), capped by the stock.
+    """The best price under an upper confidence bound of demand (UCB1), capped by the stock.
 
-    After t ticks an arm with mean demand d of c customers may have d + sqrt(e·ln(1 + t)·d / c) + e·ln(1 + t) / c, with
-    e the `exploration`.
+    After t ticks, an arm with mean demand d from c customers has the bound
+
+        d + sqrt(e·ln(1 + t)·d / c) + e·ln(1 + t) / c,    e = `exploration`.
 
     Source:
         Auer, Cesa-Bianchi & Fischer (2002), Machine Learning 47; with a stock, and with a radius for rare sales:
@@ -271,7 +273,7 @@ class UpperConfidence(CountingBandit):
 
 
 class Thompson(CountingBandit):
-    """The price that would earn most if demand were as one draw from the belief, capped by the stock.
+    """The best price for one draw of demand from the posterior, capped by the stock.
 
     Source:
         Thompson (1933), Biometrika 25.
@@ -284,11 +286,11 @@ class Thompson(CountingBandit):
 
 
 class ThompsonLp(CountingBandit):
-    """As Thompson sampling, with the mix of prices that the drawn demand makes best for the stock that is left.
+    """Thompson sampling with the mix of prices that is optimal for the drawn demand and the remaining stock.
 
-    The mix solves a linear programme anew every tick, and the price of the tick is drawn from it. Each product is its
-    own resource and its demand its own, so the programme falls apart into one a product; what it leaves to showing
-    nothing is shown at list price.
+    The mix solves a linear programme anew every tick, and the price of the tick is drawn from it. Every product is its
+    own resource with its own demand, so the programme separates by product. Where it offers nothing, the list price is
+    shown.
 
     Source:
         Ferreira, Simchi-Levi & Wang (2018), Online network revenue management using Thompson sampling, Operations
@@ -306,12 +308,12 @@ class ThompsonLp(CountingBandit):
 
 
 class Exp3(Bandit):
-    """Prices drawn with exponential weights of what they earned: no assumption on demand, and none on the stock.
+    """Prices drawn with exponential weights of their rewards, without assumptions on demand or stock.
 
-    The chance of an arm is (1 - e)·w / sum of w + e / A, with e the `exploration`; the arm played has its weight
-    multiplied by exp(`learning_rate`·x / chance), which is e / A in the paper. The reward x in 0..1 is what the tick
-    earned a customer, less the salvage value, as a share of `reward_scale` times what selling all units there can be at
-    list price would earn a customer.
+    An arm with weight w is played with probability q = (1 - e)·w / sum of w + e / A, e = `exploration`. The weight of
+    the arm played is then multiplied by exp(`learning_rate`·x / q); the paper's learning rate is e / A. The reward x,
+    clipped to 0..1, is the margin per customer of the tick, divided by `reward_scale` times the margin per customer of
+    selling all units at list price.
 
     Source:
         Auer, Cesa-Bianchi, Freund & Schapire (2002), SIAM Journal on Computing 32(1), algorithm Exp3.
@@ -332,13 +334,13 @@ class Exp3(Bandit):
         return {"log_weight": np.zeros((1, *self.prices.shape))}
 
     def chances(self, belief: Belief) -> Floats:
-        """(N, M, A) of being played."""
+        """(N, M, A) probabilities of being played."""
         weight = softmax(np.where(self.playable, belief["log_weight"], -np.inf), axis=2)
         e = self.params["exploration"]
         return np.asarray((1.0 - e) * weight + e * self.playable / self._arms[:, None])
 
     def demand(self, belief: Belief, outcome: Outcome) -> None:
-        return None  # it rewards what was earned, sold out or not
+        return None  # the reward is what was earned, sold out or not
 
     def update(self, belief: Belief, outcome: Outcome) -> Belief:
         played = outcome.arm[:, :, None]
@@ -347,6 +349,7 @@ class Exp3(Bandit):
         unit = self.params["reward_scale"] * self.margins[:, 0] * self.all_units / self.expected_customers
         earned = margin[:, :, 0] * outcome.units / np.maximum(outcome.customers, 1e-12)
         reward = np.clip(earned / unit, 0.0, 1.0)
+        # Importance weighting: reward / probability is an unbiased estimate of the arm's reward.
         gain = self.params["learning_rate"] * reward / chance[:, :, 0]
         return {"log_weight": belief["log_weight"] + outcome.in_arms(gain, self.prices.shape[1])}
 
@@ -355,10 +358,10 @@ class Exp3(Bandit):
 
 
 def customers_until_sold_out(units: Floats, customers: Floats, demand: Floats) -> Floats:
-    """Customers expected up to and with the last unit's buyer, when `units` were sold to at most `customers`.
+    """Expected number of customers up to the buyer of the last unit, given `units` sold to at most `customers`.
 
-    Buyers come at the rate of `demand` a customer; the last of them is the `units`-th, and came before the end:
-    E[T | T <= c], T ~ Gamma(n, d), is n/d · P(n + 1, d·c) / P(n, d·c), with P the regularised gamma function.
+    Buyers are a Poisson process of rate `demand` (d) a customer. The n-th buyer arrives at T ~ Gamma(n, d), and did so
+    before the end of the tick: E[T | T <= c] = n/d · P(n + 1, d·c) / P(n, d·c), P the regularised gamma function.
 
     >>> customers_until_sold_out(np.array(1.0), np.array(1e9), np.array(0.5)).item()
     2.0
@@ -367,17 +370,17 @@ def customers_until_sold_out(units: Floats, customers: Floats, demand: Floats) -
     within = gammainc(np.maximum(n, 1.0), d * c)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         expected = n / d * gammainc(n + 1.0, d * c) / within
-    # Where so many buyers are next to impossible they are spread evenly: the last of n comes at n / (n + 1).
+    # If P(n, d·c) underflows, the n buyers are taken as uniform on 0..c, and the last one expected at c·n / (n + 1).
     return np.asarray(np.where(within > 0, np.minimum(expected, c), c * n / (n + 1.0)))
 
 
 def best_mix(demand: Floats, margins: Floats, supply: Floats) -> Floats:
-    """Shares of the customers to whom each price should be shown, so that a customer earns most in expectation.
+    """Optimal shares of the customers to whom each price is shown, for the expected margin a customer.
 
     max sum_a x_a·demand_a·margin_a  subject to  sum_a x_a·demand_a <= supply, sum_a x_a <= 1, x >= 0
 
-    With two constraints some optimum mixes at most two of the prices and "not offered", so all pairs are tried: in
-    numpy for any number of programmes at once, where a solver would be called for each.
+    With two constraints some optimum mixes at most two of the prices and "not offered". All pairs are tried, for all
+    programmes at once; a solver would be called for each one.
 
     Args:
         demand: (N, M, A) units a customer.
@@ -393,8 +396,8 @@ def best_mix(demand: Floats, margins: Floats, supply: Floats) -> Floats:
     first, second = np.triu_indices(arms)  # an arm with itself is the arm alone
     high, low = demand[:, :, first], demand[:, :, second]
     gap, room = high - low, supply[:, :, None] - low
-    # The share of the first arm that uses up the supply: where it lies in 0..1 the pair is tried. An arm alone, or a
-    # pair of equal demand, counts if the supply suffices.
+    # The share x of the first arm that uses up the supply: x·high + (1 - x)·low = supply. A pair is feasible if x lies
+    # in 0..1; an arm alone, or a pair of equal demand, if the supply suffices.
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(gap != 0, room / gap, np.where(room >= 0, 1.0, -1.0))
     feasible = (share >= 0) & (share <= 1)
@@ -407,8 +410,8 @@ def best_mix(demand: Floats, margins: Floats, supply: Floats) -> Floats:
 
 
 def draw(share: Floats, rng: np.random.Generator) -> Integers:
-    """(N, M) arms drawn with these chances (N, M, A), which sum to 1."""
+    """(N, M) arms drawn with probabilities (N, M, A), which sum to 1."""
     cumulative = share.cumsum(axis=2)
-    # Just below the sum, whatever its rounding: an arm without a chance is never drawn.
+    # Scaled by the rounded sum, so that an arm of probability 0 is never drawn.
     mark = rng.random(share.shape[:2]) * cumulative[:, :, -1]
     return np.asarray((mark[:, :, None] >= cumulative).sum(axis=2))

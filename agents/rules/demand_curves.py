@@ -1,9 +1,9 @@
-"""Learning a demand curve while selling: certainty-equivalent prices, and a curve that depends on who is coming.
+"""Learning a demand curve during the sale: certainty-equivalent prices, and a curve that depends on the intent mix.
 
-Owns    sellers whose belief ties the prices of a ladder together, so that each tick teaches about all of them.
-Leaves  the memory of a sale, and what is done about censored sales, to `agents.rules.bandits`.
-Axes    N sales, M products, A arms (rungs of the ladder), I intents.
-Units   as in `agents.rules.bandits`.
+Owns    sellers whose belief links the prices of a product, so that each tick is evidence about all of them.
+Leaves  the memory of a sale, and the treatment of censored sales, to `rules.bandits`.
+Axes    N sales, M products, A arms (price levels), I intents.
+Units   as in `rules.bandits`.
 """
 
 from typing import ClassVar
@@ -16,19 +16,19 @@ from flashsale_env.agents.base import Space
 from flashsale_env.agents.rules.bandits import Bandit, Belief, CountingBandit, Integers, Outcome, Prospect
 from flashsale_env.agents.rules.merchant import Floats, own
 
-# Declines of demand that are looked for: by a factor e^-0.1 (next to none) to e^-40 from a price of 0 to list price.
+# Range of the fitted decline: demand falls by a factor of e^-0.1 to e^-40 from a price of 0 to the list price.
 _LEAST_DECLINE, _MOST_DECLINE = 0.1, 40.0
-# Halvings that bring the bracket below a billionth of the list price's inverse.
+# Bisections after which the bracket is below 1e-9 / list price.
 _HALVINGS = 36
 
 
 class CertaintyEquivalent(CountingBandit):
-    """The fluid price of the demand estimated so far, kept away from the average price so that there is more to learn.
+    """The fluid price of the demand estimated so far, kept at a distance from the average price to learn more.
 
-    Demand e^(level - decline·price) is fitted by maximum likelihood, sales being Poisson; the prior counts as sales
-    seen before. The price is the fluid problem's: the one that earns most a customer, or the one that sells just what
-    is left if that is higher. Of the rungs, the one next to it is shown that keeps away from the average of the prices
-    shown so far, by `exploration` of the ladder's range times t^(-1/4) after t ticks.
+    Demand e^(level - decline·price) is fitted by maximum likelihood with Poisson sales; the prior counts as earlier
+    sales. The fluid price maximises the margin a customer or, if higher, sells exactly the remaining stock. The nearest
+    price level is shown among those whose distance from the average price so far is at least
+    `exploration` · (list price - lowest price) · t^(-1/4) after t ticks.
 
     Source:
         Keskin & Zeevi (2014), Operations Research 62(5), constrained iterated least squares; den Boer & Zwart (2014),
@@ -59,38 +59,39 @@ class CertaintyEquivalent(CountingBandit):
         level, decline = self.fit(belief)
         stock, customers = np.maximum(prospect.stock[:, :, 0], 1e-9), np.maximum(prospect.customers[:, :, 0], 1e-12)
         salvage = (self.prices - self.margins)[:, 0]
+        # argmax (p - salvage)·e^(-decline·p), and the solution of customers·e^(level - decline·p) = stock.
         wanted = np.maximum(salvage + 1.0 / decline, (level + np.log(customers / stock)) / decline)
         near = np.abs(self.prices - wanted[:, :, None])
         average, least = self.average_price(belief), self._least_distance(belief)
         apart = np.abs(self.prices - average[:, :, None])
-        # Where no rung keeps away, the one farthest from the average does best.
+        # If no level keeps the distance, the one farthest from the average is shown.
         rank = np.where(apart >= least[:, :, None], near, 1e9 - apart)
         return np.asarray(np.where(self.playable, rank, np.inf).argmin(axis=2))
 
     def average_price(self, belief: Belief) -> Floats:
-        """(N, M) mean price shown so far, over customers; infinitely far from every rung before the first."""
+        """(N, M) mean price shown so far, weighted by customers; infinite before the first tick."""
         shown = (belief["customers"] - self.prior()["customers"]) * self.playable
         total = shown.sum(axis=2)
         average = (shown * self.prices).sum(axis=2) / np.maximum(total, 1e-12)
         return np.asarray(np.where(total > 0, average, np.inf))
 
     def _least_distance(self, belief: Belief) -> Floats:
-        """(N, M) from the average price, currency."""
-        ladder = self.list_prices - np.take_along_axis(self.prices, self._last, axis=1)
-        return np.asarray(self.params["exploration"] * ladder[:, 0] * np.maximum(belief["ticks"], 1.0) ** -0.25)
+        """(N, M) least distance from the average price, currency."""
+        price_range = self.list_prices - np.take_along_axis(self.prices, self._last, axis=1)
+        return np.asarray(self.params["exploration"] * price_range[:, 0] * np.maximum(belief["ticks"], 1.0) ** -0.25)
 
 
 class Contextual(Bandit):
-    """The price that would earn most if demand were as high as it may well be, given the mix of intents (LinUCB).
+    """The best price under an upper confidence bound of demand, given the intent mix (LinUCB).
 
-    Demand is linear in the intent mix and the price, sum_i level_i·mix_i - decline·price / list price, where 1 sells
-    all units there can be in the whole sale. It is fitted by ridge regression, a tick having the weight of the sales
-    expected from its customers, and raised by `exploration` standard deviations. The prior of a customer with intent i
-    is `prior_sales`·(1 + `lift[i]`) at list price and `prior_slope` more at a price of 0, with the weight of
-    `prior_units` units.
+    Demand is linear in the intent mix and the price, sum_i level_i·mix_i - decline·price / list price; a demand of 1
+    sells all units over the whole sale. It is fitted by ridge regression, with ticks weighted by their customers, and
+    raised by `exploration` standard deviations. The prior demand of a customer with intent i is
+    `prior_sales`·(1 + `lift[i]`) at list price and `prior_slope` more at a price of 0, with the weight of `prior_units`
+    units.
 
-    The mix hardly changes within a sale, so what it means shows only from sale to sale. It comes from the prior, that
-    is from tuning on past sales, or from `carry`.
+    The mix hardly changes within a sale, so its effect shows only between sales. It is learned through the prior, that
+    is by tuning on past sales, or through `carry`.
 
     Source:
         Li, Chu, Langford & Schapire (2010), A contextual-bandit approach to personalized news article recommendation,
@@ -119,7 +120,7 @@ class Contextual(Bandit):
 
     @property
     def unit(self) -> Floats:
-        """(M,) units a customer at which all units there can be are sold."""
+        """(M,) units a customer at which all units are sold."""
         return np.asarray(self.all_units / self.expected_customers)
 
     def prior(self) -> Belief:
@@ -135,7 +136,7 @@ class Contextual(Bandit):
     def demand(self, belief: Belief, outcome: Outcome) -> Floats:
         features = self._features(outcome)
         weights = np.linalg.solve(belief["precision"], belief["response"][..., None])[..., 0]
-        # Above 0 by a thousandth: a straight line may fall below.
+        # A straight line may fall below 0.
         return np.asarray(np.maximum((features * weights).sum(axis=2), 1e-3) * self.unit)
 
     def update(self, belief: Belief, outcome: Outcome) -> Belief:
@@ -154,19 +155,20 @@ class Contextual(Bandit):
         """(N, M, A) units a customer."""
         mix, response = prospect.intents, belief["response"]
         assert mix is not None
-        # Every arm's features are the mix plus its price times the last axis: two directions span them all.
+        # The features of an arm are u + price·v, with u = (mix, 0) and v = (0, ..., 0, 1). With S = precision^-1,
+        # their variance is u'Su + 2·price·u'Sv + price²·v'Sv: two solves serve all arms.
         ends = np.zeros((*response.shape, 2))
         ends[:, :, :-1, 0], ends[:, :, -1, 1] = mix[:, None], 1.0
         solved = np.linalg.solve(belief["precision"], np.concatenate([response[..., None], ends], axis=3))
-        weights, spread = solved[..., 0], np.einsum("nmfa,nmfb->nmab", ends, solved[..., 1:])
+        weights, covariance = solved[..., 0], np.einsum("nmfa,nmfb->nmab", ends, solved[..., 1:])
         price = self.prices / self.list_prices  # (M, A)
         mean = (mix[:, None] * weights[..., :-1]).sum(axis=2)[..., None] + weights[..., -1:] * price
-        a, b, c = (spread[..., i, j, None] for i, j in ((0, 0), (0, 1), (1, 1)))
-        deviation = np.sqrt(np.maximum(a + 2.0 * b * price + c * price**2, 0.0))
-        return np.asarray(np.maximum(mean + self.params["exploration"] * deviation, 0.0) * self.unit[:, None])
+        a, b, c = (covariance[..., i, j, None] for i, j in ((0, 0), (0, 1), (1, 1)))
+        sd = np.sqrt(np.maximum(a + 2.0 * b * price + c * price**2, 0.0))
+        return np.asarray(np.maximum(mean + self.params["exploration"] * sd, 0.0) * self.unit[:, None])
 
     def _features(self, outcome: Outcome) -> Floats:
-        """(N, M, I + 1) of the tick that has ended: the mix before it, and the price shown."""
+        """(N, M, I + 1) features of the tick that has ended: the intent mix before it, and the price shown."""
         assert outcome.intents is not None
         shape = (*outcome.arm.shape, 1)
         shown = (
@@ -182,11 +184,11 @@ class Contextual(Bandit):
 
 
 def exponential_fit(units: Floats, customers: Floats, prices: Floats) -> tuple[Floats, Floats]:
-    """Most likely demand e^(level - decline·price), sales being Poisson.
+    """Maximum likelihood fit of demand e^(level - decline·price) to Poisson sales.
 
-    The likelihood is stationary where the mean price paid is the mean price shown, each customer weighted by the
-    demand fitted at that price. That falls as the decline rises, so halving finds it. Where sales do not fall with the
-    price, the decline is the least that is looked for.
+    Setting the derivative of the likelihood to 0 gives: mean price paid = mean price shown, with each customer weighted
+    by e^(-decline·price). The right-hand side falls as the decline rises, so bisection finds it. If sales do not fall
+    with the price, the decline is the lower end of its range.
 
     Args:
         units: (..., A) sold at each price, some above 0.
@@ -206,7 +208,7 @@ def exponential_fit(units: Floats, customers: Floats, prices: Floats) -> tuple[F
     dearest = np.max(prices, axis=-1)
     low = np.broadcast_to(_LEAST_DECLINE / dearest, sold.shape)
     high = np.broadcast_to(_MOST_DECLINE / dearest, sold.shape)
-    # Taken from the cheapest price, the exponentials never underflow together.
+    # Prices relative to the cheapest: its exponential is 1, so the sum never underflows.
     above = prices - np.min(prices, axis=-1, keepdims=True)
 
     def weights(decline: Floats) -> npt.NDArray[np.float64]:

@@ -1,7 +1,7 @@
-"""Rules that estimate demand in the sale they are in: myopic prices, re-solved fluid prices, order-up-to.
+"""Rules that estimate demand during the sale: myopic prices, re-solved fluid prices, order-up-to.
 
-Owns    the estimates, and what a rule has to remember for them. The memory is the `state` of `predict`: nothing else
-        is kept from call to call.
+Owns    the estimates, and the memory that they need. The memory is the `state` of `predict`; nothing else is kept from
+        call to call.
 Axes    N sales, M products.
 Units   stock, sales and customers in units; prices as shares of the list price inside the estimates.
 """
@@ -16,24 +16,24 @@ from scipy.stats import poisson
 from flashsale_env import Scenario, UnitReader
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.exact import best_offer, clearing_worth
-from flashsale_env.agents.rules.heuristics import FixedPrice, fixed_rungs
+from flashsale_env.agents.rules.heuristics import FixedPrice, fixed_price_level
 from flashsale_env.agents.rules.merchant import Floats, Integers, Shop, View, own, why_no_price
 from flashsale_env.population import HOMOGENEOUS
 
 if TYPE_CHECKING:
     from typing import Self
 
-# Beyond so many logits hardly a customer of e^300 chooses otherwise, and sums of exponentials overflow.
+# Clip of logits: one customer in e^300 would choose otherwise, and sums of exponentials would overflow beyond it.
 _MOST_LOGITS = 300.0
 
 
 @dataclass
 class Memory:
-    """What a merchant carries from tick to tick, (N, M) each."""
+    """What a merchant carries from tick to tick: fields of shape (N, M)."""
 
     @classmethod
     def begin(cls, shape: tuple[int, int], old: "Self | None", start: npt.NDArray[np.bool_]) -> "Self":
-        """A memory to write into, with blank rows where a sale begins."""
+        """A copy to write into, with zeros in the rows whose sale begins."""
         keep = np.zeros(shape[0], np.bool_) if old is None else ~start
         rows = {f.name: np.zeros(shape) if old is None else getattr(old, f.name) for f in fields(cls)}
         return cls(**{name: np.where(keep[:, None], row, 0.0) for name, row in rows.items()})
@@ -41,33 +41,35 @@ class Memory:
 
 @dataclass
 class Demand(Memory):
-    """What is remembered for estimating demand by price."""
+    """Sufficient statistics for estimating demand by price."""
 
     sold: Floats  # units sold until the last call
-    price: Floats  # shares of the list price shown in the last tick; 0 before the first
+    price: Floats  # price of the last tick, as a share of the list price; 0 before the first tick
     bought: Floats  # units sold in ticks that ended with stock
-    offered: Floats  # customers of those ticks who bought nothing, at the appeal of list price
-    worth: Floats  # currency, of a unit in the last tick
+    offered: Floats  # customers of those ticks who bought nothing, weighted by exp(sensitivity·(1 - price))
+    worth: Floats  # shadow price of a unit in the last tick, currency
 
 
 @dataclass
 class Wants(Memory):
-    """What is remembered for forecasting demand."""
+    """Sufficient statistics for forecasting demand."""
 
     began: Floats  # 1 from the second call on
     position: Floats  # units on hand and on their way after the last order
-    wanted: Floats  # units
-    customers: Floats  # who wanted them
+    wanted: Floats  # units demanded so far
+    customers: Floats  # customers so far
 
 
 class EstimatedMyopic(Shop):
-    """The prices that earn most with the next customer, by multinomial logit demand as estimated in the sale so far.
+    """The revenue-maximising prices for the next customer, by multinomial logit demand estimated during the sale.
 
-    A product's odds against buying nothing are A·exp(sensitivity·(1 - share of list price)). The sensitivity is
-    `sensitivity` for each product; the appeal A is learned: it has a gamma prior with mean exp(`appeal`) and the
-    weight of `prior_units` sales, and in every tick that ends with stock the units sold are Poisson with mean A times
-    the customers who bought nothing, by price. A sale that ends a tick sold out says less than what was wanted, so
-    that tick is left out.
+    A product's odds against buying nothing are A·exp(sensitivity·(1 - price/list price)). The sensitivity is a
+    parameter. The appeal A is estimated: it has a gamma prior with mean exp(`appeal`) and the weight of `prior_units`
+    sales. In every tick that ends with stock, the units sold are Poisson with mean
+
+        A · exp(sensitivity·(1 - price/list price)) · customers who bought nothing,
+
+    so the gamma prior is conjugate. A tick that ends sold out is left out: its sales are censored demand.
     """
 
     name = "estimated_myopic"
@@ -95,8 +97,8 @@ class EstimatedMyopic(Shop):
                 sensitivity = product.list_price / product.reference_price
                 appeal = product.quality - sensitivity
             else:
-                # Own-price elasticity over 1,851 estimates (Bijmolt et al. 2005), and ln of a buy/view ratio of 2.25 %
-                # (Taobao UserBehavior).
+                # Mean own-price elasticity of 1,851 estimates (Bijmolt et al. 2005), and ln of a buy/view ratio of
+                # 2.25 % (Taobao UserBehavior).
                 sensitivity, appeal = 2.62, -3.8
             values[own("sensitivity", product.title)] = sensitivity
             values[own("appeal", product.title)] = appeal
@@ -115,19 +117,20 @@ class EstimatedMyopic(Shop):
     ) -> tuple[npt.NDArray[Any], Any]:
         view = View(self, observations)
         memory = Demand.begin(view.sold.shape, state, episode_start)
-        self._learn(view, memory)
+        self._update(view, memory)
         prices = self._prices(view, memory)
-        rungs = self.rung_of(prices)
-        shown = prices if self.scenario.pricing.continuous else self._on_ladder(rungs)
+        price_level = self.price_level_of(prices)
+        shown = prices if self.scenario.pricing.continuous else self._nearest_prices(price_level)
         memory.price = np.clip(shown, self._low, self._list_price) / self._list_price
-        return self.actions(view, rungs, self.missing(view)), memory
+        return self.actions(view, price_level, self.missing(view)), memory
 
-    def _learn(self, view: View, memory: Demand) -> None:
-        """Count the tick that has just ended."""
+    def _update(self, view: View, memory: Demand) -> None:
+        """Add the tick that has just ended to the statistics."""
         sold = view.sold.astype(np.float64)
         last = view.tick - 1
         counts = (memory.price > 0) & (view.on_hand > 0)
-        # Their number is not seen. What is expected less what was sold is right on average, so it may be below 0.
+        # The number of customers who bought nothing is not observed. Expected customers minus units sold is an unbiased
+        # estimate of it, and may be negative in a single tick.
         bought = (sold - memory.sold).sum(axis=1, keepdims=True)
         idle = self._customers[np.maximum(last, 0), None] * view.traffic - bought
         sensitivity = self._sensitivity(view)
@@ -142,33 +145,35 @@ class EstimatedMyopic(Shop):
     def _appeal(self, memory: Demand) -> Floats:
         """(N, M) posterior mean of the odds at list price."""
         weight = self.params["prior_units"]
+        # Prior Gamma(w, w / exp(appeal)) with mean exp(appeal); posterior Gamma(w + bought, w / exp(appeal) + offered).
         offered = weight * np.exp(-np.clip(self.per_product("appeal"), -_MOST_LOGITS, _MOST_LOGITS))
-        # By a run of luck more may be sold than customers were expected: then the prior keeps a tenth of its say.
+        # By luck more units may be sold than customers were expected. The rate then keeps a tenth of the prior's.
         return np.asarray((weight + memory.bought) / (offered + np.maximum(memory.offered, -0.9 * offered)))
 
     def _logit(self, view: View, memory: Demand) -> tuple[Floats, Floats]:
-        """(N, M) utility at price 0, -inf for what is gone, and logits lost per unit of currency."""
+        """(N, M) utility at price 0, -inf for what is out of stock, and logits lost per unit of currency."""
         sensitivity = self._sensitivity(view)
         utility = np.log(self._appeal(memory)) + sensitivity
         return np.where(view.stock > 0, utility, -np.inf), sensitivity / self._list_price
 
     def _prices(self, view: View, memory: Demand) -> Floats:
-        """(N, M) prices for the coming tick, currency."""
+        """(N, M) prices for the next tick, currency."""
         utility, slope = self._logit(view, memory)
         return best_offer(utility, slope, self._salvage, low=self._low, high=self._list_price)[1]
 
-    def _on_ladder(self, rungs: Floats) -> Floats:
-        nearest = np.rint(rungs).astype(np.int64)
-        ladders = [np.array(product.price_levels) for product in self.scenario.products]
-        return np.column_stack([ladder[n] for ladder, n in zip(ladders, nearest.T, strict=True)])
+    def _nearest_prices(self, price_level: Floats) -> Floats:
+        """(N, M) prices of the nearest whole levels."""
+        nearest = np.rint(price_level).astype(np.int64)
+        menus = [np.array(product.price_levels) for product in self.scenario.products]
+        return np.column_stack([menu[n] for menu, n in zip(menus, nearest.T, strict=True)])
 
 
 class LpResolve(EstimatedMyopic):
-    """The prices of the deterministic problem of what is left, for all products together, solved anew every tick.
+    """The prices of the deterministic problem of the remaining sale, for all products jointly, re-solved every tick.
 
-    Demand is its expectation, estimated as for `estimated_myopic`. In sales the problem is concave (Li & Huh 2011), and
-    its multipliers are what the units are worth: the salvage value where the stock lasts, else what makes the customers
-    still expected buy just the stock. Each tick starts from the last tick's worth.
+    Demand is replaced by its expectation, estimated as for `estimated_myopic`. The problem is concave in sales (Li &
+    Huh 2011). Its multipliers are the shadow prices of the stock: the salvage value where the stock lasts, else the
+    value at which the expected customers buy exactly the stock. Each tick starts from the last tick's shadow prices.
 
     Source:
         Jasin (2014), Operations Research 62(6), on re-solving the deterministic problem of network pricing.
@@ -179,7 +184,7 @@ class LpResolve(EstimatedMyopic):
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         if len(set(scenario.choice.drift)) > 1:
-            return "the agent plans with one willingness to pay for all that is left, and the scenario's drifts"
+            return "the agent plans with one willingness to pay for the rest of the sale, and the scenario's drifts"
         return super().applies(scenario)
 
     def _prices(self, view: View, memory: Demand) -> Floats:
@@ -194,18 +199,18 @@ class LpResolve(EstimatedMyopic):
             low=self._low,
             high=self._list_price,
             start=memory.worth,
-            tolerance=1e-2,  # of the units sold: far below what the estimates are off
-            rounds=15,  # what is left to do, the next tick does
+            tolerance=1e-2,  # of the units sold: far below the estimation error
+            rounds=15,  # the next tick continues from here
         )
         return best_offer(utility, slope, memory.worth, low=self._low, high=self._list_price)[1]
 
 
 class OrderUpTo(Shop):
-    """Fixed prices, and orders up to what the forecast says will be wanted before the next order could arrive.
+    """Fixed prices, and orders up to a forecast of the demand until the next order could arrive.
 
     The level is F + `safety`·sqrt(F), with F the forecast for the lead time and `review` ticks. Demand per customer is
-    forecast by what was wanted in the sale so far, on top of a prior of `prior` units per customer. In a tick that
-    ends without stock more was wanted than sold; it counts as the Poisson mean given at least that much.
+    estimated from the sale so far, with a prior of `prior` units per customer. Sales of a tick that ends without stock
+    are censored: they are replaced by E[D | D >= units sold] for Poisson demand D.
 
     Source:
         Talluri & van Ryzin (2004), The Theory and Practice of Revenue Management, section 9.4, on unconstraining.
@@ -247,19 +252,19 @@ class OrderUpTo(Shop):
     ) -> tuple[npt.NDArray[Any], Any]:
         view = View(self, observations)
         memory = Wants.begin(view.stock.shape, state, episode_start)
-        # Without a clock traffic is even, and every tick is like the first.
+        # Without a clock in the observation, arrivals are even (see `applies`), and every tick counts as the first.
         clock = "tick" in self.units
         tick = view.tick if clock else np.zeros(view.sales, np.int64)
         self._forecast(view, memory, tick)
         expected = np.append(0.0, np.cumsum(self.scenario.customers_per_tick))
         last = np.minimum(tick + self.scenario.lead_ticks + int(self.params["review"]), len(expected) - 1)
-        coming = (expected[last] - expected[tick])[:, None] * view.traffic
-        forecast = self._rate(memory) * coming
+        customers = (expected[last] - expected[tick])[:, None] * view.traffic
+        forecast = self._rate(memory) * customers
         missing = np.maximum(forecast + self.params["safety"] * np.sqrt(forecast) - view.stock, 0.0)
         missing = np.minimum(missing, view.to_order)
         if clock:
             missing = np.where(self.in_time(view), missing, 0.0)
-        actions = self.actions(view, fixed_rungs(self), missing)
+        actions = self.actions(view, fixed_price_level(self), missing)
         memory.began[:] = 1.0
         memory.position = view.stock + self.units_ordered(missing)
         return actions, memory
@@ -270,14 +275,15 @@ class OrderUpTo(Shop):
         return np.asarray((weight * self.params["prior"] + memory.wanted) / (weight + memory.customers))
 
     def _forecast(self, view: View, memory: Wants, tick: Integers) -> None:
-        """Count what was wanted in the tick that has just ended, `tick` (N,) being the coming one."""
+        """Add the demand of the tick that has just ended; `tick` (N,) is the next one."""
         sold = np.maximum(memory.position - view.stock, 0.0)
         last = np.maximum(tick - 1, 0)
         came = self.scenario.customers_per_tick[last, None] * view.traffic * memory.began
         mean = self._rate(memory) * came
         with np.errstate(invalid="ignore", divide="ignore"):
-            at_least = mean * poisson.sf(sold - 2, mean) / poisson.sf(sold - 1, mean)  # E[D | D >= sold]
-        # Far out in the tail both probabilities are 0: then no more was wanted than sold.
+            # E[D | D >= s] = mean · P(D >= s - 1) / P(D >= s), because k·pmf(k) = mean·pmf(k - 1).
+            at_least = mean * poisson.sf(sold - 2, mean) / poisson.sf(sold - 1, mean)
+        # Far out in the tail both probabilities are 0; the units sold then stand for the demand.
         at_least = np.where(np.isfinite(at_least), np.maximum(at_least, sold), sold)
         memory.wanted += np.where(view.on_hand > 0, sold, at_least) * memory.began
         memory.customers += came

@@ -1,12 +1,12 @@
 """Rules of the revenue and inventory textbooks, asymptotically optimal or optimal where their assumptions hold.
 
-Owns    fluid prices (set once, and set anew every tick), myopic prices, Gallego and van Ryzin's price, base stock,
+Owns    fluid prices (solved once, or re-solved every tick), myopic prices, Gallego and van Ryzin's price, base stock,
         (s, S).
 Axes    N sales, T ticks, M products.
-Units   currency; theta is the mean willingness to pay.
+Units   currency; theta is the mean willingness to pay. `worth` is the shadow price of a unit.
 
-They compute a price from the scenario's own numbers, so there is nothing to tune; where prices come from a grid the
-nearest level is shown. The exact optimum beside them is "dp".
+They compute prices from the scenario's own parameters, so there is nothing to tune. On a grid of prices the nearest
+level is shown. The exact optimum to compare with is "dp".
 """
 
 import math
@@ -29,6 +29,8 @@ from flashsale_env.agents.exact import (
     gvr_values,
     lost_sales_problem,
     mnl_sale,
+    order_actions,
+    price_actions,
     pricing_problem,
     reorder_rule,
     why_no_lost_sales,
@@ -37,18 +39,17 @@ from flashsale_env.agents.exact import (
     why_no_pricing_of_one,
     why_unseen,
 )
-from flashsale_env.agents.exact.optimal import order_actions, price_actions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# States of a base-stock policy's Markov chain up to which the best level is found exactly, about a second a level; and
-# states of a sale of several products whose worths are kept.
+# Largest Markov chain of a base-stock policy for which the best level is found exactly (about a second a level), and
+# largest number of states of a sale of several products whose shadow prices are cached.
 _MOST_STATES = 100_000
 
 
 class Formula(Agent):
-    """A price from tick and stock alone."""
+    """Prices as a function of tick and stock alone."""
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -60,7 +61,7 @@ class Formula(Agent):
         return why_no_pricing(scenario) or why_unseen(scenario, "time_left", "on_hand")
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
-        """(N, M) prices in tick (N,) with stock (N, M), whatever the scenario's levels are."""
+        """(N, M) prices in tick (N,) with stock (N, M), before rounding to the scenario's levels."""
         raise NotImplementedError
 
     def act(
@@ -99,11 +100,12 @@ class FluidFormula(Formula):
 
 
 class FluidMarket:
-    """A sale in which demand is its expectation: what is sold at which worth of a unit.
+    """The fluid problem of one product: demand equals its expectation.
 
-    With a worth w the best price of a tick is w + theta under exponential willingness to pay, and
-    w + theta·(1 + W(e^(quality - w/theta - 1))) under multinomial logit. The worth is the multiplier of the stock: the
-    salvage value where the stock lasts, else what makes the sales of the remaining ticks equal the stock.
+    For a shadow price w, the optimal price of a tick is w + theta under exponential willingness to pay, and
+    w + theta·(1 + W(e^(quality - w/theta - 1))) under multinomial logit, with W Lambert's function. The shadow price is
+    the multiplier of the stock constraint: the salvage value where the stock lasts, else the value at which the
+    remaining ticks sell exactly the stock.
 
     Source:
         Gallego & van Ryzin (1994), Management Science 40(8), section 3.
@@ -111,23 +113,26 @@ class FluidMarket:
 
     def __init__(self, problem: PricingProblem) -> None:
         self._problem = problem
+        # Ticks with the same theta are one phase, so that the sums below run over few phases.
         self._theta, phase = np.unique(problem.mean_wtp, return_inverse=True)
         customers = np.zeros((problem.ticks, len(self._theta)))
         customers[np.arange(problem.ticks), phase] = problem.customers
-        self.customers_left = np.cumsum(customers[::-1], axis=0)[::-1]  # (T, number of thetas), this tick's included
+        self.customers_left = np.cumsum(customers[::-1], axis=0)[::-1]  # (T, phases), from this tick on
 
     def price(self, tick: Integers, worth: Floats) -> Floats:
-        """(N, 1) best price of a tick for units of this worth (N, 1)."""
+        """(N, 1) optimal price of a tick for these shadow prices (N, 1)."""
         return self._price(self._problem.mean_wtp[tick, None], worth)
 
     def worth(self, tick: Integers, stock: Integers) -> Floats:
-        """(N, 1) worth of a unit, with this stock (N, 1) when this tick begins; an empty stock counts as one unit."""
+        """(N, 1) shadow price with this stock (N, 1) at the start of this tick; a stock of 0 counts as one unit."""
         left, units = self.customers_left[tick], np.maximum(stock[:, 0], 1)
+        # Bisection on units sold(w) = units left, which falls in w. At the upper end of the bracket every customer buys
+        # with a probability below units / customers, so fewer units are sold than are left.
         theta = float(self._theta.max())
-        keenest = max(self._problem.quality, 0.0) + np.log(np.maximum(left.sum(axis=1) / units, 1.0))
+        logits = max(self._problem.quality, 0.0) + np.log(np.maximum(left.sum(axis=1) / units, 1.0))
         low = np.full(len(units), self._problem.salvage_value)
-        high = low + theta * (keenest + 1.0)  # fewer buy than units are left
-        # 60 halvings bring the bracket below the rounding of a price; where the stock lasts they end at the low end.
+        high = low + theta * (logits + 1.0)
+        # 60 halvings bring the bracket below the rounding of a price. If the stock lasts, it shrinks to `low`.
         for _ in range(60):
             middle = 0.5 * (low + high)
             short = self._sold(left, middle) > units
@@ -135,12 +140,14 @@ class FluidMarket:
         return np.asarray(high)[:, None]
 
     def _price(self, theta: Floats, worth: Floats) -> Floats:
+        """Optimal prices for these thetas and shadow prices."""
         if self._problem.choice == "exponential":
             return worth + theta
+        # wrightomega(z) = W(e^z), without overflow.
         return np.asarray(worth + theta * (1.0 + wrightomega(self._problem.quality - worth / theta - 1.0)))
 
     def _sold(self, customers: Floats, worth: Floats) -> Floats:
-        """(N,) units that (N, number of thetas) customers buy at the best prices for units of this worth."""
+        """(N,) expected units that customers (N, phases) buy at the optimal prices for these shadow prices (N,)."""
         price = self._price(self._theta, worth[:, None])
         if self._problem.choice == "exponential":
             buys = np.exp(-price / self._theta)
@@ -150,30 +157,30 @@ class FluidMarket:
 
 
 class LogitFluidMarket:
-    """`FluidMarket` for several products and multinomial logit customers, within the range of the prices."""
+    """The fluid problem of several products and multinomial logit customers, within the range of the prices."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._sale = mnl_sale(scenario)
         self._low, self._high = (np.array([end(p.price_levels) for p in scenario.products]) for end in (min, max))
-        # Ticks in which customers are alike are one phase.
+        # Ticks with the same price sensitivities are one phase.
         self._sensitivity, phase = np.unique(self._sale.sensitivity, axis=0, return_inverse=True)
         customers = np.zeros((len(phase), len(self._sensitivity)))
         customers[np.arange(len(phase)), phase.ravel()] = self._sale.customers
         self._customers_left = np.cumsum(customers[::-1], axis=0)[::-1]
-        # Small sales meet the same states over and over: each is solved once.
+        # Small sales revisit the same states: each is solved once.
         self._shape = (len(phase), *(units + 1 for units in self._sale.stock))
         small = math.prod(self._shape) <= _MOST_STATES
         self._solved = np.full((math.prod(self._shape), len(self._low)), np.nan) if small else None
 
     def price(self, tick: Integers, worth: Floats) -> Floats:
-        """(N, M) best prices of a tick for units of these worths (N, M); what is worth infinity is not for sale."""
+        """(N, M) optimal prices of a tick for these shadow prices (N, M); infinity marks a product out of stock."""
         gone = np.isinf(worth)
         quality = np.where(gone, -np.inf, self._sale.quality)
         kept = np.where(gone, self._high, worth)
         return best_offer(quality, self._sale.sensitivity[tick], kept, low=self._low, high=self._high)[1]
 
     def worth(self, tick: Integers, stock: Integers) -> Floats:
-        """(N, M) worth of a unit of each product with this stock (N, M) when this tick begins; infinity if gone."""
+        """(N, M) shadow prices with this stock (N, M) at the start of this tick; infinity where out of stock."""
         if self._solved is None:
             return self._solve(tick, stock)
         state = np.ravel_multi_index((tick, *stock.T), self._shape)
@@ -198,9 +205,9 @@ class LogitFluidMarket:
 
 
 class Fluid(FluidFormula):
-    """The price of the fluid problem, solved once at the opening: max(theta, theta·ln(customers / stock)).
+    """The price of the fluid problem, solved once at the start of the sale: max(theta, theta·ln(customers / stock)).
 
-    Where willingness to pay drifts, the price follows it and the worth of a unit stays.
+    If willingness to pay drifts, the price follows it, and the shadow price stays.
 
     Source:
         Gallego & van Ryzin (1994), Management Science 40(8), theorem 3: asymptotically optimal.
@@ -210,17 +217,17 @@ class Fluid(FluidFormula):
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
-        opening = np.array([[product.initial_stock for product in self.scenario.products]])
-        self._worth = self._market.worth(np.zeros(1, np.int64), opening)
+        initial = np.array([[product.initial_stock for product in self.scenario.products]])
+        self._worth = self._market.worth(np.zeros(1, np.int64), initial)
 
     def prices(self, tick: Integers, stock: Integers) -> Floats:
         return self._market.price(tick, np.broadcast_to(self._worth, stock.shape))
 
 
 class FluidResolve(FluidFormula):
-    """The price of the fluid problem of what is left, solved anew every tick.
+    """The price of the fluid problem of the remaining sale, re-solved every tick.
 
-    max(theta, theta·ln(customers left / units left)) where willingness to pay does not drift.
+    max(theta, theta·ln(customers left / units left)) if willingness to pay does not drift.
     """
 
     name = "fluid_resolve"
@@ -230,7 +237,7 @@ class FluidResolve(FluidFormula):
 
 
 class GallegoVanRyzin(OneProduct):
-    """The optimal price of continuous time, J(n) - J(n-1) + 1 in units of theta, for the customers still expected.
+    """The optimal price in continuous time, J(n) - J(n-1) + 1 in units of theta, for the customers still expected.
 
     Source:
         Gallego & van Ryzin (1994), Management Science 40(8), section 2.3.
@@ -241,10 +248,11 @@ class GallegoVanRyzin(OneProduct):
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
         problem, theta = self._problem, float(self._problem.mean_wtp[0])
-        # Above the salvage value, demand is exponential again with fewer customers.
+        # In prices above the salvage value s, demand a·e^(-s/theta)·e^(-(p - s)/theta) is exponential with fewer
+        # customers.
         expected_sales = self._market.customers_left[:, 0] * math.exp(-1.0 - problem.salvage_value / theta)
         values = gvr_values(problem.stock, expected_sales)
-        worth = np.diff(values, axis=1, prepend=values[:, :1] - 1.0)
+        worth = np.diff(values, axis=1, prepend=values[:, :1] - 1.0)  # J(n) - J(n-1); column 0 fills the table
         self._table = problem.salvage_value + theta * (worth + 1.0)  # (T, n + 1)
 
     @classmethod
@@ -263,10 +271,10 @@ class GallegoVanRyzin(OneProduct):
 
 
 class Myopic(Formula):
-    """The prices that earn most with the next customer, as if the stock never ran out.
+    """The revenue-maximising prices for the next customer, ignoring the stock constraint.
 
-    salvage value + theta under exponential willingness to pay; Lambert's W under multinomial logit, over the products
-    that are on hand.
+    salvage value + theta under exponential willingness to pay; under multinomial logit Lambert's W, over the products
+    on hand.
     """
 
     name = "myopic"
@@ -296,10 +304,10 @@ class Myopic(Formula):
 
 
 class BaseStock(Agent):
-    """Order up to `level` units on hand and on their way; by default the level that is best in the long run.
+    """Order up to an inventory position of `level` units; by default the level with the least average cost.
 
-    That is found exactly where the Markov chain is small; else the default is the newsvendor's quantity for the demand
-    of the lead time and one tick more.
+    That level is found exactly if the Markov chain is small. Otherwise the default is the newsvendor quantity for the
+    demand of the lead time plus one tick.
     """
 
     name = "base_stock"
@@ -336,10 +344,10 @@ class BaseStock(Agent):
 
 
 class ReorderPoint(Agent):
-    """(s, S): order up to `order_up_to` once the units on hand and on their way have fallen to `reorder_at`.
+    """(s, S): order up to `order_up_to` when the inventory position has fallen to `reorder_at`.
 
-    By default the best levels for orders of any size, see `best_reorder_point`. They are optimal where an order arrives
-    at once; with a lead time they are those of customers who wait, a common start for customers who do not.
+    The defaults are the best levels for orders of any size, see `best_reorder_point`. They are optimal for lead time 0;
+    with a lead time they are those of the backlogged system, a common approximation for lost sales.
 
     Raises:
         ValueError: `reorder_at` is not below `order_up_to`.
@@ -361,7 +369,7 @@ class ReorderPoint(Agent):
     def applies(cls, scenario: Scenario) -> str | None:
         reason = BaseStock.applies(scenario)
         if reason is None and lost_sales_problem(scenario).order_cost == 0:
-            reason = "the scenario's orders cost no fee whatever their size, so it would be base_stock"
+            reason = "the scenario's orders have no fixed cost, so it would be base_stock"
         return reason
 
     @classmethod

@@ -1,9 +1,10 @@
-"""Rules of thumb that a retailer would use, without memory and without a model of demand.
+"""Rules of thumb of retailers, without memory and without a model of demand.
 
-Owns    random decisions, and pricing rules that follow from time, stock and traffic.
-Leaves  orders, coupon and offers, which all rules share, to `agents.rules.merchant`.
+Owns    random decisions, and pricing by time, stock and traffic.
+Leaves  orders, coupon and offers, which all rules share, to `rules.merchant`.
 Axes    N sales, M products, C columns of the action.
-Units   prices as rungs, time and customers as shares, stock in units, see `agents.rules.merchant`.
+Units   prices as levels, time and customers as shares, stock in units, see `rules.merchant`. The *range* of a product
+        runs from its list price (0) to its lowest price (1).
 """
 
 from typing import Any, ClassVar
@@ -13,13 +14,13 @@ import numpy.typing as npt
 
 from flashsale_env import Scenario
 from flashsale_env.agents.base import Agent, Space
-from flashsale_env.agents.rules.merchant import Floats, Merchant, View, last_rung, own, why_no_price
+from flashsale_env.agents.rules.merchant import Floats, Merchant, View, last_price_level, own, why_no_price
 
 
 class Random(Agent):
     """Uniform over the levels of every decision, in every tick.
 
-    The state counts the calls, and call k draws from the k-th stream of the seed: nothing else is remembered.
+    The state is the number of calls; call k draws from the k-th stream of the seed.
     """
 
     name = "random"
@@ -33,32 +34,36 @@ class Random(Agent):
         return self.codec.from_levels(levels), calls + 1
 
 
-def fixed_rungs(agent: Agent) -> Floats:
-    """(1, M) rungs of an agent with `FixedPrice`'s parameters."""
-    return np.array([[agent.params.get(own("rung", product.title), 0.0) for product in agent.scenario.products]])
+# Parameter of `FixedPrice`: the price level of a product, under the name that tuned values and saved agents have.
+_FIXED = "rung"
+
+
+def fixed_price_level(agent: Agent) -> Floats:
+    """(1, M) price levels of an agent with the parameters of `FixedPrice`."""
+    return np.array([[agent.params.get(own(_FIXED, product.title), 0.0) for product in agent.scenario.products]])
 
 
 class FixedPrice(Merchant):
-    """One price a product, from the opening to the close."""
+    """One price a product for the whole sale."""
 
     name = "fixed_price"
 
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
         whole = float if scenario.pricing.continuous else int
-        ladders = {product.title: len(product.price_levels) for product in scenario.products}
-        return {own("rung", title): (whole(0), whole(n - 1)) for title, n in ladders.items() if n > 1}
+        levels = {product.title: len(product.price_levels) for product in scenario.products}
+        return {own(_FIXED, title): (whole(0), whole(n - 1)) for title, n in levels.items() if n > 1}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
-        return {own("rung", p.title): (len(p.price_levels) - 1) // 2 for p in scenario.products}
+        return {own(_FIXED, p.title): (len(p.price_levels) - 1) // 2 for p in scenario.products}
 
-    def rungs(self, view: View) -> Floats:
-        return fixed_rungs(self)
+    def price_level(self, view: View) -> Floats:
+        return fixed_price_level(self)
 
 
 class Schedule(Merchant):
-    """Prices that follow a timetable, whatever the stock; each product's is offset by its own share of the ladder."""
+    """Prices that follow a timetable, whatever the stock, with an `offset` for each product, in shares of its range."""
 
     reads: ClassVar[tuple[str, ...]] = ("time_left",)
 
@@ -81,16 +86,16 @@ class Schedule(Merchant):
         raise NotImplementedError
 
     def share(self, view: View) -> Floats:
-        """(N, 1) share of the ladder for the coming tick."""
+        """(N, 1) position in the range of prices for the next tick."""
         raise NotImplementedError
 
-    def rungs(self, view: View) -> Floats:
+    def price_level(self, view: View) -> Floats:
         offset = self.per_product("offset") if len(self.scenario.products) > 1 else 0.0
-        return np.asarray((self.share(view) + offset) * last_rung(self.scenario))
+        return np.asarray((self.share(view) + offset) * last_price_level(self.scenario))
 
 
 class LinearMarkdown(Schedule):
-    """Prices that come down evenly in time, from one share of the ladder to another."""
+    """Prices that fall linearly in time, from position `opening` of the range to position `closing`."""
 
     name = "linear_markdown"
 
@@ -108,9 +113,9 @@ class LinearMarkdown(Schedule):
 
 
 class StepMarkdown(Schedule):
-    """Prices that step down twice, by a share of the ladder each, when so much of the sale's time is over.
+    """Prices that step down twice, each time by a share of the range, after a share of the sale's time.
 
-    With one of the steps at 0 these are two prices and the moment of the switch.
+    With one step of 0 there are two prices and one switch.
     """
 
     name = "step_markdown"
@@ -153,25 +158,27 @@ class Proportional(Merchant):
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
         return {own("factor", p.title): 1.0 for p in scenario.products}
 
-    def rungs(self, view: View) -> Floats:
+    def price_level(self, view: View) -> Floats:
         factor = [self.params.get(own("factor", product.title), 1.0) for product in self.scenario.products]
         reference = [product.reference_price for product in self.scenario.products]
-        return self.rung_of(view.drift * np.array(factor) * np.array(reference))
+        return self.price_level_of(view.drift * np.array(factor) * np.array(reference))
 
 
 class SellThrough(Merchant):
-    """Chases the sell-through curve: a product that sells behind its plan is marked down, one ahead is marked up.
+    """Follows a sell-through curve: products behind their plan are marked down, products ahead are marked up.
 
-    The plan is to sell `target` of the stock in step with the customers expected. The gap between the share of the
-    owned units left and the plan's, in shares of the stock, is weighted by `gain`, and the more the fewer customers
-    are left (`urgency` 0: not at all, 1: in inverse proportion), around each product's own `base`. Whatever is sold,
-    each product's price comes down by its own `trend` of the ladder over the sale, and by its own `crowd` for each
-    doubling of traffic over what was expected.
+    The plan is to sell the share `target` of the stock in proportion to the customers arrived. A product's position in
+    its range of prices is
+
+        base + gain · gap · customers_left^(-urgency) + trend · (elapsed - 1/2) + crowd · log2(traffic),
+
+    clipped to 0..`lowest`, with gap = share of owned units left - share planned to be left. `base`, `trend` and `crowd`
+    are each product's own; traffic is relative to the expected one.
     """
 
     name = "sell_through"
     reads: ClassVar[tuple[str, ...]] = ("time_left", "on_hand")
-    # Below this share of customers a gap says nothing more about price: there is nobody left to react.
+    # Least share of customers in `customers_left^(-urgency)`: with fewer, nobody is left to react to the price.
     _FEWEST_LEFT: ClassVar[float] = 0.05
 
     @classmethod
@@ -192,24 +199,24 @@ class SellThrough(Merchant):
         each = {"base": 0.4, "trend": 0.0, "crowd": 0.0}
         return settings | {own(name, p.title): value for name, value in each.items() for p in scenario.products}
 
-    def rungs(self, view: View) -> Floats:
+    def price_level(self, view: View) -> Floats:
         plan = 1.0 - self.params["target"] * (1.0 - view.customers_left)
         gap = view.stock / np.maximum(view.owned, 1) - plan
         weight = np.maximum(view.customers_left, self._FEWEST_LEFT) ** -self.params["urgency"]
         share = self.per_product("base") + self.params["gain"] * gap * weight
         share = share + self.per_product("trend") * (view.elapsed - 0.5)
         if "traffic" in self.scenario.features:
-            # Traffic is read up to a fourfold; as far down it says the same with the opposite sign.
+            # Clipped at a factor of four in both directions.
             share = share + self.per_product("crowd") * np.log2(np.clip(view.traffic, 0.25, 4.0))
-        return np.clip(share, 0.0, self.params["lowest"]) * last_rung(self.scenario)
+        return np.clip(share, 0.0, self.params["lowest"]) * last_price_level(self.scenario)
 
 
 class Clearance(Merchant):
-    """Holds the price, then clears what is left by stock cover.
+    """Holds the price, then marks down by stock cover.
 
-    Cover is the stock over what the customers still expected will buy at the pace so far. From `clear_from` of the
-    sale's time on, a product with more cover than `cover` is marked down from its own `hold` by `cut` of the ladder
-    for each doubling of the excess: under constant elasticity that is the price that sells so many times more.
+    Cover is stock / remaining demand, forecast from the sales so far. From the share `clear_from` of the sale's time
+    on, a product with more cover than `cover` is marked down from its own `hold` by the share `cut` of its range for
+    each doubling of the excess. Under constant elasticity, sales double with each such step.
     """
 
     name = "clearance"
@@ -229,20 +236,19 @@ class Clearance(Merchant):
         settings = {"clear_from": 0.6, "cover": 1.0, "cut": 0.3}
         return settings | {own("hold", p.title): 0.4 for p in scenario.products}
 
-    def rungs(self, view: View) -> Floats:
-        still_wanted = view.sold / np.maximum(1.0 - view.customers_left, 1e-9) * view.customers_left
-        # Nothing sold, or nobody left: a cover beyond any price.
-        cover = np.clip(view.stock / np.maximum(still_wanted, 1e-9), 1e-9, 1e3)
+    def price_level(self, view: View) -> Floats:
+        remaining_demand = view.sold / np.maximum(1.0 - view.customers_left, 1e-9) * view.customers_left
+        # Clipped: with nothing sold, or no customers left, the cover is infinite.
+        cover = np.clip(view.stock / np.maximum(remaining_demand, 1e-9), 1e-9, 1e3)
         excess = np.maximum(np.log2(cover / self.params["cover"]), 0.0) * (view.elapsed >= self.params["clear_from"])
-        return np.asarray((self.per_product("hold") + self.params["cut"] * excess) * last_rung(self.scenario))
+        return np.asarray((self.per_product("hold") + self.params["cut"] * excess) * last_price_level(self.scenario))
 
 
 class SlumpCoupon(FixedPrice):
-    """Fixed prices, and the coupon when trade slumps.
+    """Fixed prices, and the coupon when demand slumps.
 
-    It is shown while the customers expected in the coming tick, as busy as it has been of late, fall under
-    `slump_traffic` of the sale's average, or, where it is shown, the recent units per customer under
-    `slump_conversion`.
+    The coupon is shown while the customers expected in the next tick, times the recent traffic, are below the share
+    `slump_traffic` of the sale's average, or while the conversion (where observed) is below `slump_conversion`.
     """
 
     name = "slump_coupon"
@@ -264,10 +270,10 @@ class SlumpCoupon(FixedPrice):
 
     def _promote(self, view: View) -> npt.NDArray[np.int64]:
         ticks = self.scenario.horizon_ticks
-        come = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
-        coming = come[np.minimum(view.tick, ticks - 1), None] * ticks
-        slump = view.traffic * coming < self.params["slump_traffic"]
+        share = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        expected = share[np.minimum(view.tick, ticks - 1), None] * ticks  # relative to the average tick
+        slump = view.traffic * expected < self.params["slump_traffic"]
         if view.conversion is not None:
-            # Before the first customer there is no conversion to speak of.
+            # In the first tick there is no conversion yet.
             slump |= (view.conversion < self.params["slump_conversion"]) & (view.tick[:, None] > 0)
         return np.where(slump, int(self.params["coupon_level"]), 0)

@@ -1,12 +1,12 @@
-"""The merchant behind every rule of thumb: what is read off an observation, and orders, coupon and offers.
+"""The merchant behind every rule of thumb: how observations are read, and how orders, coupon and offers are decided.
 
-Owns    the part that the pricing rules share. Every rule prices, orders and promotes, so that a learner is compared
-        with opponents that use all levers.
-Leaves  the pricing rules to `agents.rules.heuristics` and `agents.rules.estimating`.
-Axes    N sales, M products, P price columns, C columns of the action.
-Units   a price is a *rung*: the position on the product's ladder of prices, 0 the list price. Between two rungs
-        lies the price between them where the scenario allows it, else the nearer rung. Elapsed time and customers
-        are shares of the sale; stock is in units.
+Owns    the part that the pricing rules share. Every rule prices, orders and promotes, so that learners compete with
+        rules that use all decisions.
+Leaves  the pricing rules to `rules.heuristics` and `rules.estimating`.
+Axes    N sales, M products, P price columns, O order columns, C columns of the action.
+Units   a price is given as its *level*, the position in the product's `price_levels`: 0 is the list price. A level
+        between two whole ones is the price between them where prices are continuous, else the nearer one. Elapsed time
+        and customers are shares of the sale; stock is in units.
 
 Decisions that a scenario does not have are left out.
 """
@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.int64]
 
 
 class View:
-    """What a merchant reads off a batch of observations; asking for what the scenario does not tell is an error."""
+    """A batch of observations in the merchant's terms; reading a feature that the scenario hides is an error."""
 
     def __init__(self, agent: "Shop", observations: npt.NDArray[np.float32]) -> None:
         self._scenario, self._layout, self._units = agent.scenario, agent.layout, agent.units
@@ -36,12 +36,12 @@ class View:
 
     @cached_property
     def tick(self) -> Integers:
-        """(N,) number of the coming tick."""
+        """(N,) number of the next tick."""
         return self._units.tick(self._observations)
 
     @cached_property
     def elapsed(self) -> Floats:
-        """(N, 1) share of the sale's time that is over."""
+        """(N, 1) share of the sale's time that has elapsed."""
         return np.asarray(self.tick[:, None] / self._scenario.horizon_ticks)
 
     @cached_property
@@ -63,12 +63,12 @@ class View:
 
     @cached_property
     def to_order(self) -> Integers:
-        """(N, M) units that an order can bring now."""
+        """(N, M) most units that can be ordered now."""
         return self._units.to_order(self._observations)
 
     @cached_property
     def owned(self) -> Integers:
-        """(N, M) units bought so far, opening stock included."""
+        """(N, M) units owned so far: initial stock and orders."""
         return self._units.owned(self._observations)
 
     @cached_property
@@ -78,44 +78,46 @@ class View:
 
     @cached_property
     def traffic(self) -> Floats:
-        """(N, 1) recent customers over those expected; 1, its mean, where the scenario does not show it."""
+        """(N, 1) recent customers / those expected; 1, its mean, where the scenario does not show it."""
         return self._read("traffic") if "traffic" in self._layout else np.ones((self.sales, 1))
 
     @cached_property
     def drift(self) -> Floats:
-        """(N, 1) mean willingness to pay in the coming tick, as a factor on what it is without drift."""
+        """(N, 1) mean willingness to pay in the next tick, relative to the one without drift."""
         drift = self._scenario.drift_per_tick
         if "willingness_to_pay" in self._layout:
-            return self._read("willingness_to_pay") * drift.max()
+            return np.asarray(self._read("willingness_to_pay") * drift.max())
         if np.ptp(drift) == 0:
             return np.full((self.sales, 1), drift[0])
         return drift[np.minimum(self.tick, len(drift) - 1), None]
 
     @cached_property
     def conversion(self) -> Floats | None:
-        """(N, 1) recent units per recent customer, of all products together; None where it is not shown."""
+        """(N, 1) recent units per recent customer, over all products; None where it is not shown."""
         if "conversion" not in self._layout:
             return None
+        # The observation holds the square root of each product's.
         return np.asarray((self._read("conversion") ** 2).sum(axis=1, keepdims=True))
 
     def _read(self, feature: str) -> Floats:
-        return self._observations[:, self._layout[feature]].astype(np.float64)
+        return np.asarray(self._observations[:, self._layout[feature]], np.float64)
 
 
 class Shop(Agent):
-    """A pricing rule with the shared rules for orders, for the coupon and for offers.
+    """A pricing rule with the shared rules for orders, coupon and targeted offers.
 
-    **Orders.** While an order can still arrive in time, a product whose stock, units on their way included, falls
-    short of `order_cover` times what the sales so far say will still be wanted is ordered up to that. Orders start when
-    `order_from` of the customers have come; 0 cover means that nothing is ordered.
+    **Orders.** While an order can still arrive in time, products are ordered up to `order_cover` times their remaining
+    demand, forecast from the sales so far; units on their way count as stock. Orders start when the share `order_from`
+    of the customers has arrived; with a cover of 0 nothing is ordered.
 
-    **Coupon.** Level `coupon_level` is shown from `coupon_from` of the sale's time on while the sales of the whole shop
-    are behind the plan of selling `coupon_target` of its stock; where supply is unlimited there is no such plan.
+    **Coupon.** Level `coupon_level` is shown from the share `coupon_from` of the sale's time on, while the sales of the
+    whole shop are behind the plan of selling the share `coupon_target` of its stock. With unlimited supply there is no
+    plan, and the coupon is always shown.
 
-    **Offers.** Customers whose message reads as an intent are offered the level `offer[INTENT]` throughout.
+    **Offers.** Customers with a message classified as an intent are offered the level `offer[INTENT]` throughout.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ()  # features that the pricing rule cannot do without
+    reads: ClassVar[tuple[str, ...]] = ()  # features that the pricing rule needs
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -130,7 +132,7 @@ class Shop(Agent):
 
     @classmethod
     def why_no_lever(cls, scenario: Scenario) -> str | None:
-        """Why the shared rules for orders and coupon cannot decide, or None where they can."""
+        """Why the shared rules for orders and coupon do not apply, or None where they do."""
         wanted = []
         if scenario.replenishment is not None:
             wanted += ["tick", "sold", "to_order"]
@@ -188,54 +190,56 @@ class Shop(Agent):
         """Untuned values of the coupon rule's parameters."""
         return {"coupon_level": 1, "coupon_from": 0.0, "coupon_target": 1.0}
 
-    def actions(self, view: View, rungs: Floats, missing: Floats) -> npt.NDArray[Any]:
-        """Actions (N, C) that set the prices of these rungs (N, M) and order what is missing (N, M)."""
-        codec, prices = self.codec, self.codec.columns("price")
-        rungs, levels = self._decide(view, rungs, missing)
+    def actions(self, view: View, price_level: Floats, missing: Floats) -> npt.NDArray[Any]:
+        """Actions (N, C) that set these price levels (N, M) and order the missing units (N, M)."""
+        codec, columns = self.codec, self.codec.columns("price")
+        price_level, levels = self._decide(view, price_level, missing)
         actions = codec.from_levels(levels)
         if self.scenario.pricing.continuous:
-            ladders = [np.asarray(codec.levels[c]) for c in prices]
-            wanted = [np.interp(r, np.arange(len(x)), x) for r, x in zip(rungs.T, ladders, strict=True)]
-            actions[:, prices] = codec.from_prices(np.column_stack(wanted))
+            menus = [np.asarray(codec.levels[c]) for c in columns]
+            prices = [np.interp(at, np.arange(len(menu)), menu) for at, menu in zip(price_level.T, menus, strict=True)]
+            actions[:, columns] = codec.from_prices(np.column_stack(prices))
         return actions
 
-    def rung_of(self, prices: Floats) -> Floats:
-        """(N, M) rungs of prices (N, M); beyond an end of the ladder it is the end."""
-        ladders = [np.array(product.price_levels) for product in self.scenario.products]
-        rungs = [np.interp(-p, -ladder, np.arange(len(ladder))) for p, ladder in zip(prices.T, ladders, strict=True)]
-        return np.column_stack(rungs)
+    def price_level_of(self, prices: Floats) -> Floats:
+        """(N, M) levels of prices (N, M); prices outside the range get the nearest end."""
+        menus = [np.array(product.price_levels) for product in self.scenario.products]
+        # Prices fall with the level, and `interp` wants rising ones.
+        found = [np.interp(-price, -menu, np.arange(len(menu))) for price, menu in zip(prices.T, menus, strict=True)]
+        return np.column_stack(found)
 
-    def _decide(self, view: View, rungs: Floats, missing: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Rungs (N, P) inside the ladders, not rounded, and levels (N, C) of every decision."""
+    def _decide(self, view: View, price_level: Floats, missing: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Price levels (N, P), clipped to the range but not rounded, and levels (N, C) of every decision."""
         codec, prices = self.codec, self.codec.columns("price")
-        rungs = np.broadcast_to(rungs, (view.sales, len(self.scenario.products)))
-        rungs = np.clip(rungs[:, codec.numbers_of(prices)], 0, codec.n_prices - 1)
-        levels = np.zeros((len(rungs), len(codec.n_levels)), np.int64)
-        levels[:, prices] = np.rint(rungs)
+        price_level = np.broadcast_to(price_level, (view.sales, len(self.scenario.products)))
+        price_level = np.clip(price_level[:, codec.numbers_of(prices)], 0, codec.n_prices - 1)
+        levels = np.zeros((len(price_level), len(codec.n_levels)), np.int64)
+        levels[:, prices] = np.rint(price_level)
         if len(codec.columns("order")):
             levels[:, codec.columns("order")] = self._order(missing)
         if len(codec.columns("coupon")):
             levels[:, codec.columns("coupon")] = self._promote(view)
         if len(codec.columns("targeted")):
             levels[:, codec.columns("targeted")] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
-        return rungs, levels
+        return price_level, levels
 
     def missing(self, view: View) -> Floats:
-        """(N, M) units to be ordered; what the reserve does not have or the storage does not take is left out."""
+        """(N, M) units to order, within the reserve and the storage."""
         if self.scenario.replenishment is None:
             return np.zeros((view.sales, len(self.scenario.products)))
-        come = 1.0 - view.customers_left
-        still_wanted = view.sold / np.maximum(come, 1e-9) * view.customers_left
-        missing = self.params["order_cover"] * still_wanted - view.stock
-        due = self.in_time(view) & (come >= self.params["order_from"])
+        arrived = 1.0 - view.customers_left
+        # Sales continue at the pace so far: units a customer, times the customers left.
+        remaining_demand = view.sold / np.maximum(arrived, 1e-9) * view.customers_left
+        missing = self.params["order_cover"] * remaining_demand - view.stock
+        due = self.in_time(view) & (arrived >= self.params["order_from"])
         return np.where(due, np.minimum(missing, view.to_order), 0.0)
 
     def in_time(self, view: View) -> npt.NDArray[np.bool_]:
-        """(N, 1) whether what is ordered now arrives before the close."""
+        """(N, 1) whether an order placed now arrives before the close."""
         return view.tick[:, None] + self.scenario.lead_ticks < self.scenario.horizon_ticks
 
     def _order(self, missing: Floats) -> npt.NDArray[np.int64]:
-        """(N, O) levels of the orders: the largest one within what is missing."""
+        """(N, O) levels of the orders: the largest of at most the missing units."""
         columns = self.codec.columns("order")
         levels = np.zeros((len(missing), len(columns)), np.int64)
         for k, j in enumerate(self.codec.numbers_of(columns)):
@@ -243,7 +247,7 @@ class Shop(Agent):
         return np.maximum(levels, 0)
 
     def units_ordered(self, missing: Floats) -> Floats:
-        """(N, M) units that the orders for what is missing bring."""
+        """(N, M) units of the orders placed for the missing units."""
         units = np.zeros_like(missing)
         columns = self.codec.columns("order")
         for column, level, j in zip(columns, self._order(missing).T, self.codec.numbers_of(columns), strict=True):
@@ -259,47 +263,48 @@ class Shop(Agent):
         return np.where(shown, int(self.params["coupon_level"]), 0)
 
     def per_product(self, name: str) -> Floats:
-        """(M,) values of a parameter that every product has its own of."""
+        """(M,) values of a parameter that exists once a product."""
         return np.array([self.params[own(name, product.title)] for product in self.scenario.products])
 
 
 class Merchant(Shop):
-    """A pricing rule without memory: its prices follow from the observation at hand."""
+    """A pricing rule without memory: its prices are a function of the current observation."""
 
-    def rungs(self, view: View) -> Floats:
-        """(N, M) position on the ladder of prices for the coming tick; what lies beyond an end becomes the end."""
+    def price_level(self, view: View) -> Floats:
+        """(N, M) price levels for the next tick; levels outside the range are clipped."""
         raise NotImplementedError
 
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
         view = View(self, observations)
-        return self.actions(view, self.rungs(view), self.missing(view)), state
+        return self.actions(view, self.price_level(view), self.missing(view)), state
 
     def advise(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Box actions (N, C) that mean the same, but smooth: a learner can start from them.
+        """The same decisions as box actions (N, C) that vary smoothly: learners start from them.
 
-        A price lies where the unrounded rung is, between the middles of the cells of the rungs around it; orders and
-        coupon lie at the far end of their cell, so that a little noise orders nothing.
+        A price keeps its unrounded level, between the middles of the cells around it. Orders and coupon lie at the far
+        ends of the box, so that a little exploration noise orders nothing.
         """
         view = View(self, observations)
-        rungs, levels = self._decide(view, self.rungs(view), self.missing(view))
+        price_level, levels = self._decide(view, self.price_level(view), self.missing(view))
         codec, prices = self.codec, self.codec.columns("price")
+        # Shares of the box: level l of L lies in [l, l + 1] / L for prices, and at l / (L - 1) for the others.
         share = levels / np.maximum(codec.n_levels - 1, 1)
-        share[:, prices] = (rungs + 0.5) / codec.n_levels[prices]
+        share[:, prices] = (price_level + 0.5) / codec.n_levels[prices]
         return np.asarray(2.0 * share - 1.0, np.float32)
 
 
 def own(name: str, title: str) -> str:
-    """The name of one product's or intent's own parameter."""
+    """Name of the parameter of one product or intent, e.g. "base[air fryer]"."""
     return f"{name}[{title}]"
 
 
-def last_rung(scenario: Scenario) -> Floats:
-    """(M,) number of the lowest price."""
+def last_price_level(scenario: Scenario) -> Floats:
+    """(M,) level of the lowest price."""
     return np.array([len(product.price_levels) - 1.0 for product in scenario.products])
 
 
 def why_no_price(scenario: Scenario) -> str | None:
-    """Why a rule that moves prices has nothing to do, or None where it has."""
-    return "the scenario has no product with a second price" if not last_rung(scenario).any() else None
+    """Why a pricing rule has nothing to decide, or None where it has."""
+    return "the scenario has no product with a second price" if not last_price_level(scenario).any() else None

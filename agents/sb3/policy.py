@@ -1,21 +1,21 @@
-"""The policy of the learners: it starts from advice, and a network corrects that.
+"""The policy of the learners: a network that corrects the advice of a heuristic.
 
-Owns    the table of networks, how advice and correction become an action, and the noise with which it explores.
-Leaves  what a network reads and is made of to `sb3.networks.merchant` and `sb3.networks.shared`.
+Owns    the table of networks, how advice and correction become an action, and the exploration noise.
+Leaves  features and layers to `sb3.networks`.
 Axes    N sales, D numbers of an observation, C columns of a box action, F features, R width of a memory, O outputs
         of the actor: one a column of a box action, one a level of every column of a multidiscrete one, one a discrete
         action.
 
-What the network is shown is the observation followed by the box action that a heuristic would take, the advice. The
-mean of its action is the advice plus a correction, which is zero before the first update: learning starts from the
-heuristic instead of from noise (residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019,
-arXiv:1812.03201). On a grid the same normal law is read at the grid's points and then corrected in its logits.
+The input is the observation followed by the advice, the box action of a heuristic. The mean of the action is the advice
+plus a correction, which is zero before the first update: learning starts from the heuristic instead of from noise
+(residual policy learning: Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019, arXiv:1812.03201). On a grid the
+logits start as the log density of the same normal distribution at the grid points, and the network corrects them.
 
-A new network is one class like `MerchantNetworks` and one line in `NETWORKS`.
+A new network is one subclass of `networks.base.AdvisedNetworks` and one line in `NETWORKS`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,25 +27,28 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
 from flashsale_env import ActionCodec, Scenario
-from flashsale_env.agents.sb3.networks.merchant import AdvisedFeatures, MerchantNetworks
+from flashsale_env.agents.sb3.networks.base import AdvisedFeatures, AdvisedNetworks
+from flashsale_env.agents.sb3.networks.merchant import MerchantNetworks
 from flashsale_env.agents.sb3.networks.shared import SharedNetworks
 
-NETWORKS: dict[str, type[MerchantNetworks] | type[SharedNetworks]] = {
+NETWORKS: dict[str, type[AdvisedNetworks]] = {
     "merchant": MerchantNetworks,
     "per_product": SharedNetworks,
 }
 
 
 def grid(scenario: Scenario, encoding: str) -> list[list[float]]:
-    """The box action at the middle of every output of a grid policy, (O, C); nan where an output leaves a column open.
+    """The box action at the middle of the cell of every output, (O, C); nan in the columns that it leaves open.
 
     Empty for the box encoding.
     """
     codec, box = ActionCodec(scenario, encoding), ActionCodec(scenario)
     if encoding == "discrete":
-        actions = np.arange(codec.space.n)  # type: ignore[union-attr]
-        return box.from_levels(codec.check(actions, len(actions)).astype(np.int64)).tolist()  # type: ignore[no-any-return]
-    rows = []
+        assert isinstance(codec.space, spaces.Discrete)
+        actions = np.arange(codec.space.n)
+        of_all: list[list[float]] = box.from_levels(codec.check(actions, len(actions)).astype(np.int64)).tolist()
+        return of_all
+    rows: list[list[float]] = []
     for column, levels in enumerate(codec.n_levels if encoding == "multidiscrete" else ()):
         at = np.zeros((levels, len(codec.names)), np.int64)
         at[:, column] = np.arange(levels)
@@ -56,18 +59,23 @@ def grid(scenario: Scenario, encoding: str) -> list[list[float]]:
 
 
 class _Heads(nn.Module):
-    """The networks as Stable-Baselines3 calls them, with the advice; its latent of the actor is the action itself.
+    """Actor and critic as Stable-Baselines3 calls them; the latent vector of the actor is the mean action itself.
 
     Args:
         networks: actor and critic.
         advice: C.
+        outputs: O.
         places: see `grid`.
-        log_stds: as in `AdvisedPolicy`.
+        log_stds: as in `_Advised`.
     """
+
+    _square: torch.Tensor
+    _cross: torch.Tensor
+    _constant: torch.Tensor
 
     def __init__(
         self,
-        networks: MerchantNetworks | SharedNetworks,
+        networks: AdvisedNetworks,
         advice: int,
         outputs: int,
         places: Sequence[Sequence[float]],
@@ -77,8 +85,8 @@ class _Heads(nn.Module):
         self.networks = networks
         self.advice = advice
         self.latent_dim_pi, self.latent_dim_vf = outputs, networks.critic_width
-        # Logarithm of a normal density around the advice at the grid's points, but for a constant: the square
-        # multiplied out, so that no array of (N, O, C) is needed.
+        # Log density of N(advice, sd²) at the grid points y, up to a constant, with w = -1/(2 sd²):
+        # w·(a - y)² = w·a² - 2·w·y·a + w·y². Expanded, it needs no array of (N, O, C). Open columns have w = 0.
         at = torch.tensor(places, dtype=torch.float32).reshape(-1, advice)
         weight = (-0.5 * torch.exp(-2.0 * torch.tensor(log_stds))).expand(at.shape) * ~at.isnan()
         at = at.nan_to_num()
@@ -88,7 +96,7 @@ class _Heads(nn.Module):
         self.register_buffer("_constant", (weight * at.square()).sum(dim=1), persistent=False)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, R + F) -> means or logits of the actions (N, O), and what the value is linear in."""
+        """(N, R + F) -> means or logits of the actions (N, O), and the latent vector of the critic."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
@@ -104,10 +112,10 @@ class _Heads(nn.Module):
 
 
 class _PersistentGaussian(DiagGaussianDistribution):
-    """Independent normal columns whose noise lasts from one call to the next.
+    """Independent normal columns with noise that is correlated from one call to the next.
 
     Args:
-        kinds: (C,) number of the deviation of each column.
+        kinds: (C,) index of the standard deviation of each column.
         persistence: see `_Advised`.
     """
 
@@ -117,31 +125,38 @@ class _PersistentGaussian(DiagGaussianDistribution):
         self.noise: torch.Tensor | None = None
 
     def proba_distribution(self, mean_actions: torch.Tensor, log_std: torch.Tensor) -> "_PersistentGaussian":
-        """Means (N, C) and one log deviation a kind."""
+        """Means (N, C), and one log standard deviation a kind."""
         super().proba_distribution(mean_actions, log_std[self.kinds])
         return self
 
     def sample(self) -> torch.Tensor:
         """(N, C)."""
-        mean = self.distribution.mean
+        mean: torch.Tensor = self.distribution.mean
         fresh = torch.randn_like(mean)
         if self.noise is not None and self.noise.shape == fresh.shape:
+            # An AR(1) process with unit variance.
             fresh = self.persistence * self.noise + (1.0 - self.persistence**2) ** 0.5 * fresh
         self.noise = fresh
         return mean + self.distribution.stddev * fresh
 
 
-class _Advised:
+if TYPE_CHECKING:
+    _Base = ActorCriticPolicy  # whose attributes the three bases below share
+else:
+    _Base = object
+
+
+class _Advised(_Base):
     """What the policies below share: they start from the advice.
 
     Args:
         network: a key of `NETWORKS`.
-        log_stds: logarithm of the first standard deviation of each column of a box action.
-        kinds: (C,) columns with the same number here share their deviation.
+        log_stds: (C,) log standard deviation of each column of a box action at the start of the training.
+        kinds: (C,) columns with the same number share their standard deviation.
         places: see `grid`.
-        persistence: correlation of a box column's exploration noise from one tick to the next. One tick's price hardly
-            shows in the profit of a sale; a price held for long does (coloured noise: Hollenstein et al. 2024,
-            arXiv:2312.11091). Each tick's noise keeps the law that the policy states.
+        persistence: correlation of a box column's exploration noise from one tick to the next. The price of one tick
+            hardly shows in the profit of a sale; a price held for long does (coloured noise: Hollenstein et al. 2024,
+            arXiv:2312.11091). The marginal distribution in each tick is still the policy's.
     """
 
     _memory = 0
@@ -162,12 +177,15 @@ class _Advised:
             self.action_dist = _PersistentGaussian(kinds, persistence)
 
     def fix_log_stds(self, log_stds: Sequence[float]) -> None:
-        """Explore with these deviations, (C,) logarithms, and learn them no more; of a kind, the first one counts."""
+        """Fix the exploration log standard deviations, (C,), and stop training them.
+
+        Columns of one kind share the first value.
+        """
         with torch.no_grad():
             self.log_std.requires_grad_(False).copy_(self._of_kinds(log_stds))
 
     def begin_sales(self) -> None:
-        """Forget the last noise; the next one is drawn afresh."""
+        """Reset the noise: the next one is drawn independently."""
         if isinstance(self.action_dist, _PersistentGaussian):
             self.action_dist.noise = None
 
@@ -175,20 +193,24 @@ class _Advised:
         assert isinstance(self.features_extractor, AdvisedFeatures)
         advice = self.features_extractor.advice
         outputs = len(self._places) or advice
+        assert isinstance(self.net_arch, list)
         networks = NETWORKS[self._network](self.features_extractor, self._memory, outputs, self.net_arch)
-        self.mlp_extractor = _Heads(networks, advice, outputs, self._places, self._log_stds).to(self.device)
+        heads: Any = _Heads(networks, advice, outputs, self._places, self._log_stds)
+        self.mlp_extractor = heads.to(self.device)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
         with torch.no_grad():
-            self.mlp_extractor.networks.correct_nothing()
+            heads: Any = self.mlp_extractor
+            heads.networks.correct_nothing()
             self.value_net.weight.zero_()
             self.value_net.bias.zero_()
         if isinstance(self.action_space, spaces.Box):
             self.log_std = nn.Parameter(self._of_kinds(self._log_stds))
-        # Without the layer that the identity replaced.
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        # Anew, without the parameters of the layer that the identity replaced.
+        optimizer_class: Any = self.optimizer_class
+        self.optimizer = optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def _of_kinds(self, log_stds: Sequence[float]) -> torch.Tensor:
         first = [self._kinds.index(kind) for kind in range(max(self._kinds) + 1)]
@@ -196,15 +218,15 @@ class _Advised:
 
 
 class AdvisedPolicy(_Advised, ActorCriticPolicy):
-    """Stable-Baselines3's actor and critic; before the first update its mode is the advice."""
+    """Stable-Baselines3's actor and critic; before the first update the mode is the advice."""
 
 
-class AdvisedMaskablePolicy(_Advised, MaskableActorCriticPolicy):
+class AdvisedMaskablePolicy(_Advised, MaskableActorCriticPolicy):  # type: ignore[misc]  # `_Base` is not its base
     """The same on a grid with masks."""
 
 
 class AdvisedRecurrentPolicy(_Advised, RecurrentActorCriticPolicy):
-    """The same with what an LSTM remembers beside the features."""
+    """The same with the output of an LSTM beside the features."""
 
     def __init__(self, *args: Any, lstm_hidden_size: int, **kwargs: Any) -> None:
         self._memory = lstm_hidden_size
@@ -214,6 +236,6 @@ class AdvisedRecurrentPolicy(_Advised, RecurrentActorCriticPolicy):
     def _process_sequence(
         features: torch.Tensor, lstm_states: Any, episode_starts: torch.Tensor, lstm: nn.LSTM
     ) -> tuple[torch.Tensor, Any]:
-        """The features stay in sight: the memory adds to them."""
+        """The output of the LSTM (N, R) followed by the features themselves (N, F)."""
         remembered, states = RecurrentActorCriticPolicy._process_sequence(features, lstm_states, episode_starts, lstm)
         return torch.cat([remembered, features], dim=1), states

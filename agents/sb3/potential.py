@@ -1,17 +1,18 @@
-"""Rewards told as progress: what a transition earned, plus what it left, less what there was before.
+"""Potential-based reward shaping: r + gamma·F(s') - F(s), with F the value function of a heuristic.
 
-Owns    the potential, an estimate of what a heuristic would still earn from an observation on.
+Owns    the potential F, an estimate of the heuristic's reward from an observation to the close.
 Axes    N sales, T ticks, D numbers of an observation.
 Units   scaled rewards, as the learner sees them.
 
-A tick is a small part of a sale. What a price does to the value of a state is then a thousandth of that value, and a
-network that learns values spends itself on the value and on the luck of one sale (Tallec et al. 2019, Making Deep
-Q-learning Methods Robust to Time Discretization, arXiv:1901.09732). With rewards r + gamma·F(s') - F(s), F being 0
-after the close, the best policy is the same (Ng, Harada & Russell 1999), and when F is near the value what is left to
-learn is what actions change.
+A tick is a small part of a sale, so a price changes the value of a state by a thousandth of that value. A network that
+learns values spends its capacity on the value itself and on the luck of one sale (Tallec et al. 2019, Making Deep
+Q-learning Methods Robust to Time Discretization, arXiv:1901.09732). Shaping with F = 0 after the close leaves the
+optimal policy as it is (Ng, Harada & Russell 1999). With F close to the value, what is left to learn is the effect of
+the actions.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,22 +29,22 @@ Floats = npt.NDArray[np.float64]
 _HIGHEST_DEGREE = 4
 _MOST_TERMS = 500
 _PENALTY = 1.0
-# Observations of the regression, about; of longer sales every few ticks.
+# Approximate number of observations in the regression; longer sales are thinned to every k-th tick.
 _ROWS = 131_072
 
 
 class Potential:
-    """What a heuristic earns from an observation to the close, by regression on sales that it plays.
+    """A heuristic's discounted reward from an observation to the close, by regression on sales that it plays.
 
     Args:
-        heuristic: who plays.
-        sales: a batch over the scenario with the learner's scale of rewards; N sales of it are played from its next
-            ones on.
+        heuristic: plays the sales.
+        sales: a batch over the scenario with the learner's scale of rewards; its next N sales are played.
         gamma: discount factor of a tick.
     """
 
     def __init__(self, heuristic: Agent, sales: FlashSaleVecEnv, gamma: float) -> None:
-        shown, state, start = sales.reset(), None, np.ones(sales.num_envs, np.bool_)
+        shown: Any = sales.reset()
+        state, start = None, np.ones(sales.num_envs, np.bool_)
         observations, rewards = [], []
         for _ in range(sales.scenario.horizon_ticks):
             observations.append(shown)
@@ -56,7 +57,7 @@ class Potential:
         for earned in reversed(rewards):
             to_come = earned + gamma * to_come
             values.append(to_come)
-        # One thread: how a product of matrices is shared among threads would change its last bits.
+        # One thread: the split of a matrix product among threads changes its last bits.
         every = -(-len(rewards) * sales.num_envs // _ROWS)
         self._libraries = ThreadpoolController()
         with self._libraries.limit(limits=1):
@@ -71,7 +72,7 @@ class Potential:
 
 
 def _polynomial(size: int) -> Pipeline:
-    """Of the highest degree that keeps the terms of `size` numbers few."""
+    """A ridge regression on polynomials of `size` numbers, of the highest degree with few enough terms."""
     degree = max(d for d in range(1, _HIGHEST_DEGREE + 1) if d == 1 or math.comb(size + d, d) <= _MOST_TERMS)
     terms = PolynomialFeatures(degree, include_bias=False)
     return make_pipeline(StandardScaler(), terms, StandardScaler(), Ridge(_PENALTY))

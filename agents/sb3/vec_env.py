@@ -3,8 +3,8 @@
 Owns    what Stable-Baselines3 expects of a batch: reset in the same step, `terminal_observation`, episode returns; and
         which sales are played: the next unplayed ones of a (split, run) block of seeds.
 
-All sales open and close together, so between two closings every row shares one empty info dictionary: a fresh one a
-row and step costs a third of the whole throughput. Nothing may write to it.
+All sales start and close together. Between two closings all rows share one empty info dictionary, which nothing may
+write to: a fresh one for each row and step would cost a third of the throughput.
 """
 
 from collections.abc import Sequence
@@ -29,18 +29,19 @@ _PROFIT = list(METRICS).index("profit")
 class FlashSaleVecEnv(VecEnv):
     """A batch of flash sales for Stable-Baselines3.
 
-    The k-th different sale that is opened has the k-th seed of the block (split, run), so no sale is ever played twice,
-    no two runs share one, and training never meets a sale of validation or test.
+    The k-th different sale has the k-th seed of the block (split, run). So no sale is played twice, no two runs share
+    one, and training never meets a sale of validation or test.
 
     Args:
         scenario, population: as for `Simulator`.
         num_envs: N.
         actions: encoding of the actions.
         split, run: the block of seeds; `seed(run)` moves to the beginning of another run's.
-        reward_scale: factor on the rewards that the learner sees. Infos keep currency.
-        siblings: rows in which each sale is played side by side. Its customers are the same in all of them, so rewards
-            are shown as differences from the siblings' mean: what is left is what the actions did. The gradient of the
-            policy stays what it was (times 1 - 1/siblings), for the others' mean does not depend on a row's actions.
+        reward_scale: factor on the learner's rewards. Infos keep currency.
+        siblings: rows in which each sale is played side by side, with the same customers. Rewards are differences from
+            the siblings' mean, in which the variance between sales cancels. The policy gradient is unbiased up to the
+            factor 1 - 1/siblings, because the mean of the others does not depend on a row's own actions.
+        pay_at_close: give the whole reward of a sale in its last tick.
         threads: as for `Simulator`.
 
     The info of a sale that closes has `terminal_observation`, `TimeLimit.truncated` (False: the close is part of the
@@ -71,7 +72,7 @@ class FlashSaleVecEnv(VecEnv):
         self.reward_scale = checked_scale(reward_scale)
         self.siblings, self.pay_at_close = siblings, pay_at_close
         self.split, self.run = split, run
-        self.sales_opened = 0  # different ones
+        self.sales_opened = 0  # siblings count once
         self._episodes = np.zeros(num_envs, np.int64)
         self._returns = np.zeros(num_envs)
         self._actions: npt.NDArray[Any] | None = None
@@ -79,11 +80,11 @@ class FlashSaleVecEnv(VecEnv):
         self._is_open = False
         self._nothing: list[dict[str, Any]] = [{}] * num_envs
         self.render_mode = None
-        split_seeds(split, run, 0)  # the names are checked before anything is played
+        split_seeds(split, run, 0)  # checks the names before anything is played
         super().__init__(num_envs, observation_space(self.layout), self.codec.space)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Go to the first sale of run `seed`, from the next `reset` on; None stays where it is.
+        """Go to the first sale of run `seed`, from the next `reset` on; None changes nothing.
 
         Returns:
             The seeds of the next N sales.
@@ -95,11 +96,11 @@ class FlashSaleVecEnv(VecEnv):
 
     @property
     def different_sales(self) -> int:
-        """Sales of a batch that are not siblings of each other."""
+        """Sales of a batch, siblings counted once."""
         return self.num_envs // self.siblings
 
     def reset(self) -> npt.NDArray[np.float32]:
-        """Open the next N sales of the block."""
+        """Start the next N sales of the block."""
         self._is_open = True
         seeds = self._next_seeds()
         self.sales_opened += self.different_sales
@@ -114,11 +115,11 @@ class FlashSaleVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Play one tick of every sale; at the close, open the next N.
+        """Play one tick of every sale; at the close, start the next N.
 
         Raises:
             RuntimeError: there are no actions to play.
-            gymnasium.error.ResetNeeded: no sale was ever opened.
+            gymnasium.error.ResetNeeded: `reset` was never called.
         """
         if self._actions is None:
             raise RuntimeError("step_wait without step_async: no actions to play.")
@@ -127,7 +128,7 @@ class FlashSaleVecEnv(VecEnv):
         observations, rewards, _ = self.simulator.advance(self._actions)
         self._actions = None
         self._returns += rewards
-        # All sales of the batch open and close together: one of them tells.
+        # All sales of the batch close together, so the first stands for all.
         closed = bool(self.simulator.sales["tick"][0] >= self.scenario.horizon_ticks)
         dones = np.full(self.num_envs, closed)
         infos = self._nothing
@@ -158,27 +159,27 @@ class FlashSaleVecEnv(VecEnv):
         """A sale takes no reset options.
 
         Raises:
-            ValueError: there are some.
+            ValueError: any are given.
         """
         for given in options if isinstance(options, list) else [options]:
             check_options(given)
         super().set_options(options)
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """(N, A) which levels of a grid action are worth considering now, see `flashsale_env.spaces.masks`.
+        """(N, A) masks of the levels of grid actions, see `flashsale_env.spaces.masks`.
 
         Raises:
-            ValueError: actions are of the box encoding.
+            ValueError: the actions have the box encoding.
         """
         if self._masks is None:
             self._masks = ActionMasks(self.scenario, self.codec.encoding)
         return self._masks(self.simulator.observe())
 
     def close(self) -> None:
-        """Nothing to close: a batch holds no process and no file."""
+        """Nothing to close: a batch has no process and no file."""
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The batch's attribute, once for each row asked for: rows share everything but their state."""
+        """The batch's attribute, once for each row requested: rows share everything but their state."""
         value = getattr(self, attr_name)
         return [value for _ in self._get_indices(indices)]
 
@@ -186,7 +187,7 @@ class FlashSaleVecEnv(VecEnv):
         """Set the batch's attribute.
 
         Raises:
-            ValueError: only some rows were asked for; rows share their attributes.
+            ValueError: only some rows were requested; rows share their attributes.
         """
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise ValueError(f"the sales of a batch share {attr_name!r}: set it for all of them (indices=None).")
@@ -195,10 +196,10 @@ class FlashSaleVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call the batch's method once; its result, once for each row asked for, or a row of the masks each."""
+        """Call the batch's method once; its result for each row requested, or that row of the masks."""
         result = getattr(self, method_name)(*method_args, **method_kwargs)
         return [result[i] if method_name == "action_masks" else result for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
-        """True for `Monitor`, whose part the batch plays; rows have no other wrappers."""
+        """True for `Monitor`, which the batch replaces; rows have no other wrappers."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]

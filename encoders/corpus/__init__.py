@@ -1,1 +1,1 @@
-"""Generated customer messages."""
+"""Generated customer messages: phrase templates, messages with an intent, and messages with none."""

@@ -1,55 +1,39 @@
-"""Labelled customer messages from phrase templates: what the encoder and the demand model learn from.
+"""Labelled customer messages, drawn from phrase templates: the training and test data of encoder and demand model.
 
 Owns    the map (split, size, seed, language) -> messages with known intent and sentiment.
-Leaves  the phrases themselves to `data/phrases/LANGUAGE.toml`; reading messages to `intent`.
-Splits  each template belongs to exactly one split, so a score on another split is a score on phrasing that
-        was never seen, not on new rows of the same phrases.
-
-A new language is one more phrase file with the same tables.
+Leaves  templates and their splits to `phrases`, and reading the messages to `text`.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from typing import TypeVar
 
 import numpy as np
 
+from flashsale_env.encoders.corpus.phrases import (
+    DEFAULT_GOODS,
+    LANGUAGES,
+    SPLITS,
+    Language,
+    Parts,
+    Pick,
+    Template,
+    phrases,
+)
 from flashsale_env.intents import INTENTS
-from flashsale_env.tables import tomllib
 
-__all__ = [
-    "DEFAULT_GOODS",
-    "LANGUAGES",
-    "MIXED",
-    "SENTIMENTS",
-    "SPLITS",
-    "Message",
-    "generate",
-    "language_for",
-    "noun_in",
-    "templates",
-]
+__all__ = ["MIXED", "Message", "Writer", "generate", "language_for"]
 
-SPLITS = ("train", "validation", "demand", "evaluation")
-SENTIMENTS = ("negative", "neutral", "positive")
-# The language of a corpus that holds all of them in equal shares.
+T = TypeVar("T")
+
+# The language of a corpus that contains every language in equal shares.
 MIXED = "mixed"
 
-# Of each ten consecutive templates of an intent seven train the encoder. The three others are spread out,
-# so that every topic of an intent (price, coupons, instalments ...) is met by every split.
-_ROTA = (
-    "train", "train", "validation", "train", "train", "demand", "train", "train", "evaluation", "train",
-)  # fmt: skip
-
-# What a line that begins so says, whatever its topic.
-_MARKS = {"- ": "negative", "+ ": "positive"}
-
-# How messages are dressed. Real shop messages are short: the median of published shop-chat sets is four to
-# six words, so most messages stay bare and only a few become several sentences.
+# Probabilities of additions and errors. Real shop messages are short: the median of published shop-chat data sets is
+# four to six words. So most messages stay bare, and few become several sentences.
 _P_GREETING = 0.08
 _P_OPENING = 0.04
 _P_ABOUT_GOOD = 0.05
@@ -62,12 +46,16 @@ _CASINGS = {"as written": 0.30, "sentence": 0.28, "lower": 0.38, "upper": 0.04}
 
 @dataclass(frozen=True)
 class Message:
-    """A customer's message, its intent, the template it came from and the product it names, if any.
+    """A customer's message with its labels.
 
-    A message of two sentences has two templates, joined by "+"; `templates` has them apart.
-
-    `good` is the noun as the caller gave it, whatever the language of the text. `sentiment` says whether the template
-    reports that something went wrong, praises, or does neither; None where nobody said.
+    Args:
+        text: as typed.
+        intent: one of `INTENTS`.
+        template: name of the template; a message of two sentences has two, joined by "+", see `templates`.
+        good: noun of the product that the message names, as the caller gave it, whatever the language; None if none.
+        sentiment: "negative" for a template that reports a problem, "positive" for praise, else "neutral"; None if the
+            message has no such label.
+        language: ISO 639-1.
     """
 
     text: str
@@ -79,144 +67,14 @@ class Message:
 
     @property
     def templates(self) -> tuple[str, ...]:
-        """Of each sentence; the first one gave the message its sentiment too."""
+        """Template of each sentence. The sentiment is that of the first."""
         return tuple(self.template.split("+"))
 
 
-@dataclass(frozen=True)
-class Template:
-    """One phrase pattern. `parts` is its parsed form, see `parse`."""
-
-    name: str
-    intent: str
-    split: str
-    parts: tuple
-    sentiment: str
-
-
-@dataclass(frozen=True)
-class _Language:
-    writing: Mapping
-    slots: Mapping[str, Sequence[str]]
-    dressing: Mapping[str, Sequence]
-    code: str
-    abbreviations: Sequence[Sequence[str]]
-    homophones: Sequence[Sequence[str]]
-    goods: tuple[str, ...]
-    names: Mapping[str, str]  # of goods whose noun is not written as it is
-    templates: tuple[Template, ...]
-
-    def of(self, intent: str, split: str) -> tuple[Template, ...]:
-        return tuple(t for t in self.templates if t.intent == intent and t.split == split)
-
-
-def _phrase_folder():
-    return resources.files("flashsale_env.encoders").joinpath("data", "phrases")
-
-
-LANGUAGES = tuple(sorted(f.name.removesuffix(".toml") for f in _phrase_folder().iterdir()))
-
-
-def parse(pattern: str, name: str) -> tuple:
-    """Parse `text [a|b [c|]] {slot}` to a sequence of str, ("slot", name) and ("pick", alternatives)."""
-
-    def sequence(at: int, nested: bool) -> tuple[tuple, int]:
-        parts: list = []
-        while at < len(pattern):
-            sign = pattern[at]
-            if sign == "[":
-                alternatives = []
-                while pattern[at] in "[|":
-                    inner, at = sequence(at + 1, nested=True)
-                    alternatives.append(inner)
-                    if at >= len(pattern):
-                        raise ValueError(f"template {name}: '[' is never closed in {pattern!r}.")
-                parts.append(("pick", tuple(alternatives)))
-                at += 1
-            elif nested and sign in "|]":
-                return tuple(parts), at
-            elif sign == "{":
-                end = pattern.index("}", at)
-                parts.append(("slot", pattern[at + 1 : end]))
-                at = end + 1
-            else:
-                end = min((i for i in (pattern.find(c, at) for c in "[]{|") if i >= 0), default=len(pattern))
-                if end == at:
-                    raise ValueError(f"template {name}: stray {sign!r} at column {at} of {pattern!r}.")
-                parts.append(pattern[at:end])
-                at = end
-        return tuple(parts), at
-
-    return sequence(0, nested=False)[0]
-
-
-def _slots(parts: tuple) -> Iterator[str]:
-    """Names of the slots anywhere in a parsed pattern."""
-    for part in parts:
-        if not isinstance(part, str):
-            kind, value = part
-            if kind == "slot":
-                yield value
-            else:
-                for alternative in value:
-                    yield from _slots(alternative)
-
-
-@functools.cache
-def phrases(code: str) -> _Language:
-    if code not in LANGUAGES:
-        near = difflib.get_close_matches(code, LANGUAGES, n=1, cutoff=0.0)
-        raise ValueError(
-            f"unknown language {code!r}: phrases exist for {', '.join(LANGUAGES)}. "
-            f"Use {near[0]!r}, or add encoders/data/phrases/{code}.toml."
-        )
-    table: dict = tomllib.loads(_phrase_folder().joinpath(f"{code}.toml").read_text(encoding="utf-8"))
-    known = {*table["slots"], "good", "other"}
-    mood = {topic: sentiment for sentiment, topics in table["sentiment"].items() for topic in topics}
-    parsed = []
-    for intent in INTENTS:
-        patterns = [
-            (f"{code}/{intent}/{topic}/{i}", line, mood.get(f"{intent}/{topic}", "neutral"))
-            for topic, lines in table["templates"][intent].items()
-            for i, line in enumerate(lines.strip().splitlines())
-        ]
-        for i, (name, line, sentiment) in enumerate(patterns):
-            if line[:2] in _MARKS:
-                line, sentiment = line[2:], _MARKS[line[:2]]
-            parts = parse(line.replace(" ", table["writing"]["separator"]), name)
-            if unknown := set(_slots(parts)) - known:
-                raise ValueError(f"template {name} uses {sorted(unknown)}, but the slots are {sorted(known)}.")
-            parsed.append(Template(name, intent, _ROTA[i % len(_ROTA)], parts, sentiment))
-    names = table["goods"].get("names", {})
-    return _Language(
-        table["writing"],
-        table["slots"],
-        table["dressing"],
-        code,
-        table["noise"]["abbreviations"],
-        table["noise"].get("homophones", ()),
-        tuple(table["goods"].get("broad", names)),
-        names,
-        tuple(parsed),
-    )
-
-
-DEFAULT_GOODS = phrases("en").goods
-
-
-def templates(language: str = "en") -> tuple[Template, ...]:
-    """All templates of a language, in the order of the phrase file."""
-    return phrases(language).templates
-
-
 def language_for(known: Sequence[str]) -> str:
-    """The corpus for a reader that knows these languages: "mixed" where it knows all that phrases exist for."""
+    """The corpus for a backbone that was pretrained on these languages: "mixed" if all of `LANGUAGES` are among them,
+    else "en"."""
     return MIXED if set(LANGUAGES) <= set(known) else "en"
-
-
-def noun_in(language: str, good: str) -> str:
-    """How messages of a language write a product: its noun there, or `good` itself where there is none."""
-    return phrases(language).names.get(good, good)
 
 
 def generate(
@@ -225,17 +83,16 @@ def generate(
     """Draw messages, balanced over the nine intents (counts differ by at most one), in random order.
 
     Args:
-        split: "train" and "validation" for the encoder, "demand" for the voices of the demand model,
-            "evaluation" for end-to-end figures. No template serves two of them.
+        split: "train" and "validation" for the encoder, "demand" for the voices of the demand model, "evaluation" for
+            end-to-end figures. No template occurs in two of them.
         size: number of messages.
-        seed: of this function's own generator; the same (split, size, seed, goods) gives the same messages.
-        goods: noun phrases of the products that messages may name, in English where the phrase file of the language
-            knows them by it, see `noun_in`. The default is broad, so that the words of an intent rather than the
-            product carry the class.
-        language: one of `LANGUAGES`, or "mixed" for all of them in equal shares (each balanced over the intents).
+        seed: the same arguments give the same messages.
+        goods: noun phrases of the products that messages may name; English if the phrase file translates them, see
+            `noun_in`. The default list is broad, so that the intent cannot be inferred from the product.
+        language: one of `LANGUAGES`, or "mixed" for all in equal shares, each balanced over the intents.
 
     Raises:
-        ValueError: unknown split or language, a negative size or seed, no goods.
+        ValueError: unknown split or language, negative size or seed, no goods.
     """
     if split not in SPLITS:
         near = difflib.get_close_matches(str(split), SPLITS, n=1, cutoff=0.0)
@@ -252,14 +109,14 @@ def generate(
         ]
         together = [message for part in parts for message in part]
         return [together[i] for i in np.random.default_rng([seed, SPLITS.index(split)]).permutation(size)]
-    tongue = phrases(language)
-    writer = Writer(tongue, goods, np.random.default_rng([seed, SPLITS.index(split)]))
-    pools = {intent: tongue.of(intent, split) for intent in INTENTS}
+    source = phrases(language)
+    writer = Writer(source, goods, np.random.default_rng([seed, SPLITS.index(split)]))
+    pools = {intent: source.of(intent, split) for intent in INTENTS}
     seen: set[str] = set()
     messages = []
     for i in range(size):
         pool = pools[INTENTS[i % len(INTENTS)]]
-        # Short fragments repeat soon; a few more draws keep repeats rare without forbidding them.
+        # Short templates repeat quickly. Up to ten draws keep repetitions rare without forbidding them.
         for _ in range(10):
             message = writer.write(pool)
             if message.text not in seen:
@@ -270,13 +127,20 @@ def generate(
 
 
 class Writer:
-    """Turns templates into messages with one generator."""
+    """Draws messages from templates.
 
-    def __init__(self, language: _Language, goods: tuple[str, ...], rng: np.random.Generator) -> None:
+    Args:
+        language: phrase file.
+        goods: noun phrases of the products that messages may name.
+        rng: the only source of randomness.
+    """
+
+    def __init__(self, language: Language, goods: tuple[str, ...], rng: np.random.Generator) -> None:
         self.language, self.goods, self.rng = language, goods, rng
         self.others = goods if len(goods) > 1 else tuple(g for g in language.goods if g not in goods)
 
     def write(self, pool: Sequence[Template]) -> Message:
+        """A message from a template of the pool, drawn at random."""
         template = self.pick(pool)
         good = self.pick(self.goods)
         core, names_good = self.core(template, good)
@@ -301,36 +165,38 @@ class Writer:
         return Message(self.type(text, core), template.intent, name, named, template.sentiment, self.language.code)
 
     def core(self, template: Template, good: str) -> tuple[str, bool]:
-        """One phrase of a template, and whether it names the product."""
+        """One phrase from a template, and whether it names the product."""
         used = {"good": {good}}
         words = self.expand(template.parts, good, used)
         tidy = " ".join(words.split()).replace(" ,", ",").replace(" ?", "?")
         return tidy.strip(" ,，"), "named" in used
 
     def noun(self, good: str) -> str:
+        """The noun for a product in this language."""
         return self.language.names.get(good, good)
 
-    def expand(self, parts: tuple, good: str, used: dict[str, set[str]]) -> str:
+    def expand(self, parts: Parts, good: str, used: dict[str, set[str]]) -> str:
+        """The text of a parsed pattern. `used` collects the words of each slot, and "named" if the product occurs."""
         out = []
         for part in parts:
             if isinstance(part, str):
                 out.append(part)
-            elif part[0] == "pick":
-                out.append(self.expand(self.pick(part[1]), good, used))
-            elif part[1] == "good":
+            elif isinstance(part, Pick):
+                out.append(self.expand(self.pick(part.alternatives), good, used))
+            elif part.name == "good":
                 used["named"] = {good}
                 out.append(self.noun(good))
             else:
-                # Two slots of one kind in a phrase differ: nobody compares the pro with the pro.
-                values = self.others if part[1] == "other" else self.language.slots[part[1]]
-                taken = used.setdefault("good" if part[1] == "other" else part[1], set())
+                # Two slots of one kind get different words: "is the pro better than the pro" makes no sense.
+                values = self.others if part.name == "other" else self.language.slots[part.name]
+                taken = used.setdefault("good" if part.name == "other" else part.name, set())
                 value = self.pick([v for v in values if v not in taken])
                 taken.add(value)
-                out.append(self.noun(value) if part[1] == "other" else value)
+                out.append(self.noun(value) if part.name == "other" else value)
         return "".join(out)
 
     def type(self, text: str, core: str) -> str:
-        """The message as typed: abbreviations, slips, casing, final punctuation."""
+        """The message as typed: final punctuation, abbreviations, typing errors, casing."""
         writing = self.language.writing
         first = core.split(maxsplit=1)[0].lower() if core else ""
         asks = first in writing["question_words"] or any(sign in core for sign in writing["question_signs"])
@@ -344,15 +210,15 @@ class Writer:
             text = padded.removeprefix(border).removesuffix(border)
         if self.happens(_P_TYPOS):
             for _ in range(1 + int(self.happens(0.3))):
-                text = self.slip(text)
+                text = self.mistype(text)
         casing = list(_CASINGS)[self.rng.choice(len(_CASINGS), p=list(_CASINGS.values()))]
         if casing == "sentence":
             return text[:1].upper() + text[1:]
         return {"as written": text, "lower": text.lower(), "upper": text.upper()}[casing]
 
-    def slip(self, text: str) -> str:
-        """One slip of the fingers: a word of the same sound, where the language is typed by sound; else a swapped,
-        lost or doubled letter inside a word of four letters or more."""
+    def mistype(self, text: str) -> str:
+        """One typing error: a homophone, if the language has one for a word of the text; otherwise a letter swapped,
+        dropped or doubled inside a word of four letters or more."""
         if sounds := [pair for pair in self.language.homophones if pair[0] in text]:
             right, wrong = self.pick(sounds)
             return text.replace(right, wrong, 1)
@@ -371,13 +237,16 @@ class Writer:
         )
         return " ".join(words)
 
-    def pick(self, values: Sequence):
+    def pick(self, values: Sequence[T]) -> T:
+        """One of the values, all equally likely."""
         return values[int(self.rng.integers(len(values)))]
 
     def happens(self, probability: float) -> bool:
+        """True with this probability."""
         return bool(self.rng.random() < probability)
 
     def weighted(self, table: str) -> str:
-        weights = self.language.writing[table]
+        """A key of a table of weights in the phrase file, drawn in proportion to them."""
+        weights: dict[str, float] = self.language.writing[table]
         p = np.fromiter(weights.values(), dtype=float)
         return list(weights)[self.rng.choice(len(weights), p=p / p.sum())]

@@ -1,9 +1,9 @@
-"""Generated messages that are none of the nine intents: what an encoder learns to turn away.
+"""Generated messages with none of the nine intents: the negative examples of the out-of-scope score.
 
 Owns    the map (split, size, seed, languages) -> texts without an intent.
-Leaves  the phrases to `data/out_of_scope.toml`, the notation, slots and slips of the fingers to `corpus`, and telling
-        these texts from others to `calibration`.
-Splits  each template belongs to one split, as in `corpus`.
+Leaves  the templates to `data/out_of_scope.toml`, their notation and slots to `phrases`, typing to `generator`, and the
+        score itself to `text.scope`.
+Splits  each template belongs to one split, as in `phrases`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from importlib import resources
 
 import numpy as np
 
-from flashsale_env.encoders.corpus.generator import DEFAULT_GOODS, LANGUAGES, Template, Writer, parse, phrases
+from flashsale_env.encoders.corpus.generator import Writer
+from flashsale_env.encoders.corpus.phrases import DEFAULT_GOODS, LANGUAGES, Template, parse, phrases
 from flashsale_env.errors import unknown_name
 from flashsale_env.tables import tomllib
 
 __all__ = ["OUTLIERS", "SPLITS", "outliers", "templates"]
 
-# Texts of each split for an encoder. With 450 or 900 to learn from, real messages were told apart as well.
+# Texts in each split. With 450 or 900 training texts, real messages were separated equally well.
 OUTLIERS = {"train": 1800, "validation": 600}
 SPLITS = tuple(OUTLIERS)
-_ROTA = ("train", "train", "validation", "train")  # spread out, so that every topic is met by both splits
+_SPLIT_OF_FOUR = ("train", "train", "validation", "train")  # spaced out, so that every topic occurs in both splits
 
 
 @functools.cache
 def templates(language: str) -> tuple[Template, ...]:
-    """The templates of one of the corpus's languages, with an empty intent."""
+    """The templates of one language, with an empty intent."""
     file = resources.files("flashsale_env.encoders").joinpath("data", "out_of_scope.toml")
     topics = tomllib.loads(file.read_text(encoding="utf-8"))[language]
     separator = phrases(language).writing["separator"]
@@ -37,7 +38,7 @@ def templates(language: str) -> tuple[Template, ...]:
         for i, line in enumerate(lines.strip().splitlines()):
             name = f"{language}/{topic}/{i}"
             parts = parse(line.replace(" ", separator), name)
-            parsed.append(Template(name, "", _ROTA[i % len(_ROTA)], parts, "neutral"))
+            parsed.append(Template(name, "", _SPLIT_OF_FOUR[i % len(_SPLIT_OF_FOUR)], parts, "neutral"))
     return tuple(parsed)
 
 
@@ -45,25 +46,24 @@ def outliers(split: str, size: int, seed: int, *, languages: Collection[str] = (
     """Draw texts without an intent.
 
     Args:
-        split: "train" for what an encoder learns from, "validation" for what it is measured on.
+        split: "train" to fit the score, "validation" to measure it.
         size: number of texts.
-        seed: of this function's own generator; the same arguments give the same texts.
-        languages: of the phrases, in equal shares. Those that have none are passed over; where none has any, English
-            stands in.
+        seed: the same arguments give the same texts.
+        languages: codes, in equal shares. Languages without templates are ignored; if none has any, English is used.
 
     Raises:
         ValueError: unknown split.
     """
     if split not in SPLITS:
         raise ValueError(unknown_name("split", split, SPLITS))
-    spoken = [code for code in LANGUAGES if code in languages] or ["en"]
+    usable = [code for code in LANGUAGES if code in languages] or ["en"]
     texts: list[str] = []
-    for i, code in enumerate(spoken):
+    for i, code in enumerate(usable):
         pool = [template for template in templates(code) if template.split == split]
         writer = Writer(phrases(code), DEFAULT_GOODS, np.random.default_rng([seed, SPLITS.index(split), i]))
         seen: set[str] = set()
-        for j in range(size // len(spoken) + (i < size % len(spoken))):
-            # Every template in turn: they vary less than those of the corpus, and short ones repeat soon.
+        for j in range(size // len(usable) + (i < size % len(usable))):
+            # The templates in turn, not at random: they are short and vary little, so random ones repeat too often.
             for _ in range(10):
                 text = writer.write([pool[j % len(pool)]]).text
                 if text not in seen:

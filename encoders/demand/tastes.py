@@ -1,24 +1,26 @@
-"""The demand model: from what a customer wrote to what the customer likes, by maximum likelihood on choice logs.
+"""The demand model: from the text of a message to the customer's tastes, by maximum likelihood on choice logs.
 
 Owns    the taste network, its estimation, its held-out likelihood and its elasticities.
-Leaves  the text to `intent`, the logs to the simulator, intervals to `intervals`.
-Axes    V voices, M products, n visits, d columns of what is known of a voice, e width of a product's embedding.
+Leaves  embedding the text to `text`, the logs to the simulator, and intervals of the likelihood to `heldout`.
+Axes    V voices, M products, n visits, d intent features of a voice, e width of a product's embedding.
 
-Utility of product j for voice i at the net price p, as the simulator has it (column M is "buys nothing", utility 0):
+Utility of product j for voice i at net price p, as in the simulator (column M is "buys nothing", with utility 0):
 
     u_ij = relevance_ij + quality_j - sensitivity_i · p_j / reference_j
     relevance_ij = effect_j + appetite_i + taste_i · product_j + mention · g(similarity_ij) + sensitivity_i
 
-`quality_j` is `Product.quality`, which the simulator adds to every voice's relevance. It belongs to the sale in which
-the log was recorded, as the prices do. What is estimated is the rest, so quality counts once in whatever sale the
-voices come to; `effect_j` is how much all of them like product j beyond its quality.
+`quality_j` is `Product.quality`, which the simulator adds to every voice's relevance. Like the prices, it belongs to
+the sale that was logged. It is taken out of the estimated relevance, so that it counts once in any later sale.
+`effect_j` is the mean utility of product j net of its quality.
 
-The network gives sensitivity, appetite, taste vector and coupon affinity of a voice from the encoder's probabilities.
-`product_j` is a linear map of the product's own text embedding; `similarity_ij` is the cosine of the message's and the
-product's embeddings, and g a logistic curve that is fitted too: it finds where a message names a product. The message
-embedding itself is not an input: 384 numbers learn the phrases of the log by heart and predict unseen phrases worse.
-The log-likelihood of a visit is that of the multinomial choice over what was on hand plus, while a coupon was on offer,
-that of clipping it.
+The network maps the encoder's intent probabilities to a voice's sensitivity, appetite, taste vector and coupon
+affinity. `product_j` is a linear map of the product's text embedding. `similarity_ij` is the cosine similarity of the
+message's and the product's embeddings, and g a logistic curve, also fitted, that detects whether the message names the
+product. The message embedding itself is not an input: with 384 numbers the network memorises the phrases of the log
+and predicts unseen phrases worse.
+
+The log-likelihood of a visit is that of the multinomial choice among the products on hand plus, if a coupon was on
+offer, that of clipping it.
 """
 
 import hashlib
@@ -48,7 +50,7 @@ Floats = npt.NDArray[np.float32]
 FORMAT = 1
 TASTE_RANK = 8
 HIDDEN = 32
-RIDGE = 2e-5  # on the sum of squared weights, against the mean log-likelihood of a visit; intercepts are free
+RIDGE = 2e-5  # times the sum of squared weights, per visit; intercepts are not penalised
 LEARNING_RATE = 3e-2
 STEPS = 200
 BATCH_VISITS = 1 << 15
@@ -58,12 +60,12 @@ _WEIGHTS, _CARD = "demand.safetensors", "demand.json"
 
 @dataclass(frozen=True, eq=False)
 class ChoiceData:
-    """n visits as the estimator reads them.
+    """n visits, the data of the estimation.
 
     Args:
         voice: (n,) row of the voice.
         bought: (n,) product, M for nothing.
-        price: (n, M) net price over reference price, with the coupon where the customer clipped it.
+        price: (n, M) net price over reference price, with the coupon if the customer clipped it.
         available: (n, M) whether the product was on hand at that moment.
         coupon_offered: (n,) whether a coupon was on offer.
         clipped: (n,) whether the customer clipped it.
@@ -89,7 +91,7 @@ class ChoiceData:
             bought=log["bought"].astype(np.int64),
             price=np.where(clipped[:, None], log["coupon_price_share"], log["price_share"]),
             available=log["available"].astype(bool),
-            coupon_offered=(log["coupon_price_share"] < log["price_share"]).any(axis=1),
+            coupon_offered=np.asarray((log["coupon_price_share"] < log["price_share"]).any(axis=1)),
             clipped=clipped,
             sale=log["row"].astype(np.int64),
             quality=np.array([product.quality for product in products], np.float32),
@@ -106,7 +108,7 @@ class ChoiceData:
 
 @dataclass(frozen=True, eq=False)
 class Tastes:
-    """What the simulator needs to know of V voices; relevance is net of the products' quality."""
+    """The tastes of V voices that the simulator needs; relevance is net of the products' quality."""
 
     relevance: Floats  # (V, M)
     price_sensitivity: Floats  # (V,)
@@ -115,14 +117,14 @@ class Tastes:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is known of V voices: from their text, or from the truth for a reference model.
+    """The features of V voices: from their text, or from the truth for a reference model.
 
     Args:
-        about: (V, d) intent probabilities, or indicators; d = 0 where nothing is known.
-        similarity: (V, M) how much each message is about each product, at most 1.
+        intents: (V, d) intent probabilities, or indicators of the true intent; d = 0 without text.
+        similarity: (V, M) of each message and each product, at most 1.
     """
 
-    about: Floats
+    intents: Floats
     similarity: Floats
 
 
@@ -134,23 +136,25 @@ class TasteNetwork(nn.Module):
         self.body = nn.Sequential(nn.Linear(width, HIDDEN), nn.Tanh()) if width else None
         self.heads = nn.Linear(HIDDEN, 3 + TASTE_RANK, bias=False) if width else None
         self.products = nn.Linear(product_width, TASTE_RANK, bias=False)
+        # Of log sensitivity, appetite, and the logit of the coupon affinity; near those of a typical shop.
         self.intercepts = nn.Parameter(torch.tensor([math.log(2.5), -5.0, -1.0]))
         self.effect = nn.Parameter(torch.zeros(products))
-        # Gain, midpoint and steepness of the logistic curve of the similarity.
+        # Gain (`mention` of the formula), midpoint and steepness of the logistic curve g.
         self.mention = nn.Parameter(torch.tensor([0.1, 0.5, 10.0]))
 
     def forward(
-        self, about: torch.Tensor, similarity: torch.Tensor, products: torch.Tensor
+        self, intents: torch.Tensor, similarity: torch.Tensor, products: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Relevance (V, M), price sensitivity (V,), logit of the coupon affinity (V,)."""
         if self.body is None or self.heads is None:
-            out = about.new_zeros(len(about), 3 + TASTE_RANK)
+            out = intents.new_zeros(len(intents), 3 + TASTE_RANK)
         else:
-            out = self.heads(self.body(about))
+            out = self.heads(self.body(intents))
         sensitivity = torch.exp(self.intercepts[0] + out[:, 0])
         appetite = self.intercepts[1] + out[:, 1]
         taste = out[:, 3:] @ self.products(products).T
         mention = self.mention[0] * torch.sigmoid(self.mention[2] * (similarity - self.mention[1]))
+        # With + sensitivity, utility at the reference price does not depend on it: level and slope are separate.
         relevance = self.effect + appetite[:, None] + taste + mention + sensitivity[:, None]
         return relevance, sensitivity, self.intercepts[2] + out[:, 2]
 
@@ -162,9 +166,16 @@ class TasteNetwork(nn.Module):
 def log_likelihood(
     tastes: tuple[torch.Tensor, torch.Tensor, torch.Tensor], quality: torch.Tensor, data: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """(n,) log-likelihood of each visit, given the tastes of the voices and the quality (M,) of the products."""
+    """(n,) log-likelihood of each visit, given the tastes of the voices and the quality (M,) of the products.
+
+    Args:
+        tastes: as `TasteNetwork` returns them.
+        quality: (M,) logits.
+        data: the fields of `ChoiceData` as tensors.
+    """
     relevance, sensitivity, affinity = tastes
     voice = data["voice"]
+    # Column M is the outside option, added below with utility 0; sold-out products have probability 0.
     utility = (relevance + quality)[voice] - sensitivity[voice][:, None] * data["price"]
     utility = utility.masked_fill(~data["available"], -torch.inf)
     utility = torch.cat([utility, utility.new_zeros(len(utility), 1)], dim=1)
@@ -179,9 +190,9 @@ class DemandModel:
     """A fitted taste network.
 
     Args:
-        network: maps what is known of a voice to tastes.
+        network: maps the features of voices to tastes.
         products: titles of the products that it was fitted on.
-        card: how it was fitted and what it measured.
+        card: how it was fitted, and its figures.
     """
 
     network: TasteNetwork
@@ -200,14 +211,14 @@ class DemandModel:
         steps: int = STEPS,
         progress: bool = False,
     ) -> "DemandModel":
-        """Maximise the mean log-likelihood of the visits less `RIDGE` times the sum of squared weights.
+        """Maximise the mean log-likelihood of the visits minus `RIDGE` times the sum of squared weights.
 
         Args:
-            reading: what is known of each voice.
+            reading: features of each voice.
             product_vectors: (M, e) text embeddings of the products.
             products: their M titles.
             data: the visits.
-            seed: of the network's start and of the batches.
+            seed: of the network's initial weights and of the batches.
             steps: of Adam, each on `BATCH_VISITS` visits drawn with replacement.
             progress: show a bar on standard error.
 
@@ -218,11 +229,12 @@ class DemandModel:
         _check_identified(reading, product_vectors, products, data)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = TasteNetwork(reading.about.shape[1], product_vectors.shape[1], len(products))
+            network = TasteNetwork(reading.intents.shape[1], product_vectors.shape[1], len(products))
+        # Start the product effects at the log of relative sales, net of quality.
         with torch.no_grad():
             bought = np.bincount(data.bought, minlength=len(products) + 1)[:-1]
             unexplained = np.log(bought / bought.mean()) - (data.quality - data.quality.mean())
-            network.effect += torch.from_numpy(unexplained.astype(np.float32))
+            network.effect.add_(torch.from_numpy(unexplained.astype(np.float32)))
         inputs = _inputs(reading, product_vectors)
         tensors, quality = _tensors(data), torch.from_numpy(data.quality)
         optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
@@ -239,7 +251,7 @@ class DemandModel:
                 optimizer.step()
                 schedule.step()
                 bar.advance(task)
-        card = {"visits": len(data), "voices": len(reading.about), "seed": seed, "steps": steps}
+        card = {"visits": len(data), "voices": len(reading.intents), "seed": seed, "steps": steps}
         return cls(network.eval(), tuple(products), card)
 
     @torch.no_grad()
@@ -260,7 +272,7 @@ class DemandModel:
         return torch.cat(parts).double().numpy()
 
     def save(self, folder: str | Path) -> Path:
-        """Write weights and card into the folder, the card last."""
+        """Write weights and card. The card comes last and holds the hash of the weights."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = save_tensors({k: v.contiguous() for k, v in self.network.state_dict().items()})
@@ -272,11 +284,11 @@ class DemandModel:
 
     @classmethod
     def load(cls, folder: str | Path) -> "DemandModel":
-        """Read what `save` wrote.
+        """Read a saved model.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is truncated, edited or foreign.
+            ValueError: a file is damaged, edited or of another kind.
         """
         folder = Path(folder)
         for name in (_WEIGHTS, _CARD):
@@ -292,7 +304,7 @@ class DemandModel:
             network = TasteNetwork(width, state["products.weight"].shape[1], len(card["products"]))
             network.load_state_dict(state)
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise ValueError(f"demand model {folder} is truncated, edited or foreign: {error}.") from error
+            raise ValueError(f"demand model {folder} is damaged, edited or of another kind: {error}.") from error
         return cls(network.eval(), tuple(card.pop("products")), card)
 
 
@@ -304,22 +316,24 @@ def elasticity_at_list_price(
     *,
     weight: npt.NDArray[np.floating] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """(count,) mean own-price elasticity of each group of voices at list prices, everything on hand.
+    """(count,) mean own-price elasticity of each group of voices at list prices, with everything on hand.
 
-    Of voice i for product j it is -sensitivity_i·(1 - P_ij) with P the multinomial choice probability; the mean weighs
-    by P, so it is the elasticity of the group's demand.
+    For voice i and product j it is -sensitivity_i·(1 - P_ij), where P is the multinomial choice probability. Weighted
+    by P, the mean is the elasticity of the group's demand.
 
     Args:
         tastes: of V voices.
         quality: (M,) of the products, logits.
         groups: (V,) number of each voice's group.
-        count: of the groups.
-        weight: (V,) of each voice; None weighs all alike.
+        count: number of groups.
+        weight: (V,) of each voice; None gives all weight 1.
     """
     sensitivity = tastes.price_sensitivity.astype(np.float64)
+    # At list price a product costs one reference price, so utility is relevance + quality - sensitivity.
     odds = np.exp(tastes.relevance.astype(np.float64) + np.asarray(quality) - sensitivity[:, None])
     probability = odds / (1 + odds.sum(axis=1, keepdims=True))
     demand = probability if weight is None else weight[:, None] * probability
+    # Numerator and denominator of the group's mean, summed over products; the division is by group.
     slope = -(demand * sensitivity[:, None] * (1 - probability)).sum(axis=1)
     return np.bincount(groups, slope, count) / np.bincount(groups, demand.sum(axis=1), count)
 
@@ -330,7 +344,7 @@ def _tensors(data: ChoiceData) -> dict[str, torch.Tensor]:
 
 
 def _inputs(reading: Reading, product_vectors: Floats) -> tuple[torch.Tensor, ...]:
-    return tuple(torch.from_numpy(a) for a in (reading.about, reading.similarity, product_vectors))
+    return tuple(torch.from_numpy(a) for a in (reading.intents, reading.similarity, product_vectors))
 
 
 def _check_identified(reading: Reading, product_vectors: Floats, products: Sequence[str], data: ChoiceData) -> None:
@@ -341,7 +355,7 @@ def _check_identified(reading: Reading, product_vectors: Floats, products: Seque
             f"{m} products, but {widths[0]} product vectors, prices of {widths[1]}, similarities to {widths[2]} and "
             f"the quality of {widths[3]}."
         )
-    voices = len(reading.about)
+    voices = len(reading.intents)
     if len(data) == 0 or data.voice.max() >= voices:
         raise ValueError(f"the log has {len(data)} visits; every visit must be by one of {voices} voices.")
     if data.bought.max() > m or data.bought.min() < 0:
@@ -357,8 +371,8 @@ def _check_identified(reading: Reading, product_vectors: Floats, products: Seque
     if not (data.coupon_offered.any() and (~data.coupon_offered.astype(bool)).any()):
         offered = "every visit" if data.coupon_offered.any() else "no visit"
         warnings.warn(
-            f"coupon affinity is not identified: a coupon was offered in {offered} of {len(data)}, so what the model "
-            f"says of coupons is where its network started. Log some visits with a coupon and some without.",
+            f"coupon affinity is not identified: a coupon was offered in {offered} of {len(data)}, so the model keeps "
+            f"its initial value. Log some visits with a coupon and some without.",
             UserWarning,
             stacklevel=3,
         )

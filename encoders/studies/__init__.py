@@ -1,1 +1,1 @@
-"""What text is worth, whether estimates are honest, how far an encoder transfers."""
+"""Studies: the value of text, the coverage of estimates, and transfer to real shops."""

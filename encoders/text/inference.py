@@ -1,12 +1,12 @@
-"""Reading many texts fast: packed batches, and the number formats that the hardware has.
+"""Fast embedding of many texts: packed batches, and the number formats that the hardware supports.
 
 Owns    the map (backbone, tokens or texts, precision) -> vectors.
-Leaves  what a backbone is to `backbone`, what the vectors mean to `intent`, and keeping them to `embedding_cache`.
+Leaves  the backbone itself to `backbone`, the use of the vectors to `intent`, and storing them to `embedding_cache`.
 Axes    n texts, t tokens, w the backbone's width.
 
-Texts are packed: several share a row of 32 tokens (more where a text is longer) and a mask keeps them from seeing each
-other, so almost nothing is padding. Customers' messages have about 12 tokens; torch's attention kernel on CPUs works in
-blocks of 32, and spends more than twice the time on the same tokens in rows of 12.
+Texts are packed: several share a row of 32 tokens (more for a longer text), and an attention mask separates them, so
+there is almost no padding. Customers' messages have about 12 tokens. Torch's attention kernel on CPUs works in blocks
+of 32 and needs more than twice the time for the same tokens in rows of 12.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from flashsale_env.encoders.devices import cpu_capabilities
 from flashsale_env.encoders.text.backbone import MAX_TOKENS, Backbone
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.errors import unknown_name
@@ -31,88 +33,86 @@ __all__ = ["PRECISIONS", "Reader", "available_precisions", "fastest_precision", 
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 BLOCK = 32  # tokens a row, the width of the query blocks of torch's CPU attention kernel
-# Activations of 2,048 tokens stay in the caches: a tenth to a fifth faster than 8,192 on a CPU with 2 MB of L2.
+# Activations of 2,048 tokens fit in the cache: 10 to 20 % faster than 8,192 on a CPU with 2 MB of L2.
 BATCH_TOKENS = {"cpu": 2048}
 BATCH_TOKENS_GPU = 65_536
-CHUNK = 4096  # texts that are tokenised at once; bounds the memory that the tokenizer's records take
+CHUNK = 4096  # texts tokenised at a time; bounds the memory of the tokenizer's output
 
-Progress = Callable[[int], None]  # called with the number of texts just read
+Progress = Callable[[int], None]  # called with the number of texts just done
 
 
 def available_precisions(device: torch.device | str = "cpu") -> tuple[str, ...]:
-    """What pays on this hardware: fp32 always, bf16 with AMX (or on a GPU that has it), int8 with AMX or AVX-512 VNNI.
+    """Formats that are faster than fp32 on this hardware, and fp32: bf16 with AMX (or on a GPU that supports it), int8
+    with AMX or AVX-512 VNNI.
 
-    With AVX-512 BF16 alone bf16 was a fifth slower than fp32, and without either three times.
+    With AVX-512 BF16 but no AMX, bf16 was 20 % slower than fp32; without both, three times slower.
     """
     device = torch.device(device)
     if device.type == "cuda":
         return ("fp32", "bf16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp32",)
     if device.type != "cpu":
         return ("fp32",)
-    able = _cpu_capabilities()
-    bf16 = ("bf16",) if able.get("amx_bf16") else ()
-    int8 = ("int8",) if able.get("amx_int8") or able.get("avx512_vnni") else ()
+    found = cpu_capabilities()
+    bf16 = ("bf16",) if found.get("amx_bf16") else ()
+    int8 = ("int8",) if found.get("amx_int8") or found.get("avx512_vnni") else ()
     return ("fp32", *bf16, *int8)
 
 
 def fastest_precision(device: torch.device | str = "cpu") -> str:
-    """What "auto" stands for: bf16 where it pays (4 times fp32), else int8 where it does (1.5 times), else fp32."""
-    able = available_precisions(device)
-    return next(name for name in ("bf16", "int8", "fp32") if name in able)
-
-
-def _cpu_capabilities() -> dict[str, bool]:
-    return getattr(torch.cpu, "get_capabilities", dict)()
+    """The meaning of "auto": bf16 if available (4 times as fast as fp32), else int8 (1.5 times), else fp32."""
+    available = available_precisions(device)
+    return next(name for name in ("bf16", "int8", "fp32") if name in available)
 
 
 class Reader:
-    """A backbone made ready to read many texts at one precision.
+    """A backbone prepared to embed many texts at one precision.
 
-    Built once and used often: bf16 and int8 are converted copies, made from the weights as they are now.
+    Build it once and use it often: bf16 and int8 convert a copy of the current weights.
     """
 
     def __init__(self, backbone: Backbone, precision: str = "auto") -> None:
-        """Prepare.
+        """Convert the weights.
 
         Args:
-            backbone: what reads; not changed.
-            precision: "fp32", "bf16", "int8" (the linear layers; weights by output, activations by token), or "auto"
-                for the fastest that this hardware has.
+            backbone: it is not changed.
+            precision: "fp32", "bf16", "int8" (linear layers, with one scale per output of a weight and per token of an
+                activation), or "auto" for the fastest on this hardware.
 
         Raises:
-            ValueError: an unknown precision, or one that the hardware does not have.
+            ValueError: an unknown precision, or one that the hardware does not support.
         """
         if precision not in PRECISIONS:
             raise ValueError(unknown_name("precision", precision, PRECISIONS))
-        device, able = backbone.model.device, available_precisions(backbone.model.device)
+        device, available = backbone.model.device, available_precisions(backbone.model.device)
         if precision == "auto":
             precision = fastest_precision(device)
-        if precision not in able:
+        if precision not in available:
             raise ValueError(
-                f"precision {precision!r} needs units that the {device.type} of this machine does not have (bf16: AMX; "
-                f"int8: AMX or AVX-512 VNNI, on CPUs only), and is slower than fp32 without. "
-                f"Use precision='auto', or one of {', '.join(able)}."
+                f"precision {precision!r} needs instructions that this {device.type} does not have (bf16: AMX; int8: "
+                f"AMX or AVX-512 VNNI, on CPUs only), and is slower than fp32 without them. "
+                f"Use precision='auto', or one of {', '.join(available)}."
             )
         self.backbone = backbone
         self.precision = precision
-        self._model = backbone.model
+        self._model: Any = backbone.model
         self._dtype = torch.float32
         if precision == "bf16":
             self._dtype = torch.bfloat16
-            self._model = copy.deepcopy(backbone.model).to(torch.bfloat16)
+            module: nn.Module = copy.deepcopy(backbone.model)
+            self._model = module.to(torch.bfloat16)
         elif precision == "int8":
             self._model = _quantised(backbone.model)
 
     @functools.cached_property
     def key(self) -> str:
-        """Hash of everything that a vector depends on beside its text: weights as they are, number format, framing."""
+        """Hash of everything besides the text that a vector depends on: weights, number format, tokenizer, prefix."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.backbone.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
         tokenizer = json.loads(self.backbone.tokenizer.backend_tokenizer.to_str())
-        for of_the_last_call in ("truncation", "padding"):
-            del tokenizer[of_the_last_call]
+        for set_by_the_last_call in ("truncation", "padding"):
+            del tokenizer[set_by_the_last_call]
         digest.update(json.dumps([self.precision, self.backbone.prefix, MAX_TOKENS, tokenizer]).encode())
         return digest.hexdigest()
 
@@ -126,34 +126,34 @@ class Reader:
     ) -> torch.Tensor:
         """Vectors of n texts in their order: (n, w) float32 on the CPU, rows of length 1.
 
-        A text that occurs twice is read once. Tokens are made and dropped by chunks, so beside the result
+        A text that occurs twice in a chunk is computed once. Texts are tokenised in chunks, so apart from the result
         (4·n·w bytes) memory does not grow with n.
 
         Args:
             texts: n texts, none empty.
-            batch_size: most texts at a time, see `pool_all`.
+            batch_size: maximum texts at a time, see `pool_all`.
             cache: where vectors are looked up and kept.
-            progress: called with the number of texts just read or found.
+            progress: called with the number of texts just computed or found.
         """
         out = torch.empty(len(texts), self.backbone.width)
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
             distinct = list(dict.fromkeys(chunk))
             vectors = torch.empty(len(distinct), self.backbone.width)
-            wanted = np.arange(len(distinct))  # rows that have to be read
+            wanted = np.arange(len(distinct))  # rows that are not in the cache
             if cache is not None:
                 known, found = cache.get(self.key, distinct, self.backbone.width)
                 vectors[torch.from_numpy(found)] = torch.from_numpy(known)
                 wanted = np.flatnonzero(~found)
             if progress is not None:
-                progress(len(chunk) - len(wanted))  # repeated, or found
+                progress(len(chunk) - len(wanted))
             if len(wanted):
-                unread = [distinct[i] for i in wanted]
-                tokens = self.backbone.tokenize(unread)
+                uncached = [distinct[i] for i in wanted]
+                tokens = self.backbone.tokenize(uncached)
                 new = self.pool_all(tokens, batch_size=batch_size, progress=progress).cpu()
                 vectors[torch.from_numpy(wanted)] = new
                 if cache is not None:
-                    cache.put(self.key, unread, new.numpy())
+                    cache.put(self.key, uncached, new.numpy())
             place = {text: i for i, text in enumerate(distinct)}
             out[start : start + len(chunk)] = vectors[[place[text] for text in chunk]]
         return out
@@ -162,7 +162,7 @@ class Reader:
     def pool_all(
         self, tokens: Sequence[Sequence[int]], *, batch_size: int = 256, progress: Progress | None = None
     ) -> torch.Tensor:
-        """As the function `pool_all`, at this reader's precision."""
+        """See the function `pool_all`; at this reader's precision."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         device = self.backbone.model.device
@@ -170,17 +170,17 @@ class Reader:
         out = torch.empty(len(tokens), self.backbone.width, device=device)
         for width, rows in _batches(_packed([len(text) for text in tokens], batch_size), batch_size, most):
             order = [i for row in rows for i in row]
-            out[order] = self._read([[tokens[i] for i in row] for row in rows], width)
+            out[order] = self._pool([[tokens[i] for i in row] for row in rows], width)
             if progress is not None:
                 progress(len(order))
         return out
 
-    def _read(self, rows: Sequence[Sequence[Sequence[int]]], width: int) -> torch.Tensor:
-        """Vectors of the texts of these rows, one row after the other: (k, w) float32."""
+    def _pool(self, rows: Sequence[Sequence[Sequence[int]]], width: int) -> torch.Tensor:
+        """Vectors of the texts in packed rows, row by row: (k, w) float32."""
         shape = (len(rows), width)
         ids = np.full(shape, self.backbone.tokenizer.pad_token_id, np.int64)
         position = np.zeros(shape, np.int64)
-        owner = np.full(shape, -1, np.int64)  # number of the text that a token belongs to; padding is nobody's
+        owner = np.full(shape, -1, np.int64)  # number of each token's text; -1 is padding
         texts = 0
         for r, row in enumerate(rows):
             start = 0
@@ -192,18 +192,18 @@ class Reader:
                 start, texts = end, texts + 1
         device = self.backbone.model.device
         of = torch.from_numpy(owner).to(device)
-        # Padding sees padding, so that no row of the softmax is empty.
-        apart = of[:, None, :, None] != of[:, None, None, :]
-        mask = torch.zeros(apart.shape, dtype=self._dtype, device=device)
-        mask.masked_fill_(apart, torch.finfo(self._dtype).min)
+        # Tokens attend only to their own text. Padding attends to padding, so that no softmax is over nothing.
+        separate = of[:, None, :, None] != of[:, None, None, :]
+        mask = torch.zeros(separate.shape, dtype=self._dtype, device=device)
+        mask.masked_fill_(separate, torch.finfo(self._dtype).min)
         hidden = self._model.embeddings(
             input_ids=torch.from_numpy(ids).to(device), position_ids=torch.from_numpy(position).to(device)
         )
         hidden = self._model.encoder(hidden, attention_mask=mask).last_hidden_state
-        read = of.flatten() >= 0
+        real = of.flatten() >= 0
         total = torch.zeros(texts, hidden.shape[-1], device=device)
-        total.index_add_(0, of.flatten()[read], hidden.flatten(0, 1)[read].float())
-        return F.normalize(total, dim=1)  # the mean over tokens scaled to length 1 is the sum scaled to length 1
+        total.index_add_(0, of.flatten()[real], hidden.flatten(0, 1)[real].float())
+        return F.normalize(total, dim=1)  # equal to the normalised mean: the sum differs only in length
 
 
 def pool_all(
@@ -216,27 +216,27 @@ def pool_all(
 ) -> torch.Tensor:
     """Vectors of tokenised texts in their order: (n, w) float32 on the backbone's device, rows of length 1.
 
-    The same vectors as `Backbone.pool`, up to rounding. bf16 and int8 convert the weights in every call; who calls
-    often keeps a `Reader`.
+    The vectors equal those of `Backbone.pool` up to rounding. bf16 and int8 convert the weights in every call; for
+    repeated calls keep a `Reader`.
 
     Args:
-        backbone: what reads.
-        tokens: of each text, as `Backbone.tokenize` gives them.
-        batch_size: most texts at a time; a batch also ends where it holds as many tokens as suit the hardware.
+        backbone: the model.
+        tokens: ids of each text, as `Backbone.tokenize` returns them.
+        batch_size: maximum texts at a time; the number of tokens at a time is limited too, see `BATCH_TOKENS`.
         precision: see `Reader`.
-        progress: called with the number of texts just read.
+        progress: called with the number of texts just computed.
 
     Raises:
-        ValueError: an unknown precision or one that the hardware does not have, or a batch size below 1.
+        ValueError: a precision that is unknown or not supported by the hardware, or a batch size below 1.
     """
     return Reader(backbone, precision).pool_all(tokens, batch_size=batch_size, progress=progress)
 
 
 def _packed(lengths: Sequence[int], most: int) -> list[tuple[int, list[int]]]:
-    """Rows of texts, each with its width: the longest text left opens a row, the longest that still fit fill it.
+    """Rows of texts, each with its width: the longest remaining text starts a row, the longest that fit fill it.
 
-    This is first-fit decreasing (Johnson et al. 1974, at most 11/9 of the best number of rows); about 2 % of the tokens
-    of a few hundred messages are padding.
+    This is first-fit decreasing (Johnson et al. 1974: at most 11/9 of the minimum number of rows). With a few hundred
+    messages, about 2 % of the tokens are padding.
 
     >>> _packed([20, 5, 12, 40, 20], most=256)
     [(64, [3, 4]), (32, [0, 2]), (32, [1])]
@@ -250,7 +250,8 @@ def _packed(lengths: Sequence[int], most: int) -> list[tuple[int, list[int]]]:
         while not of_length[longest]:
             longest -= 1
         width = math.ceil(longest / BLOCK) * BLOCK
-        row, room, length = [], width, longest
+        row: list[int] = []
+        room, length = width, longest
         while length and len(row) < most:
             if of_length[length]:
                 row.append(of_length[length].pop())
@@ -266,7 +267,7 @@ def _packed(lengths: Sequence[int], most: int) -> list[tuple[int, list[int]]]:
 def _batches(
     rows: Sequence[tuple[int, list[int]]], most_texts: int, most_tokens: int
 ) -> Iterable[tuple[int, list[list[int]]]]:
-    """Runs of rows of one width that hold at most so many texts and tokens (or are one row)."""
+    """Runs of rows of one width with at most this many texts and tokens, but at least one row."""
     batch: list[list[int]] = []
     width = texts = 0
     for row_width, row in rows:
@@ -282,10 +283,11 @@ def _batches(
 
 
 class _Int8Linear(nn.Module):
-    """A linear layer in bytes: weights scaled by output, activations by token, sums in int32.
+    """A linear layer in int8: one scale per output of the weights and per token of the activations, sums in int32.
 
-    torch's own dynamic quantisation has one scale for all activations of a batch; BERT's few very large activations
-    then leave little for the others (Dettmers et al. 2022, arXiv 2208.07339, vector-wise quantisation).
+    Torch's own dynamic quantisation uses one scale for all activations of a batch. BERT has a few very large
+    activations, and the others would lose most of their bits (Dettmers et al. 2022, arXiv 2208.07339, vector-wise
+    quantisation).
     """
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -303,12 +305,12 @@ class _Int8Linear(nn.Module):
 
 
 def _scale(x: torch.Tensor) -> torch.Tensor:
-    """What turns each row's largest value into 127: (rows, 1)."""
+    """Step size with which each row's largest absolute value becomes 127: (rows, 1)."""
     return (x.abs().amax(1, keepdim=True) / 127).clamp_(min=1e-12)
 
 
 def _quantised(model: nn.Module) -> nn.Module:
-    """A copy whose linear layers work in bytes."""
+    """A copy whose linear layers compute in int8."""
     model = copy.deepcopy(model)
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):

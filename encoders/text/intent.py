@@ -1,97 +1,68 @@
-"""The intent encoder: a fine-tuned BERT that reads a customer's message.
+"""The intent encoder: a fine-tuned BERT that classifies customers' messages.
 
-Owns    the map text -> (intent and sentiment probabilities, in scope or not, embedding), its file format, its figures.
-Leaves  the messages to `corpus`, the pretrained weights to `backbone`, fine-tuning to `training`, temperature and
-        out-of-scope score to `calibration`.
+Owns    the map text -> (intent and sentiment probabilities, in scope or not, embedding), and the recipe of the default.
+Leaves  the messages to `corpus`, the pretrained weights to `backbone`, fine-tuning to `training`, the temperature to
+        `calibration`, the out-of-scope score to `scope`, and files to `storage`.
 Axes    n texts, 9 intents in the order of `INTENTS`, w the backbone's width.
 
-The embedding is the fine-tuned backbone's mean over tokens, scaled to length 1. It still tells which product
-a message names, so the demand model reads the same vector as the intent head.
+The embedding is the mean of the fine-tuned backbone's last layer over the tokens, scaled to length 1. It still carries
+which product a message names, so the demand model uses the same vector as the intent head.
 
-    python -m flashsale_env.encoders.text.intent --out DIR   fine-tunes the default encoder and saves it
-    python -m flashsale_env.encoders.text.intent --out DIR --backbone multilingual   in all languages of the corpus
+    flashsale study intent-encoder --out DIR                           fine-tunes the default encoder and saves it
+    flashsale study intent-encoder --out DIR --backbone multilingual   in all languages of the corpus
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import hashlib
-import json
-import platform
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as to_safetensors
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.metrics import confusion_matrix
 
-from flashsale_env.encoders.corpus.generator import LANGUAGES, MIXED, SENTIMENTS, Message, generate, language_for
+from flashsale_env.encoders.corpus.generator import MIXED, Message, generate, language_for
 from flashsale_env.encoders.corpus.outliers import OUTLIERS, outliers
-from flashsale_env.encoders.text.backbone import Backbone, load_backbone, sha256_of
-from flashsale_env.encoders.text.calibration import Scope, expected_calibration_error, fit_temperature, softmax
+from flashsale_env.encoders.corpus.phrases import LANGUAGES, SENTIMENTS
+from flashsale_env.encoders.devices import device_named, one_thread
+from flashsale_env.encoders.progress import progress_bar
+from flashsale_env.encoders.text import storage
+from flashsale_env.encoders.text.backbone import Backbone, load_backbone
+from flashsale_env.encoders.text.calibration import expected_calibration_error, fit_temperature, softmax
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
+from flashsale_env.encoders.text.heads import head_name, targets
 from flashsale_env.encoders.text.inference import Reader, pool_all
 from flashsale_env.encoders.text.language import warn_unknown_languages
-from flashsale_env.encoders.text.training import (
-    LORA,
-    METHODS,
-    TASKS,
-    FineTuning,
-    head_name,
-    progress_bar,
-    targets,
-    tune,
-    with_weights,
-)
+from flashsale_env.encoders.text.metrics import rounded, scores
+from flashsale_env.encoders.text.scope import Scope
+from flashsale_env.encoders.text.tfidf import tfidf_reference
+from flashsale_env.encoders.text.training import FineTuning, tune
+from flashsale_env.encoders.text.weights import with_weights
 from flashsale_env.errors import unknown_name
-from flashsale_env.files import write_atomically
 from flashsale_env.intents import INTENTS
 
-__all__ = [
-    "LORA",
-    "METHODS",
-    "SENTIMENTS",
-    "Encoding",
-    "FineTuning",
-    "IntentEncoder",
-    "evaluate",
-    "rounded",
-    "scores",
-    "tfidf_model",
-    "tfidf_reference",
-]
+__all__ = ["Encoding", "IntentEncoder", "evaluate", "fine_tune_on_corpus"]
 
-WEIGHT_FILES = {"lora": "adapter.safetensors", "full": "backbone.safetensors"}  # "frozen" has none
-HEAD_FILE, SCOPE_FILE = "head.safetensors", "scope.safetensors"
-FORMAT = 1
-
-# The default encoder: sizes that fine-tune in about a minute on a core. Of each language of the corpus.
+# Messages of the default encoder, for each language of its corpus: fine-tuning takes about a minute on one core.
 DEFAULT_TRAIN, DEFAULT_VALIDATION, DEFAULT_EVALUATION = 4500, 900, 1800
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the encoder read in n texts, in their order."""
+    """The output of the encoder for n texts, in their order."""
 
-    probabilities: np.ndarray  # (n, 9) float32, calibrated, rows sum to 1
-    embeddings: np.ndarray  # (n, w) float32, rows of length 1
-    sentiment: np.ndarray | None = None  # (n, 3) float32 in the order of `SENTIMENTS`; None without that head
-    familiarity: np.ndarray | None = None  # (n,) float32, see `Scope.score`; None where no threshold was fitted
-    in_scope: np.ndarray | None = None  # (n,) bool: one of the nine intents; None where no threshold was fitted
+    probabilities: npt.NDArray[np.float32]  # (n, 9) calibrated, rows sum to 1
+    embeddings: npt.NDArray[np.float32]  # (n, w) rows of length 1
+    sentiment: npt.NDArray[np.float32] | None = None  # (n, 3) in the order of `SENTIMENTS`; None without that head
+    scope_score: npt.NDArray[np.float32] | None = None  # (n,) see `Scope.score`; None if no score was fitted
+    in_scope: npt.NDArray[np.bool_] | None = None  # (n,) has one of the nine intents; None if no score was fitted
 
     @property
     def intents(self) -> list[str]:
@@ -100,9 +71,9 @@ class Encoding:
 
 
 class IntentEncoder:
-    """A backbone, what fine-tuning changed in it, and linear heads on its embedding.
+    """A backbone with its fine-tuned weights, and linear heads on its embedding.
 
-    Made by `fine_tune`, `load` or `default`. `card` says how it was made and what it scored.
+    Made by `fine_tune`, `load` or `default`. `card` records how it was made and its figures.
     """
 
     def __init__(
@@ -114,14 +85,21 @@ class IntentEncoder:
         card: Mapping[str, Any],
         scope: Scope | None = None,
     ) -> None:
-        """Build from the parts that are stored: `backbone` as pretrained (it is not changed), the tensors that
-        fine-tuning learned, the intent head's weight (9, w) and bias (9,) with those of the other heads, and what
-        tells messages out of scope."""
+        """Assemble the parts.
+
+        Args:
+            backbone: as pretrained; it is not changed.
+            method: one of `METHODS`.
+            weights: fine-tuned, see `Tuned`.
+            head: weight (9, w) and bias (9,) of the intent head, and those of the other heads by `head_name`.
+            card: how the encoder was made.
+            scope: the out-of-scope score.
+        """
         self.backbone = with_weights(backbone, method, weights)
         self.method = method
         self.card = dict(card)
         self.scope = scope
-        self._readers: dict[str, Reader] = {}  # by precision, made when first asked for
+        self._readers: dict[str, Reader] = {}  # by precision, made at first use
         self._weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         self._set_head(head)
 
@@ -130,7 +108,7 @@ class IntentEncoder:
         self._on_device = {key: value.to(self.backbone.model.device) for key, value in self.head.items()}
 
     def with_head(self, head: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> IntentEncoder:
-        """An encoder with the same backbone under other heads, its temperature and scope not yet fitted."""
+        """An encoder with the same backbone and other heads, without temperature and out-of-scope score."""
         other = copy.copy(self)
         other.card, other.scope = dict(card), None
         other._set_head(head)
@@ -153,24 +131,25 @@ class IntentEncoder:
         checkpoint_every: int = 50,
         **changes: Any,
     ) -> IntentEncoder:
-        """Train an encoder, then fit its temperature and its out-of-scope threshold. See `training.tune`.
+        """Train an encoder, then fit its temperature and its out-of-scope score. See `training.tune`.
 
         Args:
-            messages_train: what to learn from; all nine intents must occur.
-            messages_validation: chooses the epoch, the temperature and the out-of-scope threshold. Other templates
-                than training, or it chooses nothing.
-            settings: how; None takes the defaults of `FineTuning`.
-            backbone: see `load_backbone`; None takes "minilm", or that of `start`.
-            start: an encoder to go on from: its method goes on, and "frozen" refits its heads alone.
-            device: "auto" takes CUDA where there is one.
+            messages_train: every intent must occur.
+            messages_validation: choose the epoch, the temperature and the out-of-scope threshold. Use other templates
+                than in training; on known phrasing all three are biased.
+            settings: None takes the defaults of `FineTuning`.
+            backbone: see `load_backbone`; None takes "minilm", or the backbone of `start`.
+            start: an encoder to continue from, with the same method; "frozen" refits only its heads.
+            device: "auto" takes CUDA if available.
             progress: show a bar on standard error.
-            corpus, command: kept in the card.
-            checkpoint, checkpoint_every: folder and steps of the checkpoints from which a killed run goes on.
+            corpus, command: recorded on the card.
+            checkpoint, checkpoint_every: folder of the checkpoint from which a killed run resumes, and steps between
+                two checkpoints.
             changes: fields of `FineTuning` that differ from `settings`.
 
         Raises:
-            ValueError: an intent without messages, an unknown name, sizes that are not positive, a start that was
-                trained by another method or on another backbone.
+            ValueError: an intent without messages, an unknown name, a size that is not positive, or a `start` with
+                another method or backbone.
         """
         known = asdict(settings or FineTuning())
         for name in changes:
@@ -180,22 +159,21 @@ class IntentEncoder:
         started = time.perf_counter()
         if backbone is None:
             backbone = "minilm" if start is None else start.card["backbone"]["name"]
-        base = load_backbone(backbone, device=_device(device))
-        refit = start is not None and settings.method == "frozen"
+        base = load_backbone(backbone, device=device_named(device))
         if start is not None:
-            _check_same_backbone(base, start.card, "start")
+            storage.check_same_backbone(base, start.card, "start")
             if start.method != settings.method and "frozen" not in (start.method, settings.method):
                 raise ValueError(
-                    f"start was fine-tuned with method {start.method!r}, which {settings.method!r} cannot go on from: "
+                    f"start was fine-tuned with method {start.method!r}, which {settings.method!r} cannot continue: "
                     f"use method={start.method!r}, or 'frozen' to refit its heads."
                 )
-        method = start.method if refit else settings.method
+        refit = start if settings.method == "frozen" else None
         found = tune(
-            with_weights(base, start.method, start._weights) if refit else base,
+            base if refit is None else with_weights(base, refit.method, refit._weights),
             messages_train,
             messages_validation,
             settings,
-            weights=None if start is None or refit else start._weights,
+            weights=None if start is None or refit is not None else start._weights,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
             progress=progress,
@@ -208,8 +186,8 @@ class IntentEncoder:
         }
         if settings.method != "frozen":
             training |= {"best_epoch": found.best_epoch, "history": found.history}
-        weights = start._weights if refit else found.weights
-        encoder = cls(base, method, weights, found.head, _new_card(base, method, training, corpus, command))
+        method, weights = (settings.method, found.weights) if refit is None else (refit.method, refit._weights)
+        encoder = cls(base, method, weights, found.head, storage.new_card(base, method, training, corpus, command))
         if start is not None:
             encoder.card["start"] = {"files": start.hashes(), "training": start.card["training"]}
         if "sentiment" in settings.tasks:
@@ -219,9 +197,9 @@ class IntentEncoder:
         return encoder
 
     def _calibrate(self, train: Sequence[Message], validation: Sequence[Message]) -> None:
-        """Fit temperature and out-of-scope threshold; both and the figures go into the card."""
+        """Fit temperature and out-of-scope score, and record them with the validation figures on the card."""
         languages, seed = {message.language for message in train}, self.card["training"]["seed"]
-        embeddings, held_out, exposed, unseen = (
+        embeddings, held_out, outside, outside_held_out = (
             pool_all(self.backbone, self.backbone.tokenize(texts)).cpu()
             for texts in (
                 *([message.text for message in messages] for messages in (train, validation)),
@@ -229,15 +207,16 @@ class IntentEncoder:
             )
         )
         self.set_temperature(self._logits(held_out).cpu().numpy(), targets(validation, "intent"))
-        found = self.read(held_out)
-        target = targets(train, "intent")
-        self.set_scope(Scope.fit(embeddings.numpy(), target, exposed.numpy(), found.embeddings))
-        self.card["out_of_scope"]["rejected"] = round(float(1 - self.read(unseen).in_scope.mean()), 4)
+        found = self.classify(held_out)
+        self.set_scope(Scope.fit(embeddings.numpy(), targets(train, "intent"), outside.numpy(), found.embeddings))
+        accepted = self.classify(outside_held_out).in_scope
+        assert accepted is not None
+        self.card["out_of_scope"]["rejected"] = round(float(1 - accepted.mean()), 4)
         figures = scores([m.intent for m in validation], found.intents)
         self.card["figures"] = {"validation": {key: round(value, 4) for key, value in figures.items()}}
 
-    def set_temperature(self, logits: np.ndarray, target: np.ndarray) -> None:
-        """Fit the temperature to held-out logits (n, 9) and intent numbers (n,); the card gets it and the errors."""
+    def set_temperature(self, logits: npt.NDArray[np.floating], target: npt.NDArray[np.integer]) -> None:
+        """Fit the temperature to held-out logits (n, 9) and class numbers (n,), and record it on the card."""
         temperature = fit_temperature(logits, target)
         before, after = (expected_calibration_error(softmax(logits, t), target) for t in (1.0, temperature))
         self.card["calibration"] = {
@@ -247,14 +226,14 @@ class IntentEncoder:
         }
 
     def set_scope(self, scope: Scope) -> None:
-        """Judge from now on by this score and threshold."""
+        """Use this out-of-scope score, and record it on the card."""
         self.scope = scope
         self.card["out_of_scope"] = scope.figures()
 
     @property
     def temperature(self) -> float:
-        """By which the intent's logits are divided; 1 for an encoder that was never calibrated."""
-        return self.card.get("calibration", {}).get("temperature", 1.0)
+        """Divisor of the intent logits; 1 for an encoder without calibration."""
+        return float(self.card.get("calibration", {}).get("temperature", 1.0))
 
     def encode(
         self,
@@ -265,19 +244,19 @@ class IntentEncoder:
         cache: EmbeddingCache | None = None,
         progress: bool = False,
     ) -> Encoding:
-        """Read texts.
+        """Classify and embed texts.
 
         Args:
-            texts: n messages. Beyond 128 tokens only the beginning is read, with a warning; a language that the
-                backbone does not know is read all the same, with a warning that names the remedy.
-            batch_size: texts at a time; results depend on it only by rounding (1e-6).
+            texts: n messages. Of a message with more than 128 tokens only the beginning is used, with a warning. A
+                language that the backbone was not trained on gives a warning with the remedy.
+            batch_size: texts at a time; it changes the result only by rounding (1e-6).
             precision: number format of the backbone, see `inference.Reader`.
             cache: where embeddings are looked up and kept between runs.
             progress: show a bar on standard error.
 
         Raises:
-            ValueError: a text that is empty or not a string, with its row number; a precision that this machine
-                does not have.
+            ValueError: a text is empty or not a string (the error gives its row), or the hardware does not support the
+                precision.
         """
         if isinstance(texts, str):
             raise ValueError(f"texts must be a sequence of messages, got one string: use [{texts[:40]!r}].")
@@ -289,102 +268,81 @@ class IntentEncoder:
         warn_unknown_languages(texts, self.backbone)
         if precision not in self._readers:
             self._readers[precision] = Reader(self.backbone, precision)
-        with progress_bar("encoding", len(texts), progress) as bar:
-            embeddings = self._readers[precision].embed(texts, batch_size=batch_size, cache=cache, progress=bar)
-        return self.read(embeddings)
+        with progress_bar("encoding", len(texts), progress) as advance:
+            embeddings = self._readers[precision].embed(texts, batch_size=batch_size, cache=cache, progress=advance)
+        return self.classify(embeddings)
 
-    def read(self, embeddings: torch.Tensor) -> Encoding:
-        """What the heads say of embeddings (n, w) of this encoder's backbone."""
+    def classify(self, embeddings: torch.Tensor) -> Encoding:
+        """The output of the heads for embeddings (n, w) of this encoder's backbone."""
         probabilities = _softmax(self._logits(embeddings), self.temperature)
-        sentiment = familiarity = in_scope = None
+        sentiment = scope_score = in_scope = None
         if "sentiment.weight" in self.head:
             sentiment = _softmax(self._logits(embeddings, "sentiment"))
         vectors = embeddings.cpu().numpy()
         if self.scope is not None:
-            familiarity = self.scope.score(vectors)
-            in_scope = familiarity >= self.scope.threshold
-        return Encoding(probabilities, vectors, sentiment, familiarity, in_scope)
+            scope_score = self.scope.score(vectors)
+            in_scope = scope_score >= self.scope.threshold
+        return Encoding(probabilities, vectors, sentiment, scope_score, in_scope)
 
     def _logits(self, embeddings: torch.Tensor, task: str = "intent") -> torch.Tensor:
         weight, bias = (self._on_device[head_name(task, key)] for key in ("weight", "bias"))
         return F.linear(embeddings.to(weight.device), weight, bias)
 
-    def _files(self) -> dict[str, bytes]:
-        """Content of the files of tensors, by name."""
-        tensors = {HEAD_FILE: self.head}
-        if self.method in WEIGHT_FILES:
-            tensors[WEIGHT_FILES[self.method]] = self._weights
-        if self.scope is not None:
-            tensors[SCOPE_FILE] = self.scope.tensors()
-        return {name: to_safetensors(content) for name, content in tensors.items()}
+    def _contents(self) -> dict[str, bytes]:
+        return storage.contents(self.method, self._weights, self.head, self.scope)
 
     def hashes(self) -> dict[str, str]:
         """sha256 of each file of tensors that `save` writes."""
-        return {name: hashlib.sha256(content).hexdigest() for name, content in self._files().items()}
+        return storage.hashes(self._contents())
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the learned tensors, the heads and card.json. The card comes last and holds the hashes of the
-        others, so that an interrupted save is seen by `load`.
+        """Write the fine-tuned weights, the heads and the card.
 
         Raises:
-            FileExistsError: the folder holds something and `overwrite` is not set.
+            FileExistsError: the folder is not empty and `overwrite` is not set.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-            raise FileExistsError(f"{folder} already holds something: choose another folder, or overwrite it.")
-        folder.mkdir(parents=True, exist_ok=True)
-        hashes = {}
-        for name, content in self._files().items():
-            hashes[name] = hashlib.sha256(content).hexdigest()
-            write_atomically(folder / name, content)
-        card = {**self.card, "files": hashes}
-        write_atomically(folder / "card.json", (json.dumps(card, indent=2) + "\n").encode())
+        storage.write(folder, self._contents(), self.card, overwrite=overwrite)
         return folder
 
     @classmethod
     def load(cls, folder: str | Path, *, backbone: str | Path | None = None, device: str = "auto") -> IntentEncoder:
-        """Read what `save` wrote.
+        """Read a saved encoder.
 
         Args:
-            folder: of the saved encoder.
-            backbone: where its backbone lies now, if it has moved; None takes the place named in the card.
-            device: "auto" takes CUDA where there is one.
+            folder: as `save` wrote it.
+            backbone: name or folder of its backbone, if that has moved; None takes the one on the card.
+            device: "auto" takes CUDA if available.
 
         Raises:
-            ValueError: a missing, changed or truncated file, another backbone than the one it was trained
-                on, another order of intents.
+            ValueError: a file is missing, changed or truncated, the backbone is another one than in training, or the
+                intents have another order.
         """
         folder = Path(folder)
-        card = _read_card(folder)
-        base = load_backbone(backbone or card["backbone"]["name"], device=_device(device))
-        _check_same_backbone(base, card, str(folder))
-        head = _read_tensors(folder, HEAD_FILE, card)
-        wanted = {}
-        for task in ("intent", *(("sentiment",) if card.get("sentiments") else ())):
-            classes = len(TASKS[task])
-            wanted |= {head_name(task, "weight"): (classes, base.width), head_name(task, "bias"): (classes,)}
-        shapes = {key: tuple(value.shape) for key, value in head.items()}
-        if shapes != wanted:
-            raise ValueError(f"{folder / HEAD_FILE} does not fit this card: it holds {shapes}, expected {wanted}.")
-        weights = {}
-        if card["method"] in WEIGHT_FILES:
-            weights = _read_tensors(folder, WEIGHT_FILES[card["method"]], card)
-        scope = None
-        if figures := card.get("out_of_scope"):
-            scope = _read_scope(folder, card, figures, base.width)
+        card = storage.read_card(folder)
+        base = load_backbone(backbone or card["backbone"]["name"], device=device_named(device))
+        storage.check_same_backbone(base, card, str(folder))
+        head = storage.read_heads(folder, card, base.width)
+        weights = storage.read_weights(folder, card)
+        scope = storage.read_scope(folder, card, base.width)
         card.pop("files")
         return cls(base, card["method"], weights, head, card, scope)
 
     @classmethod
     def default(cls, *, device: str = "auto") -> IntentEncoder:
-        """The encoder shipped with the project: English, LoRA on MiniLM."""
+        """The encoder that ships with the package: English, LoRA on MiniLM."""
         with resources.as_file(resources.files("flashsale_env.encoders").joinpath("data", "default")) as folder:
             return cls.load(folder, device=device)
 
 
+def _softmax(logits: torch.Tensor, temperature: float = 1.0) -> npt.NDArray[np.float32]:
+    # In torch rather than `calibration.softmax`, so that float32 stays float32.
+    return torch.softmax(logits / temperature, 1).cpu().numpy()
+
+
 def evaluate(encoder: IntentEncoder, messages: Sequence[Message]) -> dict[str, Any]:
-    """Accuracy, macro-F1 over the intents present, expected calibration error, and confusion (9, 9): rows true,
-    columns predicted."""
+    """Accuracy, macro-F1 over the intents present, expected calibration error, and confusion matrix (9, 9) with rows
+    true, columns predicted."""
     truth = [m.intent for m in messages]
     encoding = encoder.encode([m.text for m in messages])
     return scores(truth, encoding.intents) | {
@@ -393,171 +351,50 @@ def evaluate(encoder: IntentEncoder, messages: Sequence[Message]) -> dict[str, A
     }
 
 
-def tfidf_model(messages: Sequence[Message]) -> Pipeline:
-    """The reference without BERT: TF-IDF of words, word pairs and 2-5 letters, and logistic regression."""
-    features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
-    )
-    model = make_pipeline(features, LogisticRegression(C=10.0, max_iter=2000))
-    return model.fit([m.text for m in messages], [m.intent for m in messages])
+def fine_tune_on_corpus(
+    *,
+    backbone: str | Path = "minilm",
+    method: str = "lora",
+    epochs: int = 1,
+    seed: int = 0,
+    language: str | None = None,
+    command: str | None = None,
+) -> IntentEncoder:
+    """Fine-tune an encoder on the generated corpus and evaluate it on unseen templates: the recipe of the default.
 
+    The figures, with those of TF-IDF on the same messages, are in `card["figures"]`. To give the same weights on every
+    machine, training runs on one thread and without bf16.
 
-def tfidf_reference(train: Sequence[Message], test: Sequence[Message]) -> dict[str, float]:
-    """Accuracy and macro-F1 on `test` of `tfidf_model` fitted on `train`."""
-    return scores([m.intent for m in test], list(tfidf_model(train).predict([m.text for m in test])))
+    Args:
+        backbone: name, folder or hub id.
+        method: one of `METHODS`.
+        epochs: passes over the messages.
+        seed: of corpus and training.
+        language: one of `LANGUAGES`, or `MIXED`; None takes all that the backbone was pretrained on.
+        command: recorded on the card.
 
-
-def scores(truth: Sequence[str], guess: Sequence[str]) -> dict[str, float]:
-    """Accuracy, and macro-F1 over the intents that `truth` holds."""
-    return {
-        "accuracy": float(accuracy_score(truth, guess)),
-        "macro_f1": float(f1_score(truth, guess, labels=sorted(set(truth)), average="macro", zero_division=0)),
-    }
-
-
-def rounded(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Scores by language as a card keeps them."""
-    return {
-        language: {name: round(value, 4) for name, value in found.items() if name != "confusion"}
-        for language, found in figures.items()
-    }
-
-
-def _new_card(
-    base: Backbone,
-    method: str,
-    training: Mapping[str, Any],
-    corpus: Mapping[str, Any] | None,
-    command: str | None,
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "kind": "intent encoder",
-        "method": method,
-        "intents": list(INTENTS),
-        "backbone": {
-            "name": base.name,
-            "source": base.source,
-            "sha256": base.sha256,
-            "width": base.width,
-        },
-        "pretrained": base.pretrained,
-        "languages": list(base.languages),
-        "corpus": dict(corpus or {}),
-        "training": dict(training),
-        "command": command,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "transformers", "peft", "scikit-learn")},
-        },
-    }
-
-
-def _softmax(logits: torch.Tensor, temperature: float = 1.0) -> np.ndarray:
-    return torch.softmax(logits / temperature, 1).cpu().numpy()
-
-
-def _device(name: str) -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
-
-
-def _check_same_backbone(base: Backbone, card: Mapping[str, Any], what: str) -> None:
-    if base.sha256 != card["backbone"]["sha256"]:
-        raise ValueError(
-            f"{what} was fine-tuned on backbone {card['backbone']['name']!r} with sha256 "
-            f"{card['backbone']['sha256']}, but the one found here has {base.sha256}. "
-            f"Install that backbone, or fine-tune again on this one."
-        )
-
-
-def _read_scope(folder: Path, card: Mapping[str, Any], figures: Mapping[str, Any], width: int) -> Scope:
-    tensors = _read_tensors(folder, SCOPE_FILE, card)
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    if shapes != {"weight": (len(INTENTS) + 1, width), "bias": (len(INTENTS) + 1,)}:
-        raise ValueError(f"{folder / SCOPE_FILE} does not fit {len(INTENTS)} intents of width {width}: {shapes}.")
-    return Scope.of(tensors, figures)
-
-
-def _read_card(folder: Path) -> dict[str, Any]:
-    path = folder / "card.json"
-    if not path.is_file():
-        raise ValueError(f"{folder} holds no intent encoder: card.json is missing.")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): the file is damaged, save the encoder again.") from None
-    needed = {"format", "kind", "method", "intents", "backbone", "files"}
-    if not isinstance(card, dict) or card.get("kind") != "intent encoder" or needed - card.keys():
-        raise ValueError(f"{path} is not the card of an intent encoder: it must hold {', '.join(sorted(needed))}.")
-    if card["format"] != FORMAT:
-        raise ValueError(f"{path} has format {card['format']}, this version reads {FORMAT}: fine-tune again.")
-    if card["method"] not in METHODS:
-        raise ValueError(f"{path} names method {card['method']!r}, known are {', '.join(METHODS)}.")
-    if tuple(card["intents"]) != INTENTS:
-        raise ValueError(
-            f"{path} has other intents or another order: {card['intents']}, expected {list(INTENTS)}. "
-            f"Its probabilities would be read as the wrong intents; fine-tune again."
-        )
-    return card
-
-
-def _read_tensors(folder: Path, name: str, card: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    path = folder / name
-    if not path.is_file():
-        raise ValueError(f"{folder} is incomplete: {name} is missing. Save the encoder again.")
-    found, wanted = sha256_of(path), card["files"].get(name)
-    if found != wanted:
-        raise ValueError(
-            f"{path} is damaged or was changed: its sha256 is {found}, the card says {wanted}. Save the encoder again."
-        )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file ({error}).") from None
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fine-tune an encoder on the project's corpus, measure it on templates it never saw, and save it."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.encoders.text.intent", description=main.__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, new or empty")
-    parser.add_argument("--seed", type=int, default=0, help="of corpus and training (default 0)")
-    parser.add_argument("--backbone", default="minilm", help="name, folder or hub id (default minilm)")
-    parser.add_argument("--method", default="lora", choices=METHODS, help="what is trained (default lora)")
-    parser.add_argument("--epochs", type=int, default=1, help="passes over the messages (default 1)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an encoder that is already there")
-    parser.add_argument(
-        "--language", choices=(*LANGUAGES, MIXED), help="of the corpus (default: all that the backbone knows)"
-    )
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
-    torch.set_num_threads(1)  # sums in one order: the files come out the same whatever the number of cores
-    try:
-        if options.language is None:
-            options.language = language_for(load_backbone(options.backbone).languages)
-        languages = LANGUAGES if options.language == MIXED else (options.language,)
+    Raises:
+        ValueError: an unknown name, or a number out of range.
+    """
+    with one_thread():
+        if language is None:
+            language = language_for(load_backbone(backbone).languages)
+        languages = LANGUAGES if language == MIXED else (language,)
         sizes = {"train": DEFAULT_TRAIN * len(languages), "validation": DEFAULT_VALIDATION * len(languages)}
-        train, validation = (generate(split, n, options.seed, language=options.language) for split, n in sizes.items())
+        train, validation = (generate(split, n, seed, language=language) for split, n in sizes.items())
         encoder = IntentEncoder.fine_tune(
             train,
             validation,
-            backbone=options.backbone,
-            method=options.method,
-            epochs=options.epochs,
-            seed=options.seed,
-            precision="fp32",  # which bf16 units there are differs from machine to machine
-            corpus={"language": options.language, "seed": options.seed, **sizes},
-            command=shlex.join(["python", "-m", "flashsale_env.encoders.text.intent", *given]),
+            backbone=backbone,
+            method=method,
+            epochs=epochs,
+            seed=seed,
+            precision="fp32",
+            corpus={"language": language, "seed": seed, **sizes},
+            command=command,
         )
-        unseen = {code: generate("evaluation", DEFAULT_EVALUATION, options.seed, language=code) for code in languages}
+        unseen = {code: generate("evaluation", DEFAULT_EVALUATION, seed, language=code) for code in languages}
         found = {code: evaluate(encoder, messages) for code, messages in unseen.items()}
         reference = {code: tfidf_reference(train, messages) for code, messages in unseen.items()}
         encoder.card["figures"] |= {"evaluation": rounded(found), "tfidf_evaluation": rounded(reference)}
-        encoder.save(options.out, overwrite=options.overwrite)
-    except (ValueError, FileExistsError) as error:
-        parser.error(str(error))
-    print(json.dumps({"figures": encoder.card["figures"], "seconds": encoder.card["training"]["seconds"]}, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    return encoder

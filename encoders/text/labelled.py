@@ -1,14 +1,13 @@
-"""A shop's own labelled messages: an encoder whose head knows them, and what it scores on rows it did not see.
+"""A shop's own labelled messages: an encoder with a head fitted to them, and its cross-validated figures.
 
 Owns    the recipe for a few hundred real rows, and its cross-validation.
-Leaves  the backbone as an earlier fine-tuning left it, and reading the rows to whoever has them.
+Leaves  fine-tuning the backbone to `training`, and reading the rows to the caller.
 Axes    n rows, 9 intents in the order of `INTENTS`, w the backbone's width.
 
-The recipe: the embeddings of an encoder that knows generated messages, and a new head on them, fitted to the real rows
-and, at a tenth of their weight, to generated messages. On 631 messages of two real shops, mapped to eight intents and
-cross-validated with near-duplicates in one fold, accuracy and macro-F1 are .962 and .942. The weight was chosen on
-folds of rows: .950 and .891 without the generated messages, .967 and .941 at a tenth (.966 and .934 at .03, .959 and
-.926 at .3).
+The recipe: take the embeddings of an encoder that was trained on generated messages, and fit a new head to the real
+rows and, at a tenth of their weight, to generated messages. On 631 messages of two real shops, mapped to eight intents
+and cross-validated with near-duplicates in one fold, accuracy and macro-F1 are .962 and .942. The weight was chosen on
+folds of rows: .950 and .891 without generated messages, .966 and .934 at .03, .967 and .941 at .1, .959 and .926 at .3.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
@@ -29,20 +29,32 @@ from sklearn.preprocessing import normalize
 
 from flashsale_env.encoders.corpus.generator import Message, generate
 from flashsale_env.encoders.corpus.outliers import OUTLIERS, outliers
-from flashsale_env.encoders.text.calibration import Scope
-from flashsale_env.encoders.text.intent import IntentEncoder, scores
-from flashsale_env.encoders.text.training import frozen_head, targets
+from flashsale_env.encoders.text.heads import frozen_head, targets
+from flashsale_env.encoders.text.intent import IntentEncoder
+from flashsale_env.encoders.text.metrics import scores
+from flashsale_env.encoders.text.scope import Scope
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 
-__all__ = ["GENERATED", "GENERATED_WEIGHT", "check_rows", "cross_validate", "fine_tune_on", "near_duplicates"]
+__all__ = [
+    "GENERATED",
+    "GENERATED_WEIGHT",
+    "LabelledRows",
+    "check_rows",
+    "cross_validate",
+    "fine_tune_on",
+    "near_duplicates",
+]
 
-GENERATED = 2700  # messages of the corpus beside the rows, 300 an intent
-GENERATED_WEIGHT = 0.1  # of one of them against one real row
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating[Any]]
+
+GENERATED = 2700  # messages of the corpus added to the rows, 300 per intent
+GENERATED_WEIGHT = 0.1  # of a generated message relative to a real row
 FOLDS = 5
-# Share of common letter triples (cosine) from which two messages repeat each other: a slip of the fingers, a plural or
-# another number in a sentence of five words leaves about .85, another noun .7.
-REPEATED = 0.8
+# Cosine similarity of character trigrams from which two messages count as near-duplicates. In a sentence of five words,
+# a typing error, a plural or another number leaves about .85, another noun .7.
+NEAR_DUPLICATE = 0.8
 
 
 def fine_tune_on(
@@ -56,27 +68,27 @@ def fine_tune_on(
     command: str | None = None,
     progress: bool = False,
 ) -> IntentEncoder:
-    """An encoder that reads as the rows' labels say.
+    """An encoder with a head fitted to labelled rows.
 
-    Temperature, out-of-scope threshold and the card's figures come from `folds` heads that each left out a part of the
-    rows; the head that is kept knows all rows.
+    Temperature, out-of-scope threshold and the card's figures come from cross-validation; the head itself is fitted to
+    all rows.
 
     Args:
         texts: n messages.
         labels: their intents.
-        start: whose embeddings to use; None takes the shipped encoder.
-        generated: messages that keep the head knowing intents and phrasings that the rows lack; None draws `GENERATED`
-            from the English corpus. All nine intents must occur in rows and generated messages together.
+        start: the encoder whose embeddings are used; None takes the default.
+        generated: messages for intents and phrasings that the rows lack; None draws `GENERATED` from the English
+            corpus. Every intent must occur in the rows or in these.
         folds: of the cross-validation.
         seed: of the folds and the generated messages.
-        command: kept in the card.
+        command: recorded on the card.
         progress: show a bar on standard error.
 
     Raises:
-        ValueError: a text that is empty, or what `check_rows` refuses.
+        ValueError: an empty text, or rows that `check_rows` refuses.
     """
-    rows = _Rows(texts, labels, start, generated, folds, seed, progress)
-    logits, familiarity = rows.held_out()
+    rows = LabelledRows(texts, labels, start, generated, folds, seed, progress)
+    logits, scope_scores = rows.held_out()
     start = rows.start
     kept = {key: value for key, value in start.card.items() if key not in ("calibration", "figures", "out_of_scope")}
     card = kept | {
@@ -91,12 +103,12 @@ def fine_tune_on(
             "seed": seed,
         },
     }
-    # A head for sentiment reads the same embeddings and is still right.
+    # The embeddings are unchanged, so a sentiment head stays valid.
     others = {key: value for key, value in start.head.items() if key not in ("weight", "bias")}
     everything = np.arange(len(rows.target))
     encoder = start.with_head(rows.head(everything) | others, card)
     encoder.set_temperature(logits, rows.target)
-    encoder.set_scope(rows.scope(everything, everything).accepting(familiarity))
+    encoder.set_scope(rows.scope(everything, everything).accepting(scope_scores))
     encoder.card["figures"] = {"cross_validation": rows.summary(logits)}
     return encoder
 
@@ -111,19 +123,20 @@ def cross_validate(
     generated: Sequence[Message] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """What `fine_tune_on` scores on rows that it did not see. Arguments as there.
+    """Cross-validated figures of `fine_tune_on`, with the same arguments.
 
     Returns:
         "folds": for each fold {"rows", "accuracy", "macro_f1"}; "accuracy" and "macro_f1": their means; "zero_shot":
-        the same two of `start` on all rows; "confusion" (9, 9): rows true, columns predicted; "near_duplicates": rows
-        that repeat another one almost word for word. Those stay in one fold, so no row is tested on what was trained.
+        the same two for `start` on all rows; "confusion" (9, 9): rows true, columns predicted; "near_duplicates": rows
+        that repeat another almost word for word. Near-duplicates are in one fold, so that no training row reappears in
+        the test fold.
     """
-    rows = _Rows(texts, labels, start, generated, folds, seed, progress)
+    rows = LabelledRows(texts, labels, start, generated, folds, seed, progress)
     logits, _ = rows.held_out()
     return rows.summary(logits)
 
 
-class _Rows:
+class LabelledRows:
     """Labelled rows and generated messages as embeddings of one encoder, with the folds of the rows."""
 
     def __init__(
@@ -150,13 +163,13 @@ class _Rows:
         texts_outside = outliers("train", OUTLIERS["train"], seed, languages=self.start.card["languages"])
         self.embeddings_outside = self.start.encode(texts_outside, progress=progress).embeddings
         with warnings.catch_warnings():
-            # Of an intent with fewer rows than folds, some folds test none; the generated messages still train it.
+            # An intent with fewer rows than folds is missing from some test folds; generated messages still train it.
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
             self.folds = list(splitter.split(self.embeddings, self.target, self.group))
 
-    def together(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Embeddings, intents and weights of some rows and all generated messages."""
+    def together(self, rows: Rows) -> tuple[Floats, Rows, Floats]:
+        """Embeddings, intents and weights of these rows and all generated messages."""
         weight = np.concatenate([np.ones(len(rows)), np.full(len(self.generated), GENERATED_WEIGHT)])
         return (
             np.concatenate([self.embeddings[rows], self.embeddings_generated]),
@@ -164,27 +177,29 @@ class _Rows:
             weight,
         )
 
-    def head(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+    def head(self, rows: Rows) -> dict[str, torch.Tensor]:
+        """A head fitted to these rows and the generated messages."""
         embeddings, target, weight = self.together(rows)
         return frozen_head(embeddings, target, sample_weight=weight)
 
-    def scope(self, rows: np.ndarray, held_out: np.ndarray) -> Scope:
+    def scope(self, rows: Rows, held_out: Rows) -> Scope:
+        """An out-of-scope score fitted to these rows, with its threshold from `held_out`."""
         embeddings, target, weight = self.together(rows)
         weight = np.concatenate([weight, np.full(len(self.embeddings_outside), GENERATED_WEIGHT)])
         return Scope.fit(embeddings, target, self.embeddings_outside, self.embeddings[held_out], sample_weight=weight)
 
-    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (n, 9) and familiarity (n,) of each row, by the head and the scope that did not see it."""
+    def held_out(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Logits (n, 9) and out-of-scope score (n,) of each row, from the fits that left its fold out."""
         logits = np.empty((len(self.target), len(INTENTS)), np.float32)
-        familiarity = np.empty(len(self.target), np.float32)
+        scope_scores = np.empty(len(self.target), np.float32)
         for train, test in self.folds:
             head = self.head(train)
             logits[test] = self.embeddings[test] @ head["weight"].numpy().T + head["bias"].numpy()
-            familiarity[test] = self.scope(train, test).score(self.embeddings[test])
-        return logits, familiarity
+            scope_scores[test] = self.scope(train, test).score(self.embeddings[test])
+        return logits, scope_scores
 
-    def summary(self, logits: np.ndarray) -> dict[str, Any]:
-        """Figures of held-out logits, see `cross_validate`."""
+    def summary(self, logits: npt.NDArray[np.float32]) -> dict[str, Any]:
+        """Figures from held-out logits, see `cross_validate`."""
         truth = np.array(INTENTS)[self.target]
         guess = np.array(INTENTS)[logits.argmax(axis=1)]
         folds = [{"rows": len(test)} | scores(truth[test], guess[test]) for _, test in self.folds]
@@ -197,11 +212,11 @@ class _Rows:
         }
 
 
-def check_rows(texts: Sequence[str], labels: Sequence[str], folds: int = FOLDS) -> np.ndarray:
-    """What `fine_tune_on` would refuse, before anything is read; the groups of `near_duplicates` of the texts.
+def check_rows(texts: Sequence[str], labels: Sequence[str], folds: int = FOLDS) -> npt.NDArray[np.int32]:
+    """Check labelled rows before anything is loaded; returns `near_duplicates` of the texts.
 
     Raises:
-        ValueError: not one label a text, a label that is no intent, or too few rows to leave some out in each fold.
+        ValueError: not one label per text, a label that is not an intent, or too few rows for the folds.
     """
     if len(texts) != len(labels):
         raise ValueError(f"each text needs one label, got {len(texts)} texts and {len(labels)} labels.")
@@ -214,28 +229,28 @@ def check_rows(texts: Sequence[str], labels: Sequence[str], folds: int = FOLDS) 
     if max(counts.values()) < folds:
         given = ", ".join(f"{label} {count}" for label, count in counts.most_common())
         raise ValueError(
-            f"cross-validation with {folds} folds needs {folds} labelled messages or more of an intent, so that every "
-            f"fold can be tested on it; of no intent there are so many: {given}. Label more messages, of the most "
-            f"frequent intents first."
+            f"cross-validation with {folds} folds needs at least one intent with {folds} labelled messages or more, so "
+            f"that every fold can test it, got {given}. Label more messages, of the most frequent intents first."
         )
     group = near_duplicates(texts)
     if (different := len(set(group))) < folds:
         raise ValueError(
-            f"cross-validation with {folds} folds needs as many messages that differ by more than a letter or a "
-            f"number, got {different} among {len(texts)} rows: give more rows, or fewer folds."
+            f"cross-validation with {folds} folds needs {folds} or more messages that differ by more than a letter or "
+            f"a number, got {different} among {len(texts)} rows: give more rows, or fewer folds."
         )
     return group
 
 
-def near_duplicates(texts: Sequence[str]) -> np.ndarray:
-    """(n,) number of each text's group: texts that are the same but for case, punctuation and a few letters, directly
-    or through others, share one.
+def near_duplicates(texts: Sequence[str]) -> npt.NDArray[np.int32]:
+    """(n,) group of each text: near-duplicates, equal up to case, punctuation and a few letters, share a group. So do
+    two texts that are each a near-duplicate of a third.
 
     >>> near_duplicates(["Where is my order?", "where is my orders", "cancel it"]).tolist()
     [0, 0, 1]
     """
-    # Letters, digits and single spaces remain; of a text of signs alone, the text itself.
+    # Keep letters, digits and single spaces; a text of punctuation alone stays as it is.
     plain = [" ".join(re.sub(r"[^\w\s]", "", text.lower()).split()) or text for text in texts]
-    triples = CountVectorizer(analyzer="char", ngram_range=(3, 3), binary=True, lowercase=False)
-    alike = normalize(triples.fit_transform([f"  {text}  " for text in plain]).astype(np.float32))
-    return connected_components(alike @ alike.T >= REPEATED, directed=False)[1]
+    trigrams = CountVectorizer(analyzer="char", ngram_range=(3, 3), binary=True, lowercase=False)
+    rows = normalize(trigrams.fit_transform([f"  {text}  " for text in plain]).astype(np.float32))
+    groups: npt.NDArray[np.int32] = connected_components(rows @ rows.T >= NEAR_DUPLICATE, directed=False)[1]
+    return groups

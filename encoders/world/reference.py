@@ -1,12 +1,12 @@
-"""The reference world: customers whose tastes we declare, so that what text is worth can be measured.
+"""The reference world: customers with declared tastes, against which estimates and the value of text are measured.
 
-Owns    the documented tastes of the nine intents, voices with individual variation, and the logged experiment.
-Leaves  choice itself to the simulator, which records the logs, and estimation to `demand`.
-Units   utility in logits with the outside option at 0; price sensitivity in logits per list price.
+Owns    the declared tastes of the nine intents, and voices with individual variation around them.
+Leaves  the logged experiment to `experiment`, and estimation to `estimation`.
+Units   utility in logits, with the outside option at 0; price sensitivity in logits per list price.
 
-At small purchase probabilities a price sensitivity is the absolute own-price elasticity at list price. Those below
-average 2.7 over the shares; Bijmolt, van Heerde & Pieters (2005) find a mean elasticity of -2.62 over 1,851 estimates,
-and -1 to -4 is accepted. Which intent lies where in that range, and all other numbers, are declared, not measured.
+At small purchase probabilities, the price sensitivity is the absolute own-price elasticity at list price. Its mean over
+the shares below is 2.7; Bijmolt, van Heerde & Pieters (2005) find a mean elasticity of -2.62 over 1,851 estimates. All
+intents lie between 1 and 4. Their order in that range, and all other numbers, are declared, not measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import INTENTS, Population, Product, Scenario, Shocks, Simulator
+from flashsale_env import INTENTS, Population, Product
 from flashsale_env.encoders.corpus.generator import Message
 
 
 @dataclass(frozen=True)
 class Taste:
-    """How the customers of one intent behave.
+    """Behaviour of the customers of one intent.
 
     Args:
         price_sensitivity: geometric mean over the customers of the intent.
         appetite: utility of an average product of quality 0 at list price, logits.
-        coupon_affinity: mean probability to clip a coupon.
+        coupon_affinity: mean probability of clipping a coupon.
         share: of the intent among all customers.
-        likes: logits on top of the appetite for the products named by these nouns.
+        likes: noun of a product -> logits in addition to the appetite.
     """
 
     price_sensitivity: float
@@ -50,14 +50,14 @@ TASTES: dict[str, Taste] = {
     "bulk": Taste(3.6, -5.2, 0.60, 0.04, {"coffee beans": 1.6}),
 }
 
-# Where price may follow the intent, willingness to pay has three classes whose ceiling is known: one price for all
-# earns 23.082777 a customer, knowing the class 26.487320 (`flashsale_env.theory.signal`).
+# For pricing by intent, willingness to pay has three classes. One price for all earns 23.082777 per customer; with the
+# class known, the optimum is 26.487320 (`flashsale_env.theory.signal`).
 WILLINGNESS_MEANS = (40.0, 80.0, 160.0)
 WILLINGNESS_SHARES = (0.5, 0.35, 0.15)
 
-# A customer who names a product wants it rather than another one.
+# Additional utility of a product that the customer's message names, logits.
 NAMED_PRODUCT = 1.5
-# Individual variation around the intent's tastes: what no text tells.
+# Individual variation around the intent's tastes, which no text reveals.
 SENSITIVITY_LOG_SD = 0.15
 RELEVANCE_SD = 0.30
 # Beta concentration of the coupon affinity around its mean.
@@ -75,7 +75,7 @@ def reference_population(
     Args:
         products: the M products.
         messages: V messages with known intent.
-        intent_probabilities: (V, 9) what the encoder reads in them: all that an agent will see.
+        intent_probabilities: (V, 9) from the encoder; agents observe these, not the tastes.
         seed: of the individual variation.
     """
     rng = np.random.default_rng([0x5EED, seed])
@@ -95,50 +95,26 @@ def reference_population(
         languages=tuple(message.language for message in messages),
         intent_probabilities=intent_probabilities,
         latent_class=latent,
-        # Relevance is utility at price 0 but for the products' quality, which the simulator adds; a price of one list
-        # price costs the sensitivity.
+        # Relevance is utility at price 0, so it is higher than at list price by the sensitivity. It is net of the
+        # products' quality, which the simulator adds.
         relevance=(at_list_price + sensitivity[:, None]).astype(np.float32),
         price_sensitivity=sensitivity.astype(np.float32),
         coupon_affinity=rng.beta(AFFINITY_CONCENTRATION * affinity, AFFINITY_CONCENTRATION * (1 - affinity)).astype(
             np.float32
         ),
-        weight=np.array([t.share for t in table], np.float32) / per_intent[latent].astype(np.float32),
+        weight=np.divide(np.array([t.share for t in table], np.float32), per_intent[latent].astype(np.float32)),
     )
 
 
 def willingness_class(sensitivity: float) -> int:
-    """Which of the three classes of willingness to pay a price sensitivity is nearest to, in ratio.
+    """Number of the class of willingness to pay that is nearest to a price sensitivity, in ratio.
 
-    A price sensitivity is the inverse of a mean willingness to pay in list prices; 4, the most sensitive intent, is
-    matched with the lowest mean: 40 to 4, 80 to 2, 160 to 1.
+    A price sensitivity is the inverse of a mean willingness to pay, in list prices. The most sensitive intent, with 4,
+    is matched with the lowest mean: 40 to 4, 80 to 2, 160 to 1.
     """
     return int(np.argmin(np.abs(np.log(WILLINGNESS_MEANS[0] * 4.0 / sensitivity) - np.log(WILLINGNESS_MEANS))))
 
 
 def named_products(messages: Sequence[Message], products: Sequence[Product]) -> npt.NDArray[np.float64]:
-    """(V, M) 1 where the message names the product."""
+    """(V, M) 1 if the message names the product, else 0."""
     return np.array([[float(m.good is not None and m.good == p.noun) for p in products] for m in messages])
-
-
-def randomised_price_experiment(
-    scenario: Scenario, population: Population, visits: int, seed: int
-) -> npt.NDArray[np.void]:
-    """A choice log of at least `visits` visits in which every price and coupon is drawn at random each tick.
-
-    The sales of the experiment have no shocks of appeal or traffic; their intent mix differs as in the scenario, and
-    products sell out and are ordered as they do in any sale, so availability varies.
-
-    Returns:
-        (n,) records of `Simulator.choice_log`.
-    """
-    shocks = Shocks(mix_sd=scenario.shocks.mix_sd)
-    quiet = scenario.replace(shocks=shocks, memory_minutes=Scenario.memory_minutes)  # nobody looks at the shop
-    expected = quiet.arrivals.customers_per_minute * quiet.sale_minutes
-    # Half as much again per sale as expected covers the lift of traffic by coupons; a Poisson count never needs more.
-    sales = int(np.ceil(visits / expected)) + 1
-    simulator = Simulator(quiet, population, sales=sales, actions="multidiscrete", log_rows=int(1.5 * expected) + 100)
-    rng = np.random.default_rng([0x10606, seed])
-    simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
-    for _ in range(quiet.horizon_ticks):
-        simulator.advance(rng.integers(0, simulator.codec.n_levels, (sales, len(simulator.codec.n_levels))))
-    return simulator.choice_log()

@@ -1,26 +1,27 @@
-"""Seeds of the reference world: which voices and which log belong together, and which have nothing in common.
+"""Seeds of the reference world: independent logs have seeds of their own.
 
-Owns    the map (what a log is for, seed of the study, number of the log) -> seed of voices, tastes and log.
-Leaves  the draws themselves to `corpus` and `reference`; each sets its own tag beside the seed, so purposes differ.
+Owns    the map (use of a log, seed of the study, number of the log) -> seed of voices, tastes and log.
+Leaves  the draws to `corpus`, `reference` and `experiment`. Each combines the seed with a tag of its own, so that draws
+        for different purposes are independent.
 
-A model that is measured on the log it was fitted on looks better than it is, and so does one that is measured on a log
-with the same prices, the same sales and the same Gumbel draws. Two logs therefore never share a seed.
+A model evaluated on the log that it was fitted to looks better than it is. So does one evaluated on a log with the same
+prices, sales or Gumbel draws. No two logs therefore share a seed.
 """
 
 import hashlib
 
-# Every derived seed has this bit, no given one has: the two kinds cannot coincide.
+# This bit is set in every derived seed and in no given one, so they never coincide.
 _DERIVED = 1 << 63
 
 
 def log_seed(use: str, seed: int, log: int = 0) -> int:
     """Seed of a log and of its voices.
 
-    The first log that demand is estimated on has the seed of the study itself, every other one has a hash of its own:
-    with 63 bits, two of a million logs share a seed with a probability of 5e-8.
+    The first log for estimation has the seed of the study; every other log has a hash of use, seed and number. With 63
+    bits, the probability that any two of a million logs share a seed is 5e-8.
 
     Args:
-        use: what the log is for: a split of the corpus, or the name of a study.
+        use: a split of the corpus, or the name of a study.
         seed: of the study.
         log: number among the independent logs of one use.
 

@@ -1,1 +1,1 @@
-"""Throughput of the simulator, of training and of reading messages."""
+"""Throughput of the simulator, of training and of the encoder."""

@@ -1,22 +1,21 @@
 """What a benchmark compares: problems, agents, runs and sales, read strictly from TOML.
 
 Owns    the settings of `flashsale benchmark` and the files in `configs/benchmarks/`.
-Leaves  running it to `benchmark`.
+Leaves  running it to `running`.
 
     description = "one line for people"
-    training_seeds = [0, 1, 2, 3, 4]    # runs of every agent that learns
+    training_seeds = [0, 1, 2, 3, 4]    # one run of each learner a seed
     evaluation_sales = 10_000           # test sales, the same for all agents of a problem
 
     [[problems]]
     scenario = "standard"               # name, or path of a TOML file
-    against = "sell_through"            # label of the agent that the others are compared with
+    against = "sell_through"            # label of the baseline
     agents = ["heuristics", "ppo", { agent = "ppo", label = "ppo, no text", hide = ["intent_mean", "intent_entropy"] }]
 """
 
 import dataclasses
 import json
 import re
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from flashsale_env import INTENTS, Population, Scenario, agents, load_population, load_scenario
-from flashsale_env.agents.exact import why_no_lost_sales
-from flashsale_env.agents.exact.optimal import why_no_exact_value, why_no_profit_optimum
+from flashsale_env.agents.exact import why_no_exact_value, why_no_lost_sales, why_no_profit_optimum
 from flashsale_env.agents.sb3.presets import ONE_PRODUCT, PRESETS, preset
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
 from flashsale_env.experiments.settings import read_shipped
+from flashsale_env.tables import as_declared, check_fields, example, from_table
 from flashsale_env.theory.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
 
 BENCHMARKS: dict[str, Path] = {
@@ -39,41 +38,41 @@ BENCHMARKS: dict[str, Path] = {
 
 SALES, EXACT, LONG_RUN = "sales", "exact", "long_run"
 EVALUATIONS = {
-    SALES: "mean profit of common test sales",
+    SALES: "mean profit on common test sales",
     EXACT: "expected profit by backward recursion, for agents without memory; for others as 'sales'",
-    LONG_RUN: "long-run average cost of a tick of replenishment, the warm-up left out; less is better",
+    LONG_RUN: "long-run average cost of a tick of replenishment, without the warm-up; less is better",
 }
 NO_BOUND, OPTIMUM, DUAL, HINDSIGHT = "none", "optimum", "dual", "hindsight"
 BOUNDS = {
     NO_BOUND: "none",
     OPTIMUM: "the exact optimum of agent 'dp'",
     DUAL: "Lagrangian dual of the stock constraints",
-    HINDSIGHT: "what is earned when every customer is known",
+    HINDSIGHT: "profit with perfect information on every customer",
 }
 READ, TRUE, SHUFFLED = "read", "true", "shuffled"
 TEXTS = {
-    READ: "intent probabilities as the encoder reads them",
-    TRUE: "certainty about the true intent (in a learned population: about the encoder's best guess)",
-    SHUFFLED: "those of another voice, drawn anew for every training run",
+    READ: "the encoder's intent probabilities",
+    TRUE: "probability 1 for the true intent (in a learned population, for the encoder's best guess)",
+    SHUFFLED: "the probabilities of another voice, drawn anew for each training run",
 }
-# Words that stand for every agent of a kind that applies to the scenario.
+# Word -> whether it stands for all learners that apply to the scenario, or for all rules.
 GROUPS = {"heuristics": False, "learners": True}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One agent of a problem as it is asked for.
+    """One agent of a problem.
 
     Args:
-        agent: whatever `flashsale evaluate` plays, or a learner: a name, `module:Class`, a folder or a zip.
-        label: by which it is called in the results; the agent's name by default.
-        settings: a learner's settings or a rule's parameters, as `agents.make` takes them.
-        hide: features of the observation that the agent is not shown. Rules keep the values tuned with all of them.
-        texts: a key of `TEXTS`, what the agent is shown of a customer's message.
-        tune_first: whether the rule, or the learner's adviser, is tuned on this problem before anything is compared.
+        agent: an agent of `flashsale evaluate` or a learner: a name, `module:Class`, a folder or a zip.
+        label: its name in the results; the agent's name by default.
+        settings: of a learner, or parameters of a rule, as for `agents.make`.
+        hide: features left out of the observation. Rules keep the values tuned with all features.
+        texts: a key of `TEXTS`, what the agent observes of the messages.
+        tune_first: whether the rule, or the learner's adviser, is first tuned on this problem.
     """
 
-    agent: str
+    agent: str = field(metadata=example("ppo"))
     label: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     hide: tuple[str, ...] = ()
@@ -81,9 +80,10 @@ class Row:
     tune_first: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_agent(self.agent, GROUPS)
         for name in self.settings.keys() & {"name", "scenario", "population", "device", "seed"}:
-            raise ValueError(f"{name} is no setting of an agent: the benchmark gives it.")
+            raise ValueError(f"{name} is not a setting of an agent: the benchmark sets it.")
         if self.texts not in TEXTS:
             raise ValueError(unknown_name("texts", self.texts, TEXTS))
         object.__setattr__(self, "label", self.label or self.agent)
@@ -94,7 +94,7 @@ class Row:
         return not is_trained(self.agent) and agents.entry(self.agent).learns
 
     def rule(self, scenario: Scenario) -> str:
-        """The rule whose values matter to it: itself, or a learner's adviser; "" where there is nothing to tune."""
+        """The rule whose tuned values it uses: itself, or a learner's adviser; "" if there is nothing to tune."""
         if is_trained(self.agent):
             return ""
         name = self.agent
@@ -104,7 +104,7 @@ class Row:
         return name if name and agents.entry(name).space(scenario) else ""
 
     def scenario(self, scenario: Scenario) -> Scenario:
-        """What the agent plays: the problem's scenario without the features that are hidden from it."""
+        """The problem's scenario without the hidden features."""
         for name in self.hide:
             if name not in scenario.features:
                 raise ValueError(unknown_name(f"feature to hide from {self.label!r}", name, scenario.features))
@@ -113,7 +113,7 @@ class Row:
         return scenario.replace(observe=tuple(name for name in scenario.features if name not in self.hide))
 
     def population(self, population: Population, seed: int) -> Population:
-        """The same customers with the messages that the agent is shown."""
+        """The same customers, with the intent probabilities that the agent observes."""
         if self.texts == READ:
             return population
         if self.texts == TRUE:
@@ -130,22 +130,22 @@ class Problem:
     Args:
         scenario: name, or path of a TOML file.
         agents: rows; in the file a list of names, words of `GROUPS` and tables.
-        against: label of the row that the others are compared with.
-        name: by which it is called in the results; the scenario's name by default.
-        changes: fields of the scenario that differ, nested as in its TOML file; new `horizon_ticks` keep the minutes.
+        against: label of the baseline.
+        name: in the results; the scenario's name by default.
+        changes: fields of the scenario that differ, nested as in its TOML file; `horizon_ticks` keeps the minutes.
         population: name or folder; the scenario's own by default.
         evaluation: a key of `EVALUATIONS`.
-        evaluation_sales: in place of the benchmark's; 0 takes the benchmark's.
+        evaluation_sales: test sales in place of the benchmark's; 0 for the benchmark's.
         bound: a key of `BOUNDS`.
-        bound_sales: test sales over which the bound is averaged, the first ones.
-        tune_first: whether every rule, and every learner's adviser, is tuned on this problem first, on validation
-            sales; else those that have no tuned values for it are marked as untuned.
-        tuning_trials, tuning_sales: parameter sets that are tried of each rule, and sales that each of them plays.
+        bound_sales: number of test sales over which the bound is averaged, from the first on.
+        tune_first: whether every rule, and every learner's adviser, is first tuned on validation sales of this
+            problem. Otherwise those without tuned values for it are marked as untuned.
+        tuning_trials, tuning_sales: parameter sets tried for each rule, and sales played with each.
     """
 
-    scenario: str
-    agents: tuple[Row, ...]
-    against: str
+    scenario: str = field(metadata=example("standard"))
+    agents: tuple[Row, ...] = field(metadata=example(("heuristics", "ppo")))
+    against: str = field(metadata=example("sell_through"))
     name: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     population: str = ""
@@ -158,6 +158,7 @@ class Problem:
     tuning_sales: int = 1024
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "name", self.name or self.scenario)
         if self.evaluation not in EVALUATIONS:
             raise ValueError(unknown_name("evaluation", self.evaluation, EVALUATIONS))
@@ -180,11 +181,11 @@ class Problem:
 
     @property
     def named(self) -> str | Scenario:
-        """The scenario as it is named where nothing is changed: tuned values lie beside its file."""
+        """The name or path of the scenario, since tuned values lie beside its file; the scenario if it has changes."""
         return self.load_scenario() if self.changes else self.scenario
 
     def tuned_first(self) -> tuple[str, ...]:
-        """The rules that are tuned before anything is compared, each once."""
+        """The rules that are tuned first, each once."""
         scenario = self.load_scenario()
         rows = [row for row in self.agents if self.tune_first or row.tune_first]
         return tuple(dict.fromkeys(rule for rule in (row.rule(scenario) for row in rows) if rule))
@@ -202,7 +203,7 @@ class Problem:
         return load_population(self.population or scenario.population, [p.title for p in scenario.products])
 
     def check(self) -> None:
-        """Build what can be built quickly, so that a mistake costs seconds and not the night.
+        """Find mistakes before anything long begins, by building what can be built quickly.
 
         Raises:
             ValueError: an agent, a setting, a feature, the evaluation or the bound does not fit the scenario.
@@ -219,7 +220,7 @@ class Problem:
             reason = known.applies(shown) or known.applies(among)
             if reason is not None:
                 raise ValueError(f"agent {row.label!r} does not apply to {self.name!r}: {reason}.")
-            if known.own is not None:
+            if known.factory is not None:
                 find_agent(row.agent, shown, device="cpu", settings=row.settings)
             elif row.settings:
                 agents.make(row.agent, shown, device="cpu", **row.settings)
@@ -249,17 +250,20 @@ class Benchmark:
 
     Args:
         description: one line for people.
-        training_seeds: runs of every agent that learns.
-        evaluation_sales: test sales of a problem.
+        training_seeds: of the runs of every learner.
+        evaluation_sales: test sales of each problem.
         problems: what is compared.
     """
 
-    description: str
-    training_seeds: tuple[int, ...]
-    evaluation_sales: int
-    problems: tuple[Problem, ...]
+    description: str = field(metadata=example("rules and PPO on standard"))
+    training_seeds: tuple[int, ...] = field(metadata=example((0, 1, 2, 3, 4)))
+    evaluation_sales: int = field(metadata=example(10_000))
+    problems: tuple[Problem, ...] = field(
+        metadata=example(({"scenario": "standard", "against": "sell_through", "agents": ("heuristics", "ppo")},))
+    )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.training_seeds or len(set(self.training_seeds)) < len(self.training_seeds):
             raise ValueError(f"training_seeds must be one or more different numbers, got {list(self.training_seeds)}.")
         if min(self.training_seeds) < 0:
@@ -273,7 +277,7 @@ class Benchmark:
             if problem.bound in (DUAL, HINDSIGHT) and problem.bound_sales > self.sales_of(problem):
                 raise ValueError(
                     f"bound_sales of {problem.name!r} must be at most its evaluation_sales, got {problem.bound_sales} "
-                    f"> {self.sales_of(problem)}: the bound is compared with what was earned on the same sales."
+                    f"> {self.sales_of(problem)}: the bound is compared with the profit on the same sales."
                 )
 
     def sales_of(self, problem: Problem) -> int:
@@ -281,11 +285,11 @@ class Benchmark:
         return problem.evaluation_sales or self.evaluation_sales
 
     def seeds_of(self, row: Row) -> tuple[int, ...]:
-        """Runs of an agent; what does not learn has one."""
+        """Runs of an agent; a rule has one."""
         return self.training_seeds if row.learns else (0,)
 
     def as_json(self) -> dict[str, Any]:
-        """Every setting, as JSON keeps it."""
+        """Every setting, as JSON holds it."""
         content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return content
 
@@ -294,12 +298,18 @@ def load_benchmark(name: str) -> Benchmark:
     """A benchmark by name of a shipped file, or by path.
 
     Raises:
-        ValueError: unknown name, or the file has a wrong key, type or value, or asks for what does not fit; the message
+        ValueError: unknown name; a wrong key, type or value in the file; or parts that do not fit together. The message
             names it.
         FileNotFoundError: a path that is not there.
     """
     path, content = read_shipped("benchmark", name, BENCHMARKS)
-    benchmark: Benchmark = _build(Benchmark, content, str(path))
+    problems = content.get("problems")
+    if isinstance(problems, list):
+        content["problems"] = [
+            _with_rows(problem, f"{path}: problems[{i}]") if isinstance(problem, dict) else problem
+            for i, problem in enumerate(problems)
+        ]
+    benchmark = from_table(Benchmark, content, str(path))
     for i, problem in enumerate(benchmark.problems):
         try:
             problem.check()
@@ -341,72 +351,38 @@ def _changed(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     return load_scenario(table)
 
 
-def _build(kind: Any, content: Any, where: str) -> Any:
-    """A settings dataclass from a TOML table, strictly."""
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: want a table, got {content!r}.")
-    hints = typing.get_type_hints(kind)
-    fields = {entry.name: entry for entry in dataclasses.fields(kind)}
-    for key in content:
-        if key not in fields:
-            raise ValueError(f"{where}: {unknown_name('key', key, fields)}")
-    for key, entry in fields.items():
-        required = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
-        if required and key not in content:
-            raise ValueError(f"{where}: missing key {key!r}.")
-    if kind is Problem:
-        content = {**content, "agents": _without_groups(content, where)}
-    values = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+def _with_rows(problem: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The table of a problem with a table for each agent: names, and words of `GROUPS`, written out.
 
-
-def _without_groups(problem: Mapping[str, Any], where: str) -> list[Any]:
-    """The agents of a problem with each word of `GROUPS` replaced by whom it stands for, without those named."""
-    listed = problem["agents"]
+    A group leaves out agents that the list names. Any other mistake in the table is left to `from_table`.
+    """
+    listed = problem.get("agents")
     if not isinstance(listed, list):
-        raise ValueError(f"{where}: agents: want a list, got {listed!r}.")
+        return dict(problem)
     tables = [{"agent": entry} if isinstance(entry, str) else entry for entry in listed]
-    groups = [table.get("agent") for table in tables if isinstance(table, dict) and table.get("agent") in GROUPS]
-    if not groups:
-        return tables
-    name = _convert(str, problem["scenario"], f"{where}: scenario")
-    changes = _convert(Mapping[str, Any], problem.get("changes", {}), f"{where}: changes")
-    customers = {"population": problem["population"]} if problem.get("population") else {}
-    try:
-        scenario = _changed(load_scenario(name), {**changes, **customers})
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    named = {table.get("label", table.get("agent")) for table in tables if isinstance(table, dict)}
+    named = [table.get("label", table.get("agent")) for table in tables if isinstance(table, dict)]
     rows: list[Any] = []
     for table in tables:
-        if not isinstance(table, dict) or table.get("agent") not in GROUPS:
+        group = table.get("agent") if isinstance(table, dict) else None
+        if not isinstance(group, str) or group not in GROUPS or "scenario" not in problem:
             rows.append(table)
             continue
         if len(table) > 1:
-            raise ValueError(f"{where}: agents: {table['agent']!r} stands for many agents and takes no settings.")
-        for known in agents.AGENTS.values():
-            belongs = known.learns == GROUPS[table["agent"]] and known.name not in named
-            if belongs and known.applies(scenario) is None:
-                rows.append({"agent": known.name})
-    return rows
+            raise ValueError(f"{where}: agents: {group!r} stands for many agents and takes no settings.")
+        try:
+            members = _members(group, problem)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        rows += [{"agent": name} for name in members if name not in named]
+    return {**problem, "agents": rows}
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where}: want a list, got {value!r}.")
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(item, entry, f"{where}[{i}]") for i, entry in enumerate(value))
-    if origin is Mapping:
-        if not isinstance(value, dict):
-            raise ValueError(f"{where}: want a table, got {value!r}.")
-        return value
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    if type(value) is not hint:
-        raise ValueError(f"{where}: want {hint.__name__}, got {value!r}.")
-    return value
+def _members(group: str, problem: Mapping[str, Any]) -> list[str]:
+    """The agents of a word of `GROUPS` that apply to the problem of a table."""
+    name = as_declared(str, problem["scenario"], "scenario")
+    changes = dict(as_declared(Mapping[str, Any], problem.get("changes", {}), "changes"))
+    if problem.get("population"):
+        changes["population"] = problem["population"]
+    scenario = _changed(load_scenario(name), changes)
+    of_kind = [known for known in agents.AGENTS.values() if known.learns == GROUPS[group]]
+    return [known.name for known in of_kind if known.applies(scenario) is None]

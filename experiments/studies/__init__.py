@@ -1,1 +1,18 @@
-"""Studies that answer one question each, with figures that the documentation quotes."""
+"""The studies: experiments that answer one question each and report figures with intervals.
+
+A new study is one file here, with a function `command` whose docstring is its help, and one line in `STUDIES`. The
+study `a-b` is the file a_b.py. It is loaded only when the study runs, so it may import what it needs at the top.
+"""
+
+# Name -> summary, for `flashsale study --help` and `flashsale list`.
+STUDIES = {
+    "intent-encoder": "fine-tunes the intent encoder on generated messages, measures it on unseen templates",
+    "populations": "estimates demand in the reference world, builds the reference and learned populations",
+    "text-value": "what text is worth, for predicting choices and for setting prices",
+    "recovery": "whether intervals of estimated elasticities cover the true ones in 95 % of logs",
+    "transfer": "how well an encoder classifies real customers' messages that it was not trained on",
+    "sentiment": "polarity of Chinese shopping reviews, multilingual BERT against TF-IDF",
+    "wider": "what sharing weights across products gains, also in a sale of more products",
+    "reference-policy": "trains the shipped policy that new learners on `standard` are compared with",
+    "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
+}

@@ -1,50 +1,76 @@
-"""From the learned simulator to the world it was learned from: what a policy loses on the way.
+"""The study `sim2real`: what policies trained in simulators learned from logs lose in the world that was logged.
 
-Owns    the study: demand models estimated on logs of several sizes, a policy trained among the customers of each, one
-        trained in the reference world itself, all evaluated on the same reference customers.
+Owns    the study. Demand models are estimated on logs of several sizes; a policy is trained among the customers of
+        each, and one in the reference world itself; all are evaluated on the same reference customers.
 Leaves  estimation to `encoders`, learning to `agents`, intervals to `statistics`.
 Axes    R runs, S test sales.
 Units   profit in the scenario's currency.
 
-A run has a log of its own, demand models estimated on it, and a training of every policy. The test sales are the same
-for all runs. So the intervals, over runs and sales, cover what another log and another training would change.
+Every run has a log of its own, demand models estimated on it, and a training of every policy. The test sales are the
+same for all runs. The intervals, over runs and sales, thus cover the variation between logs and between trainings.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
+import typer
 
-from flashsale_env import Population, Scenario, agents, load_population
+from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.encoders.demand.tastes import ChoiceData, DemandModel
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.building import product_vectors, read
-from flashsale_env.encoders.world.reference import randomised_price_experiment
+from flashsale_env.encoders.world.experiment import randomised_price_experiment
+from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.encoders.world.seeding import log_seed
+from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.exits import on_interrupt
+from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
+from flashsale_env.experiments.options import (
+    MOST_VISITS,
+    Device,
+    Json,
+    Out,
+    Overwrite,
+    Runs,
+    ScenarioOption,
+    TestSales,
+    TrainingSales,
+)
 from flashsale_env.experiments.pages.pictures import transfer_gap
-from flashsale_env.experiments.runs import Run
-from flashsale_env.experiments.statistics import crossed_interval
-from flashsale_env.files import write_atomically
+from flashsale_env.experiments.runs import RESULT, Run, write_json
 
-RESULT, PICTURE = "result.json", "transfer_gap.png"
+Floats = npt.NDArray[np.float64]
+
+PICTURE = "transfer_gap.png"
 REFERENCE = "reference"
 
-Progress = Callable[[int, int, str], None]
+LogSizes = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--log-size",
+        metavar="N",
+        min=1,
+        max=MOST_VISITS,
+        help="Visits in the log; repeat it for several sizes, rising.",
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Study:
-    """How much is done.
+    """The size of the study.
 
     Args:
-        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller ones are the beginning of its
-            largest.
+        log_sizes: visits of the logs that demand is estimated on, rising; a run's smaller logs are the first visits of
+            its largest.
         seeds: of the runs.
-        training_sales: of one training run; None takes the preset's.
+        training_sales: of one training; None takes the preset's.
         episodes: test sales in the reference world, the same for every policy.
     """
 
@@ -60,17 +86,73 @@ class Study:
             raise ValueError("want at least one training run, got no seeds.")
 
 
+@on_interrupt("{out} is incomplete: run the command again with --overwrite.")
+def command(
+    context: typer.Context,
+    out: Out,
+    scenario: ScenarioOption = "standard",
+    log_sizes: LogSizes = None,
+    runs: Runs = 5,
+    sales: TrainingSales = None,
+    episodes: TestSales = 10_000,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train in simulators learned from logs, evaluate in the reference world: what is lost, by size of the log."""
+    sale = load_scenario(scenario)
+    load_population(REFERENCE, [product.title for product in sale.products])  # the reference world must sell them
+    study = Study(tuple(log_sizes or Study.log_sizes), tuple(range(runs)), sales, episodes)
+    run = Run(
+        out,
+        context.obj,
+        options={"scenario": scenario, **asdict(study), "device": device},
+        seeds={"logs and training runs": list(study.seeds), "test split": 0},
+        inputs=[scenario] if Path(scenario).exists() else [],
+    )
+    with run.claimed(overwrite=overwrite):
+        run.begin()
+        with progress_bar("from the learned simulator to the reference world") as advance:
+            result = run_study(run, sale, study, device, advance)
+        run.finish()
+    if as_json:
+        print_json({"out": str(out), **result})
+        return
+    show(result)
+    notice(f"results in {out}")
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Profit in the reference world by the world of training, and the loss against training in the reference world."""
+    rows, study = result["rows"], result["study"]
+    scale = rows[0]["mean_profit"]
+    show_table(
+        f"mean profit in the reference world, {study['episodes']:,} common test sales, {len(study['seeds'])} runs",
+        ("trained in", "visits logged", "mean profit", "lost against the reference world", "95 % interval"),
+        [
+            (
+                row["world"],
+                "" if row["visits"] is None else f"{row['visits']:,}",
+                money(row["mean_profit"], scale),
+                "" if "gap" not in row else f"{money(row['gap']['mean'], scale)} ({row['gap']['share']:.1%})",
+                "" if "gap" not in row else low_to_high(row["gap"], scale),
+            )
+            for row in rows
+        ],
+    )
+
+
 def reader(
     reference: Population, scenario: Scenario, encoder: IntentEncoder
 ) -> Callable[[ChoiceData, int], Population]:
-    """A function that estimates demand on a log, with a seed, and gives the population learned from it.
+    """A function (log, seed) -> the population whose tastes are estimated on that log.
 
-    Only the text and the log are used: voices, their weights and what the encoder reads are those of the reference
-    world; tastes and classes are learned.
+    Only the text and the log are used. Voices, weights and the encoder's output are those of the reference world;
+    tastes and classes are estimated.
     """
     encoding = encoder.encode(reference.utterances)
     vectors = product_vectors(encoder, scenario.products)
-    reading = read(encoding, vectors)
+    reading = encoder_reading(encoding, vectors)
     titles = [product.title for product in scenario.products]
 
     def learn(log: ChoiceData, seed: int) -> Population:
@@ -96,21 +178,23 @@ def logged(scenario: Scenario, reference: Population, visits: int, seed: int) ->
     return ChoiceData.from_log(log, scenario.products)
 
 
-def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress: Progress) -> dict[str, Any]:
+def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress: Callback) -> dict[str, Any]:
     """Train, evaluate and write `result.json` with its picture.
 
     Returns:
         "rows": one dict a training world, with "world", "visits" (None for the reference world), "mean_profit" in the
-        reference world with "ci_low" and "ci_high", "by_seed" the mean profit of each run, and for learned worlds
-        "gap", what is lost against training in the reference world in the same run on the same customers, with its
+        reference world with "ci_low" and "ci_high", "by_seed" (the mean profit of each run), and for learned worlds
+        "gap": the loss against training in the reference world, in the same run and on the same customers, with its
         interval and its "share" of the reference-trained profit.
     """
     reference = load_population(REFERENCE, [product.title for product in scenario.products])
     learn = reader(reference, scenario, IntentEncoder.default(device=device))
     worlds: list[tuple[str, int | None]] = [(REFERENCE, None), *(("learned", size) for size in study.log_sizes)]
     seeds = split_seeds("test", 0, study.episodes)
-    settings = {} if study.training_sales is None else agents.shorter("ppo", scenario, study.training_sales)
-    profits: dict[tuple[str, int | None], list[np.ndarray]] = {world: [] for world in worlds}
+    settings: dict[str, Any] = {}
+    if study.training_sales is not None:
+        settings = agents.shorter("ppo", scenario, study.training_sales)
+    profits: dict[tuple[str, int | None], list[Floats]] = {world: [] for world in worlds}
     visits_of_runs, total = [], len(study.seeds) * len(worlds)
     for number, seed in enumerate(study.seeds):
         log = logged(scenario, reference, study.log_sizes[-1], seed)
@@ -126,11 +210,11 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
     rows = [_row(world, profits[world], profits[worlds[0]]) for world in worlds]
     result = {"scenario": scenario.name, "logged_visits": visits_of_runs, "study": asdict(study), "rows": rows}
     transfer_gap(run.folder / PICTURE, rows)
-    write_atomically(run.folder / RESULT, json.dumps(result, indent=2).encode())
+    write_json(run.folder / RESULT, result)
     return result
 
 
-def _row(world: tuple[str, int | None], profits: Sequence[np.ndarray], at_home: Sequence[np.ndarray]) -> dict[str, Any]:
+def _row(world: tuple[str, int | None], profits: Sequence[Floats], at_home: Sequence[Floats]) -> dict[str, Any]:
     kind, visits = world
     earned, best = np.array(profits), np.array(at_home)
     found = crossed_interval(earned)

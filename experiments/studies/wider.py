@@ -1,48 +1,74 @@
-"""A policy trained on few products, in a sale of many: what weights shared across products gain.
+"""The study `wider`: a policy trained on few products, in a sale of many.
 
-    python -m flashsale_env.experiments.studies.wider --out DIR --seeds 2
-    python -m flashsale_env.experiments.studies.wider --out DIR --sales 12288 --sales 49152   two budgets of training
+    flashsale study wider --out DIR --runs 2
+    flashsale study wider --out DIR --sales 12288 --sales 49152   two budgets of training
 
-Owns    the study: the policies "per_product" and "merchant" trained on `standard` with the same budget; the first one,
-        without further training, among variants of the same products; and both trained there from the beginning.
+Owns    the study. The policies "per_product" (weights shared across products) and "merchant" (separate weights) are
+        trained on `standard` with the same budget; the first one then plays, without further training, a sale of
+        variants of the same products; both are also trained there from the start.
 Leaves  the wider sale to `flashsale_env.generator`, learning to `agents`, intervals to `statistics`.
 Axes    R training runs, S test sales.
 Units   profit in the scenario's currency.
 
-Every policy starts from the same adviser, tuned on the narrow sale; a variant takes its product's parameters. Prices of
-variants are its own, so the parameters, which are shares of a ladder, mean the same there.
+Every policy starts from the same adviser, tuned on the narrow sale; a variant takes the parameters of its product. They
+are shares of a product's own price levels, and so mean the same for a variant with other prices.
 """
 
-import argparse
-import contextlib
 import itertools
-import shlex
-import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
+import typer
 
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.rules.merchant import own
-from flashsale_env.agents.sb3.learners import PPOAgent
+from flashsale_env.agents.sb3.on_policy import PPOAgent
 from flashsale_env.agents.sb3.presets import preset
-from flashsale_env.experiments.display import Callback, notice, progress_bar, show_table
-from flashsale_env.experiments.runs import Run, write_json
-from flashsale_env.experiments.statistics import Interval, crossed_interval
+from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.exits import on_interrupt
+from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.intervals import crossed_interval
+from flashsale_env.experiments.options import (
+    MOST_OF_ANYTHING,
+    MOST_TRAINING_SALES,
+    Json,
+    Out,
+    Overwrite,
+    Runs,
+    ScenarioOption,
+    TestSales,
+)
+from flashsale_env.experiments.runs import RESULT, Run, write_json
 from flashsale_env.generator import variants
 
-RESULT = "result.json"
+Floats = npt.NDArray[np.float64]
+
 SHARED, SEPARATE = "per_product", "merchant"
 ADVISER = "adviser"
+
+Copies = Annotated[
+    int,
+    typer.Option(
+        "--copies", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Variants of each product in the wider sale."
+    ),
+]
+Budgets = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--sales", metavar="N", min=1, max=MOST_TRAINING_SALES, help="Sales of a training; repeat it for more budgets."
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Study:
-    """How much is done.
+    """The size of the study.
 
     Args:
         copies: variants of each product in the wider sale.
@@ -70,6 +96,42 @@ class Study:
             raise ValueError(f"an interval needs at least 2 test sales, got {self.episodes}.")
 
 
+@on_interrupt("{out} is incomplete: run the command again with --overwrite.")
+def command(
+    context: typer.Context,
+    out: Out,
+    scenario: ScenarioOption = "standard",
+    copies: Copies = 4,
+    runs: Runs = 2,
+    sales: Budgets = None,
+    episodes: TestSales = 4096,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what weights shared across products gain, and whether the policy carries over to more products."""
+    sale = load_scenario(scenario)
+    population = load_population(sale.population, [product.title for product in sale.products])
+    study = Study(copies, tuple(range(runs)), tuple(sales or Study.sales), episodes)
+    places(sale, population, study)  # a scenario that does not fit is refused before anything is written
+    run = Run(
+        out,
+        context.obj,
+        options={"scenario": scenario, **asdict(study)},
+        seeds={"training runs": list(study.seeds), "test split": 0},
+        inputs=[scenario] if Path(scenario).exists() else [],
+    )
+    with run.claimed(overwrite=overwrite):
+        run.begin()
+        with progress_bar("training") as advance:
+            rows = run_study(out, sale, population, study, advance)
+        run.finish()
+    if as_json:
+        print_json({"out": str(out), "rows": rows})
+        return
+    show(rows)
+    notice(f"results and policies in {out}")
+
+
 @dataclass(frozen=True)
 class Place:
     """A sale that policies are trained and compared in."""
@@ -77,29 +139,37 @@ class Place:
     scenario: Scenario
     population: Population
     adviser: str
-    params: dict[str, float]
+    params: dict[str, Any]
 
-    def profit(self, player: Any, episodes: int) -> np.ndarray:
+    def profit(self, player: Any, episodes: int) -> Floats:
         """(S,) of the test sales."""
         seeds = split_seeds("test", 0, episodes)
         return play(player, self.scenario, self.population, seeds=seeds)["profit"]
 
     def train(self, policy: str, seed: int, sales: int, settings: Mapping[str, Any]) -> PPOAgent:
-        """A learner that has played so many training sales here."""
+        """A learner, trained for this many sales here."""
         learner: PPOAgent = agents.make(
             "ppo", self.scenario, seed=seed, policy=policy, sales=sales, adviser_params=self.params, **settings
         )
         learner.learn(self.population)
         return learner
 
+    def load(self, folder: Path) -> PPOAgent:
+        """A policy that was trained in another sale, with the adviser of this one."""
+        with warnings.catch_warnings():
+            # The warning that it was made for another sale is the point of this study.
+            warnings.simplefilter("ignore", UserWarning)
+            loaded: PPOAgent = PPOAgent.load(folder, self.scenario, adviser_params=self.params)
+        return loaded
 
-def inherited(params: Mapping[str, float], parents: Mapping[str, str]) -> dict[str, float]:
-    """Parameters of a heuristic in the wider sale: what is a product's own holds for each of its variants.
+
+def inherited(params: Mapping[str, Any], parents: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters of a heuristic in the wider sale: a parameter of one product applies to each of its variants.
 
     >>> inherited({"gain": 4.0, "base[shoes]": 0.3}, {"shoes, variant 1": "shoes", "shoes, variant 2": "shoes"})
     {'gain': 4.0, 'base[shoes, variant 1]': 0.3, 'base[shoes, variant 2]': 0.3}
     """
-    wide: dict[str, float] = {}
+    wide: dict[str, Any] = {}
     for name, value in params.items():
         kind, _, title = name.partition("[")
         of = [variant for variant, parent in parents.items() if parent == title.removesuffix("]")]
@@ -133,39 +203,35 @@ def run_study(
         for place in (narrow, wide)
     }
     products = {place.scenario.name: len(place.scenario.products) for place in (narrow, wide)}
-    moved_name = f"{SHARED} from {len(scenario.products)} products"
+    moved = f"{SHARED} from {len(scenario.products)} products"
     rows: list[dict[str, Any]] = []
     trained = [(narrow, SHARED), (narrow, SEPARATE), (wide, SHARED), (wide, SEPARATE)]
     todo = list(itertools.product(study.sales, trained, study.seeds))
-    profits: dict[tuple[int, str, str], list[np.ndarray]] = {}
+    profits: dict[tuple[int, str, str], list[Floats]] = {}
     for done, (sales, (place, policy), seed) in enumerate(todo):
         advance(done, len(todo), f"{policy}, {place.scenario.name}, {sales:,} sales, run {seed}")
         learner = place.train(policy, seed, sales, study.settings)
-        of = profits.setdefault((sales, place.scenario.name, policy), [])
-        of.append(place.profit(learner, study.episodes))
+        profits.setdefault((sales, place.scenario.name, policy), []).append(place.profit(learner, study.episodes))
         if place is narrow:
             saved = learner.save(folder / f"{policy}-{sales}-{seed}")
             if policy == SHARED:
-                moved = PPOAgent.load(saved, wide.scenario, adviser_params=wide.params)
-                of = profits.setdefault((sales, wide.scenario.name, moved_name), [])
-                of.append(wide.profit(moved, study.episodes))
+                carried = wide.profit(wide.load(saved), study.episodes)
+                profits.setdefault((sales, wide.scenario.name, moved), []).append(carried)
         rows = compare(profits, adviser, products)
-        write_json(
-            folder / RESULT,
-            {"study": asdict(study), "adviser": {name: float(p.mean()) for name, p in adviser.items()}, "rows": rows},
-        )
+        means = {name: float(profit.mean()) for name, profit in adviser.items()}
+        write_json(folder / RESULT, {"study": asdict(study), "adviser": means, "rows": rows})
     advance(len(todo), len(todo))
     return rows
 
 
 def compare(
-    profits: Mapping[tuple[int, str, str], list[np.ndarray]],
-    adviser: Mapping[str, np.ndarray],
+    profits: Mapping[tuple[int, str, str], list[Floats]],
+    adviser: Mapping[str, Floats],
     products: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """Every policy against the adviser, and against every other of the same sale and budget; rows as in `run_study`.
+    """Every policy against the adviser and against every other of the same sale and budget; rows as in `run_study`.
 
-    Runs are compared as far as both have them: run r of one with run r of the other.
+    Run r of one policy is compared with run r of the other; runs that only one of them has are left out.
     """
     rows = []
     for (sales, name, policy), runs in profits.items():
@@ -175,7 +241,7 @@ def compare(
         for against, theirs in opponents.items():
             both = min(len(runs), len(theirs))
             ours, other = np.array(runs[:both]), np.array(theirs[:both])
-            gain: Interval = crossed_interval(ours - other)
+            gain = crossed_interval(ours - other)
             rows.append(
                 {
                     "sales": sales,
@@ -193,10 +259,11 @@ def compare(
     return rows
 
 
-def show(rows: list[dict[str, Any]]) -> None:
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """The comparisons as a table."""
+    scale = max(abs(row["mean_profit"][0]) for row in rows)
     show_table(
-        "Weights shared across products",
+        "weights shared across products",
         ("policy", "against", "products", "training sales", "profit", "gain", "95 % interval", "gain of each run"),
         [
             (
@@ -204,52 +271,12 @@ def show(rows: list[dict[str, Any]]) -> None:
                 row["against"],
                 str(row["products"]),
                 f"{row['sales']:,}",
-                f"{row['mean_profit'][0]:,.0f}",
-                f"{row['gain']:+,.0f}",
-                f"{row['ci_low']:+,.0f} .. {row['ci_high']:+,.0f}",
-                " ".join(f"{gain:+,.0f}" for gain in row["by_seed"]),
+                money(row["mean_profit"][0], scale),
+                money(row["gain"], scale, "+"),
+                low_to_high(row, scale, "+"),
+                " ".join(money(gain, scale, "+") for gain in row["by_seed"]),
             )
             for row in rows
         ],
         text_columns=2,
     )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Measure what sharing weights across products gains, and whether it carries over to more products."""
-    parser = argparse.ArgumentParser(prog="python -m flashsale_env.experiments.studies.wider", description=main.__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--scenario", default="standard")
-    parser.add_argument("--copies", type=int, default=Study.copies, help="variants of each product")
-    parser.add_argument("--seeds", type=int, default=len(Study.seeds), help="training runs of every policy")
-    parser.add_argument("--sales", type=int, action="append", help="budget of a training; may be given several times")
-    parser.add_argument("--episodes", type=int, default=Study.episodes, help="test sales")
-    parser.add_argument("--overwrite", action="store_true")
-    options = parser.parse_args(arguments)
-    command = shlex.join(
-        ["python", "-m", "flashsale_env.experiments.studies.wider", *(sys.argv[1:] if arguments is None else arguments)]
-    )
-    try:
-        scenario = load_scenario(options.scenario)
-        population = load_population(scenario.population, [product.title for product in scenario.products])
-        study = Study(
-            options.copies, tuple(range(options.seeds)), tuple(options.sales or Study.sales), options.episodes
-        )
-        places(scenario, population, study)  # says what does not fit before anything is written
-        run = Run(options.out, command, {"scenario": scenario.name, **asdict(study)}, {"training": list(study.seeds)})
-        folder = contextlib.ExitStack()
-        folder.enter_context(run.claimed(overwrite=options.overwrite))
-    except (ValueError, OSError) as error:
-        notice(f"error: {error}")
-        return 2
-    with folder:
-        run.begin()
-        with progress_bar("training") as advance:
-            rows = run_study(options.out, scenario, population, study, advance)
-        run.finish()
-    show(rows)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Random markets for agents: any that a scenario can be, and those of the textbooks, which few random ones are."""
+"""Random markets for agents: any scenario, and textbook scenarios, which are rare among random ones."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from tests.core.strategies import PRODUCTS, SALES, markets
 
 @st.composite
 def textbook_markets(draw):
-    """Customers who are all alike, and one thing to decide: prices, or the orders of one product."""
+    """Homogeneous customers and one kind of decision: prices, or the orders of one product."""
     orders = draw(st.booleans())
     titles = ["product 0"] if orders else [f"product {j}" for j in range(draw(st.sampled_from(PRODUCTS)))]
     ticks = draw(st.integers(1, 6))
@@ -52,7 +52,7 @@ def textbook_markets(draw):
 
 @st.composite
 def glimpses(draw):
-    """A random market of which only some features are shown."""
+    """A random market with only some features shown."""
     scenario, population, seeds, rng = draw(markets())
     shown = draw(st.sets(st.sampled_from([name for name in FEATURES if name in scenario.features]), min_size=1))
     return scenario.replace(observe=tuple(name for name in FEATURES if name in shown)), population, seeds, rng
@@ -64,7 +64,7 @@ def any_market():
 
 
 def with_storage(scenario, spare):
-    """The scenario with room for all units there are, and more; None where the storage is what orders fill."""
+    """The scenario with storage for all units and `spare` more; None where orders fill the storage."""
     if scenario.replenishment is not None and scenario.replenishment.unlimited:
         return None
     room = [units + spare for units in scenario.stock_scale.tolist()]

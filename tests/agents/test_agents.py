@@ -26,7 +26,7 @@ def opening():
 
 @pytest.mark.parametrize(("name", "scenario"), EVERY_CASE)
 def test_predict_follows_stable_baselines3(name, scenario, opening):
-    """One observation gives one action, a batch a batch; all lie in the action space; the inputs are left alone."""
+    """One observation gives one action, a batch a batch; all lie in the action space; the inputs are not modified."""
     agent = agents.make(name, scenario)
     observations = opening(scenario)
     before = observations.copy()
@@ -71,7 +71,7 @@ def test_a_parameter_out_of_range_is_an_error():
         agents.make("sell_through", "standard", target=7.0)
 
 
-def test_an_agent_that_cannot_play_a_scenario_says_why():
+def test_an_agent_gives_the_reason_why_it_does_not_apply():
     blind = load_scenario("gvr-periodic").replace(observe=("time_left", "stock_pressure"))
     assert "on_hand" in AGENTS["sell_through"].applies(blind)
     with pytest.raises(ValueError, match="does not apply to scenario 'gvr-periodic': the agent reads on_hand"):

@@ -1,4 +1,4 @@
-"""What holds for every agent in any market that a scenario can be, not only in the shipped ones."""
+"""Properties of every agent in any market, not only in the shipped scenarios."""
 
 import copy
 import dataclasses
@@ -28,7 +28,7 @@ def examples(number):
 
 
 def decisions(agent, market, rows=slice(None), state=None):
-    """(T, N, C) what the agent decides in whole sales, and its last state; a warning of numpy is an error."""
+    """(T, N, C) decisions of the agent in whole sales, and its last state; a warning of numpy is an error."""
     scenario, population, seeds, _ = market
     simulator = fs.Simulator(scenario, population, sales=len(seeds[rows]), actions=agent.encoding, threads=1)
     observations, start = simulator.open(seeds[rows], EPISODES[rows]), np.ones(len(simulator), np.bool_)
@@ -62,14 +62,14 @@ def same(one, other):
 
 
 def of_first_call(state):
-    """The state, its random stream set back to the beginning."""
+    """The state, with its random stream reset."""
     if isinstance(state, int):
         return 0
     return dataclasses.replace(state, calls=0) if hasattr(state, "calls") else state
 
 
 def made(name, scenario, **options):
-    """The agent, or None where it says why it does not apply, as the end of a sentence."""
+    """The agent, or None if it does not apply, with a reason that ends a sentence."""
     reason = AGENTS[name].applies(scenario)
     if reason is None:
         return agents.make(name, scenario, **options)
@@ -82,9 +82,9 @@ def made(name, scenario, **options):
 @pytest.mark.parametrize("name", RULES)
 @examples(10)
 @given(market=any_market())
-def test_a_rule_plays_any_market_or_says_why_not(name, market):
-    """Whole sales of valid actions. The same seed decides the same, whatever was played in between or is remembered
-    of sales before; a batch is its rows; a saved agent is itself; what is handed in stays as it is."""
+def test_a_rule_plays_any_market_or_gives_a_reason(name, market):
+    """Whole sales of valid actions. The same seed gives the same decisions, whatever was played before; a batch decides
+    as its rows do; a loaded agent decides as the saved one; arguments are not modified."""
     agent = made(name, market[0], seed=3)
     if agent is None:
         return
@@ -112,7 +112,7 @@ def test_a_storage_that_never_binds_changes_no_decision_of_a_rule(name, market, 
 
 
 def empty_shelves(name, supply):
-    """A small sale with every option; it opens with nothing on hand where the agent takes orders."""
+    """A small sale with every option, without initial stock if the agent can order."""
     if AGENTS[name].module == "tabular":
         product = {"initial_stock": 9}
         options = {}
@@ -150,7 +150,7 @@ def empty_shelves(name, supply):
 
 
 def learner(name, scenario):
-    """A learner of so small a size that a whole training takes a moment."""
+    """A learner so small that a whole training takes a moment."""
     small = {"sales": 16, "num_envs": 8, "net_arch": (4,), "validation_sales": 4, "validate_every": 1, "batch_size": 32}
     small |= {"learning_starts": 20, "n_quantiles": 3, "dropped_quantiles": 1, "memory": 4, "potential": ""}
     known = {field.name for field in dataclasses.fields(agents.make(name, scenario, device="cpu").settings)}
@@ -159,8 +159,8 @@ def learner(name, scenario):
 
 @pytest.mark.parametrize("supply", ["unlimited", "reserve"])
 @pytest.mark.parametrize("name", LEARNERS)
-def test_a_learner_learns_where_the_shelf_is_empty_at_the_opening(name, supply):
-    """It plays, learns from finite rewards of a size that networks learn from, and plays."""
+def test_a_learner_learns_without_initial_stock(name, supply):
+    """It plays, learns from finite rewards, and plays again."""
     market = empty_shelves(name, supply)
     agent = learner(name, market[0])
     decisions(agent, market)
@@ -177,10 +177,10 @@ def test_a_learner_learns_where_the_shelf_is_empty_at_the_opening(name, supply):
 
 @examples(30)
 @given(market=markets(), spare=st.integers(0, 10_000))
-def test_what_a_learner_takes_from_a_scenario_does_not_depend_on_a_storage_that_never_binds(market, spare):
-    """The observations do not either, see `test_units`: so neither does the training nor the policy."""
+def test_the_inputs_of_a_learner_do_not_depend_on_a_storage_that_never_binds(market, spare):
+    """Nor do the observations, see `test_units`: hence neither training nor policy does."""
     pytest.importorskip("stable_baselines3")
-    from flashsale_env.agents.sb3.learners import reward_scale
+    from flashsale_env.agents.sb3.base import reward_scale
     from flashsale_env.agents.sb3.policy import NETWORKS
 
     scenario, roomy = market[0], with_storage(market[0], spare)
@@ -194,8 +194,8 @@ def test_what_a_learner_takes_from_a_scenario_does_not_depend_on_a_storage_that_
 
 @pytest.mark.parametrize("name", ["sell_through", "standard-ppo"])
 def test_room_for_2000_units_of_every_product_changes_nothing_on_the_standard_sale(name):
-    """More than there are of any product. Read as shares of the room, sell_through fell from 39,081 to 23,428 and the
-    shipped policy from 40,276 to 24,922."""
+    """More than all units of any product. With observations as shares of the storage, sell_through fell from 39,081 to
+    23,428 and the shipped policy from 40,276 to 24,922."""
     scenario = fs.load_scenario("standard")
     roomy = scenario.replace(products=tuple(dataclasses.replace(p, storage=2000) for p in scenario.products))
     seeds = agents.split_seeds("validation", 0, 8)

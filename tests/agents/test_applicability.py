@@ -9,12 +9,13 @@ from flashsale_env import SCENARIOS, agents
 from flashsale_env.agents import AGENTS, play, split_seeds
 
 PAIRS = [(name, scenario) for name in AGENTS for scenario in SCENARIOS]
-RULES = [name for name, entry in AGENTS.items() if entry.module in ("heuristics", "estimating")]
+RULES = [name for name, entry in AGENTS.items() if entry.module in ("rules.heuristics", "rules.estimating")]
+assert RULES
 
 
 @pytest.mark.parametrize(("name", "scenario"), PAIRS)
-def test_every_agent_plays_a_shipped_scenario_or_says_why_not(name, scenario):
-    """Two sales to the close, learners excepted, who play where they are trained; or a reason with a subject."""
+def test_every_agent_plays_a_shipped_scenario_or_gives_a_reason(name, scenario):
+    """Two whole sales, except for learners, which play where they are trained; or a reason with a subject."""
     reason = AGENTS[name].applies(scenario)
     if reason is not None:
         assert re.fullmatch(r"the [a-z][^\n]*[^.\s]", reason)

@@ -8,8 +8,9 @@ from safetensors.numpy import load_file
 
 from flashsale_env import Simulator, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
-from flashsale_env.agents.exact.optimal import evaluate_exactly
-from flashsale_env.agents.tabular import TRAINING, Grid, Settings, update
+from flashsale_env.agents.exact import evaluate_exactly
+from flashsale_env.agents.tabular import Grid, Settings, update
+from flashsale_env.agents.training import TRAINING
 
 LEARNERS = ["q_learning", "sarsa", "expected_sarsa"]
 SMALL = {"num_envs": 128, "validation_sales": 64, "validate_every": 2, "sales": 6 * 128}
@@ -39,8 +40,8 @@ def test_the_three_rules_look_ahead_as_their_papers_say():
     np.testing.assert_allclose(futures["expected_sarsa"], [0.8 * 3 + 0.2 * 2, 0.8 * 5 + 0.2 * 3.5])
 
 
-def test_without_forgetting_an_entry_is_the_mean_of_its_targets():
-    """Whether they come together or one by one."""
+def test_with_step_exponent_1_an_entry_is_the_mean_of_its_targets():
+    """Whether they arrive together or one by one."""
     q, visits = np.zeros((2, 3)), np.zeros((2, 3), np.int64)
     settings = Settings(step_exponent=1.0)
     update(q, visits, np.array([1, 1, 0]), np.array([2, 2, 0]), np.array([4.0, 8.0, 1.0]), settings)
@@ -56,7 +57,7 @@ def test_the_second_visit_moves_by_the_polynomial_rate():
 
 
 def test_every_tick_and_stock_has_a_cell_of_its_own_where_the_grid_is_fine():
-    """The empty shelf is a cell alone even where it is coarse."""
+    """A stock of 0 has a cell of its own even on a coarse grid."""
     agent = learner(scenario=load_scenario("gvr-periodic").replace(horizon_ticks=4))
     simulator = Simulator(agent.scenario, sales=11)
     simulator.open(np.zeros(11, np.uint64), np.zeros(11, np.int64))
@@ -64,9 +65,9 @@ def test_every_tick_and_stock_has_a_cell_of_its_own_where_the_grid_is_fine():
     numbers = []
     for tick in range(4):
         simulator.sales["tick"] = tick
-        numbers.append(agent._grid(simulator.observe()))
+        numbers.append(agent.cells(simulator.observe()))
     np.testing.assert_array_equal(np.concatenate(numbers), np.arange(44))
-    coarse = Grid(agent, Settings(stock_cells=2, time_cells=2))
+    coarse = Grid(agent.scenario, Settings(stock_cells=2, time_cells=2))
     simulator.sales["tick"] = 3
     np.testing.assert_array_equal(coarse(simulator.observe()), 3 + np.array([0, *[1] * 5, *[2] * 5]))
 
@@ -102,8 +103,8 @@ def test_a_resumed_training_is_the_uninterrupted_one(name, tmp_path):
     assert last[0].read_bytes() == last[1].read_bytes()
 
 
-def test_every_batch_explores_anew(tmp_path):
-    """One sale a batch, prices drawn evenly: thirty first prices are not all the same few."""
+def test_every_round_explores_anew(tmp_path):
+    """One sale a round, uniform prices: thirty first prices cover most of the grid."""
     settings = {"num_envs": 1, "exploration": 1.0, "final_exploration": 1.0, "validate_every": 30}
     learner(sales=30, **settings).learn(folder=tmp_path)
     visits = load_file(next(tmp_path.glob("checkpoint-*.safetensors")))["visits"]
@@ -147,7 +148,7 @@ def test_a_folder_with_another_training_is_an_error(tmp_path):
         learner().learn(folder=tmp_path)
 
 
-def test_a_training_among_other_sales_is_not_continued(tmp_path):
+def test_a_training_on_another_game_is_not_continued(tmp_path):
     learner().learn(folder=tmp_path)
     busier = load_scenario("gvr-periodic").replace(tick_minutes=2.0)
     with pytest.raises(ValueError, match="another scenario_sha256"):

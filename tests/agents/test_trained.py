@@ -1,4 +1,4 @@
-"""A trained policy is bound to its weights, and says aloud where it plays another game than it was trained on."""
+"""A trained policy is bound to its weights, and another game than the one of its training is a warning."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def copy(trained, tmp_path):
-    """A folder of one's own of what was saved."""
+    """A copy of a saved folder."""
 
     def run(name):
         return shutil.copytree(trained / name, tmp_path / name)
@@ -74,7 +74,7 @@ def test_other_weights_than_those_of_the_card_are_refused(copy, trained, name, w
         with torch.no_grad():
             for value in agent.policy.parameters():
                 value.zero_()
-        agent._model.save(folder / weights)
+        agent.model.save(folder / weights)
     else:
         agent = agents.load(folder, GVR)
         agent.q = np.zeros_like(agent.q)
@@ -90,8 +90,8 @@ def test_other_weights_than_those_of_the_card_are_refused(copy, trained, name, w
 
 
 @pytest.mark.parametrize("name", ["ppo-0", "fixed_price"])
-def test_another_game_is_said_aloud_with_what_differs(trained, name):
-    """Twice the prices: it plays, a transfer may be meant; the same game by another name says nothing."""
+def test_another_game_is_a_warning_that_lists_the_differences(trained, name):
+    """Twice the prices: it plays, as a transfer may be intended. The same game under another name gives no warning."""
     with pytest.warns(UserWarning, match=r"another sale than this .*: products\[0\].price_levels\[0\] .* ->"):
         moved = agents.load(trained / name, doubled(GVR))
     assert np.isfinite(play(moved, doubled(GVR), seeds=SEEDS)["profit"]).all()
@@ -105,7 +105,7 @@ def test_a_table_of_other_prices_is_refused(trained):
         agents.load(trained / "q_learning", doubled(GVR))
 
 
-def test_a_mark_is_saved_and_a_rule_that_moved_has_one(tmp_path):
+def test_a_mark_is_saved_and_a_rule_in_another_game_has_one(tmp_path):
     sixty = GVR.replace(horizon_ticks=60)
     agents.make("fixed_price", sixty).save(tmp_path / "untuned")
     assert agents.load(tmp_path / "untuned", sixty).mark == UNTUNED
@@ -115,7 +115,7 @@ def test_a_mark_is_saved_and_a_rule_that_moved_has_one(tmp_path):
         assert agents.load(tmp_path / "tuned", sixty).mark == UNTUNED
 
 
-def test_a_learner_says_that_its_adviser_is_untuned_and_so_does_its_card(tmp_path):
+def test_a_learner_and_its_card_are_marked_if_the_adviser_is_untuned(tmp_path):
     sixty = GVR.replace(horizon_ticks=60)
     agent = agents.make("ppo", sixty, device="cpu")
     assert agent.mark == "adviser untuned here"

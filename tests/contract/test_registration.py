@@ -143,7 +143,7 @@ def test_the_reward_threshold_is_the_optimum_wherever_a_solver_finds_one(name):
     if name == "intent":
         optimum = best_price_for_each_intent(scenario)
     elif exact.why_no_pricing(scenario) is None:
-        optimum = exact.solve_pricing(scenario).opening
+        optimum = exact.solve_pricing(scenario).value_at_start
     else:
         optimum = None
     for spec in (gym.spec(fs.environment_id(name)), gym.make(fs.environment_id(name)).spec):

@@ -388,7 +388,7 @@ def test_a_product_without_any_unit_yet_is_an_empty_bar():
     product = Product("a", (5.0, 4.0), 0, order_levels=(0, 5), storage=20)
     supply = Replenishment(unlimited=True)
     scenario = Scenario("empty", 4, 1.0, (product,), Arrivals(1.0), replenishment=supply)
-    sale = np.zeros(1, sale_dtype(1, 1))[0]
+    sale = np.zeros(1, sale_dtype(1, 1, ()))[0]
     sale["price"] = 5.0
     text = render_text(scenario, sale).splitlines()
     assert f"[{' ' * 24}]" in text[2]

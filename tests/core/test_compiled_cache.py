@@ -53,7 +53,7 @@ print(*said, sep="\\n")
 # The smallest entry point, for tests that only need some compiled and cached function.
 MEASURE = "import sys; from flashsale_env import Simulator; print(Simulator(sys.argv[1]).measure().shape)"
 NOTICE = "compiling the simulator"
-COMPILERS = {"scalar", "nan_aware_scalar", "entry_point"}
+COMPILERS = {"scalar", "hot", "inlined", "nan_aware_scalar", "entry_point"}
 pytestmark = pytest.mark.skipif(compiler.JIT_DISABLED, reason="nothing is compiled")
 
 
@@ -248,7 +248,7 @@ def shapes() -> list[str]:
     found = {}
     for name in SCENARIOS:
         instance = Simulator(name).instance
-        found.setdefault((instance.rules.dtype, instance.slots, instance.voices.dtype), name)
+        found.setdefault((instance.rules.dtype, instance.sale_dtype, instance.voices.dtype), name)
     return list(found.values())
 
 
@@ -256,11 +256,18 @@ def shapes() -> list[str]:
 MEASURE_FILLED = """
 import sys, numpy as np
 from flashsale_env import Simulator
+
+def fill(records):
+    for k, field in enumerate(records.dtype.names):
+        values = records[field]
+        if values.dtype.names:
+            fill(values)
+        else:
+            values[...] = 1 + k + np.arange(values.size).reshape(values.shape) % 5
+
 for name in sys.argv[1:]:
     simulator = Simulator(name, sales=3)
-    for k, field in enumerate(simulator.sales.dtype.names):
-        values = simulator.sales[field]
-        values[...] = 1 + k + np.arange(values.size).reshape(values.shape) % 5
+    fill(simulator.sales)
     print(name, simulator.measure().round(6).tolist())
 """
 PLAY_ALL = """
@@ -311,7 +318,7 @@ def test_symbols_do_not_depend_on_the_history_of_a_process(tmp_path):
 import sys, numba, numpy as np
 from numba.core import itanium_mangler
 from flashsale_env.core.compiler import FASTMATH
-from flashsale_env.core import kernel
+from flashsale_env.sale import kernel
 for width in map(int, sys.argv[1].split(",")):
     record = numba.from_dtype(np.dtype([("units", "i8", (width,)), ("price", "f8")]))
     symbol = itanium_mangler.mangle("sell", (record, numba.types.Array(record, 1, "C")))

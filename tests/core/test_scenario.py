@@ -146,7 +146,7 @@ def test_a_sale_that_would_never_end_is_refused_with_the_arithmetic():
         sale(horizon_ticks=10**9, tick_minutes=1e-6)
     with pytest.raises(ValueError, match=r"are 3e\+12 customers per sale"):
         sale(arrivals=fs.Arrivals(1e11))
-    with pytest.raises(ValueError, match=r"150 expected customers, times 1 \+ coupon.traffic_lift 1e\+09"):
+    with pytest.raises(ValueError, match=r"150 expected customers, times 1e\+09 with every promotion"):
         sale(coupon=fs.Coupon((0.0, 0.1), 5.0, traffic_lift=1e9))
     with pytest.raises(ValueError, match=r"messages.before_opening 9e\+07, times 3.17 in a sale of four standard"):
         sale(messages=fs.Messages(0.1, 9e7), shocks=fs.Shocks(traffic_sd=0.3))
@@ -287,7 +287,7 @@ def test_a_setting_without_effect_among_these_customers_is_a_warning():
     alike = fs.Population.homogeneous(titles)
     with pytest.warns(UserWarning, match=r"mix_sd 1.5 .* all are of one intent"):
         fs.Simulator(standard.replace(messages=None), alike)
-    with pytest.warns(UserWarning, match="reads all of them alike"):
+    with pytest.warns(UserWarning, match="gives all of them the same probabilities"):
         fs.Simulator(standard.replace(shocks=fs.Shocks()), alike)
     idle = dataclasses.replace(alike, coupon_affinity=np.zeros(1, np.float32))
     quiet = standard.replace(shocks=fs.Shocks(0.3), messages=None, coupon=fs.Coupon((0.0, 0.1), 9.0))

@@ -85,7 +85,7 @@ def test_reward_terms_sum_to_the_reward_and_money_terms_to_the_profit(standard, 
         assert (rewards == np.array([sum(row) for row in terms.tolist()])).all()
         total += terms
     profit = simulator.measure()[:, list(fs.METRICS).index("profit")]
-    money = [is_money for _, is_money, _ in fs.REWARD_TERMS.values()]
+    money = [term.is_money for term in fs.REWARD_TERMS.values()]
     assert profit == pytest.approx(total[:, money].sum(axis=1) - standard.opening_stock_cost, abs=MONEY_TOLERANCE)
     assert total[:, list(fs.REWARD_TERMS).index("lost_sales")].sum() < 0
 

@@ -73,7 +73,7 @@ def test_labels_come_beside_their_texts_and_may_be_missing(messages):
 def test_a_shops_own_labels_are_read_by_a_mapping(messages):
     path = messages("text,label\nhow much,PRICE\nwhere is it,WISMO\nhello,SMALLTALK\nhm,\n")
     mapping = {"PRICE": "bargain_hunting", "WISMO": "shipping_question", "REFUDN": "complaint_return"}
-    with pytest.warns(UserWarning, match=r"mapping: SMALLTALK \(1\); labels of the mapping that no row has: REFUDN"):
+    with pytest.warns(UserWarning, match=r"mapping: SMALLTALK \(1\); labels of the mapping without a row: REFUDN"):
         _, labels = read_labelled(path, "text", "label", mapping=mapping)
     assert labels == ["bargain_hunting", "shipping_question", "", ""]
     with pytest.raises(ValueError, match="column 'label' holds none of the mapped labels COST"):

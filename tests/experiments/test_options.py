@@ -13,13 +13,18 @@ import typer
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents.devices import check_device
-from flashsale_env.agents.sb3.learners import even_batch
-from flashsale_env.experiments.commands import app
+from flashsale_env.agents.sb3.on_policy import even_batch
+from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.runs import Run
+from flashsale_env.experiments.studies import STUDIES
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = {name: command.params for name, command in typer.main.get_command(app).commands.items()}
+COMMANDS = typer.main.get_command(app).commands
+STUDY = COMMANDS["study"]
+PARAMETERS = {name: command.params for name, command in COMMANDS.items() if name != "study"}
+PARAMETERS |= {f"study {name}": STUDY.get_command(None, name).params for name in STUDIES}
 
+SHOP = [str(ROOT / "README.md"), "--mapping", "{mapping}", "--text-column", "text", "--label-column", "tag"]
 # A call of each command with a folder of results that is right up to `--out`, and takes long if it is not refused.
 CALLS = {
     "demo": ["--config", "quick"],
@@ -27,13 +32,37 @@ CALLS = {
     "calibrate": ["nowhere.csv"],
     "train": ["gvr-periodic"],
     "benchmark": ["quick"],
-    "sim2real": [],
     "bench": [],
+    "study intent-encoder": [],
+    "study populations": [],
+    "study text-value": [],
+    "study recovery": [],
+    "study transfer": SHOP,
+    "study sentiment": ["{reviews}", "--backbone", "tiny"],
+    "study wider": [],
+    "study reference-policy": [],
+    "study sim2real": [],
 }
 
 
 def options(wanted):
-    return [(name, option) for name, params in COMMANDS.items() for option in params if wanted(option)]
+    return [(name, option) for name, params in PARAMETERS.items() for option in params if wanted(option)]
+
+
+@pytest.fixture
+def call(flashsale, tmp_path):
+    """Call a command of `CALLS` with its files, which lie beside `tmp_path`."""
+    files = tmp_path.parent / f"{tmp_path.name}-files"
+    files.mkdir()
+    (files / "mapping.toml").write_text('[labels]\nCOST = "bargain_hunting"\n')
+    for name in ("neg.txt", "pos.txt"):
+        (files / name).write_text(f"{name}\n")
+
+    def words(command, *more):
+        given = (word.format(mapping=files / "mapping.toml", reviews=files) for word in CALLS[command])
+        return [*command.split(), *given, *more]
+
+    return words
 
 
 def refused(flashsale, tmp_path, *words):
@@ -55,18 +84,18 @@ def test_every_command_that_writes_a_folder_is_tried_here():
 
 @pytest.mark.parametrize("command", CALLS)
 @pytest.mark.parametrize("place", ["file", "file/out", "/proc/nope"])
-def test_a_folder_that_cannot_be_written_is_refused_at_once(flashsale, tmp_path, command, place):
+def test_a_folder_that_cannot_be_written_is_refused_at_once(flashsale, call, tmp_path, command, place):
     (tmp_path / "file").write_text("x")
     out = tmp_path / place
-    said = refused(flashsale, tmp_path, command, *CALLS[command], "--out", out)
+    said = refused(flashsale, tmp_path, *call(command, "--out", out))
     assert str(out) in said
     assert "is a file: --out wants a folder" in said or "nothing can be written there" in said
 
 
 @pytest.mark.parametrize("command", CALLS)
-def test_a_folder_without_the_right_to_write_is_refused_at_once(flashsale, tmp_path, command, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    said = refused(flashsale, tmp_path, command, *CALLS[command], "--out", tmp_path / "out")
+def test_a_folder_without_the_right_to_write_is_refused_at_once(flashsale, call, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    said = refused(flashsale, tmp_path, *call(command, "--out", tmp_path / "out"))
     assert f"--out {tmp_path / 'out'}" in said
     assert "may not be written" in said
 
@@ -97,7 +126,7 @@ BROKEN = """
 model = "mnl
 """
 TRAIN = ["train", "gvr-periodic", "--out", "{out}"]
-SIM2REAL = ["sim2real", "--out", "{out}"]
+SIM2REAL = ["study", "sim2real", "--out", "{out}"]
 
 
 @pytest.mark.parametrize(
@@ -179,13 +208,13 @@ def test_a_corrected_command_does_not_meet_an_unfinished_run(flashsale, tmp_path
     assert flashsale(*words, "--seed", 4194303).code == 0
 
 
-def test_two_commands_in_one_folder(flashsale, tmp_path):
+def test_two_commands_in_one_folder(flashsale, call, tmp_path):
     """The second one is refused while the first runs, whatever it is, and `--overwrite` does not help."""
     run = Run(tmp_path / "out", "flashsale train standard", options={})
     with run.claimed(overwrite=False):
         run.begin()
-        for command in ("train", "benchmark", "demo"):
-            said = refused(flashsale, tmp_path, command, *CALLS[command], "--out", run.folder, "--overwrite")
+        for command in ("train", "benchmark", "demo", "study wider"):
+            said = refused(flashsale, tmp_path, *call(command, "--out", run.folder, "--overwrite"))
             assert f"{run.folder} is being written by process {os.getpid()} on" in said
             assert "(flashsale train standard)" in said
 
@@ -203,11 +232,11 @@ def test_a_machine_without_enough_memory_is_told_in_one_line(flashsale, monkeypa
     def full(words, command):
         raise MemoryError("Unable to allocate 745. GiB for an array")
 
-    monkeypatch.setattr("flashsale_env.experiments.commands.dispatch", full)
+    monkeypatch.setattr("flashsale_env.experiments.dispatch.dispatch", full)
     said = flashsale("list")
     assert (said.code, said.err) == (
         2,
-        "flashsale: the memory of this machine is not enough: Unable to allocate 745. GiB for an array.\n",
+        "flashsale: this machine has too little memory: Unable to allocate 745. GiB for an array.\n",
     )
 
 

@@ -297,7 +297,7 @@ def test_a_full_disk_is_told_with_the_path_and_a_remedy(tmp_path, monkeypatch):
 ELSEWHERE = {
     "flashsale_env/files.py": "the one that writes",
     "experiments/runs.py": "the manifest's entries and the lock",
-    "encoders/multilingual.py": "a folder of its own that it removes",
+    "encoders/text/multilingual.py": "a folder of its own that it removes",
 }
 WRITES = {"write_text", "write_bytes", "savez", "savefig", "to_csv", "save_file", "save_pretrained", "copytree"}
 
@@ -321,6 +321,7 @@ def test_every_file_is_written_by_the_function_that_the_manifest_listens_to():
                 if opens or to_file:
                     others.append(f"{name}:{call.lineno}: {called}")
     assert not others
+    assert all((ROOT / name).is_file() for name in ELSEWHERE)
 
 
 def _is_buffer(call):

@@ -156,7 +156,7 @@ def test_the_newsvendor_under_continuous_demand():
 def test_periodic_pricing_from_a_grid(ticks, best, random):
     """Table, prices .5(.25)3: optimum, best fixed price 9.274319, uniformly random prices."""
     problem = canonical(ticks)
-    assert exact.optimal_prices(problem, GRID).opening == pytest.approx(best, abs=1e-6)
+    assert exact.optimal_prices(problem, GRID).value_at_start == pytest.approx(best, abs=1e-6)
     fixed = {p: exact.policy_value(problem, p)[0, -1] for p in GRID}
     assert max(fixed, key=fixed.get) == 1.25
     assert fixed[1.25] == pytest.approx(9.274319, abs=1e-6)
@@ -167,7 +167,7 @@ def test_periodic_pricing_from_a_grid(ticks, best, random):
 def test_drifting_willingness_to_pay_from_a_grid():
     """Table, 60 ticks, prices .25(.25)4: 9.621028, best fixed 8.521626, random 6.576576."""
     problem, grid = two_phase(60), np.arange(4.0, 0.0, -0.25)
-    assert exact.optimal_prices(problem, grid).opening == pytest.approx(9.621028, abs=1e-6)
+    assert exact.optimal_prices(problem, grid).value_at_start == pytest.approx(9.621028, abs=1e-6)
     assert max(exact.policy_value(problem, p)[0, -1] for p in grid) == pytest.approx(8.521626, abs=1e-6)
     assert exact.policy_value(problem, grid, np.full(16, 1 / 16))[0, -1] == pytest.approx(6.576576, abs=1e-6)
 
@@ -175,7 +175,7 @@ def test_drifting_willingness_to_pay_from_a_grid():
 @pytest.mark.parametrize(("ticks", "value"), [(10, 9.4313), (60, 9.4551), (1000, 9.4601)])
 def test_continuous_prices_approach_the_value_of_continuous_time(ticks, value):
     """Table, to its four digits; 9.4605 is never reached."""
-    found = exact.optimal_continuous_prices(canonical(ticks), 0.5, 4.0).opening
+    found = exact.optimal_continuous_prices(canonical(ticks), 0.5, 4.0).value_at_start
     assert found == pytest.approx(value, abs=1e-4)
     assert found < exact.gvr_value(10, 10.0)
 
@@ -183,8 +183,8 @@ def test_continuous_prices_approach_the_value_of_continuous_time(ticks, value):
 @pytest.mark.parametrize("problem", [canonical(60), two_phase(60)], ids=["canonical", "two-phase"])
 def test_continuous_prices_are_the_limit_of_ever_finer_grids(problem):
     """The loss of a grid is proportional to the square of its step."""
-    best = exact.optimal_continuous_prices(problem, 0.25, 4.0).opening
-    loss = [best - exact.optimal_prices(problem, np.arange(4.0, 0.24, -s)).opening for s in (0.04, 0.02, 0.01)]
+    best = exact.optimal_continuous_prices(problem, 0.25, 4.0).value_at_start
+    loss = [best - exact.optimal_prices(problem, np.arange(4.0, 0.24, -s)).value_at_start for s in (0.04, 0.02, 0.01)]
     assert loss[2] > 0
     assert loss[2] < 5e-5
     assert loss[0] / loss[1] == pytest.approx(4, rel=0.25)
@@ -194,7 +194,7 @@ def test_continuous_prices_are_the_limit_of_ever_finer_grids(problem):
 def test_willingness_to_pay_that_falls_linearly():
     """Table, continuous time: 9.575983 for theta = 1.5 - t."""
     problem = canonical(1000, mean_wtp=1.5 - (np.arange(1000) + 0.5) / 1000)
-    found = exact.optimal_continuous_prices(problem, 0.1, 8.0).opening
+    found = exact.optimal_continuous_prices(problem, 0.1, 8.0).value_at_start
     assert found == pytest.approx(9.575983, abs=1e-3)
     assert found < 9.575983
 
@@ -203,7 +203,7 @@ def test_the_shape_of_the_burst_does_not_matter_in_continuous_time():
     """For any schedule, 1,000 ticks earn slightly less than 9.4605."""
     for weight in (np.ones(1000), np.exp(-np.arange(1000) / 250), 1 + np.sin(np.arange(1000) / 50)):
         problem = canonical(1000, customers=A_T * weight / weight.sum())
-        assert exact.optimal_continuous_prices(problem, 0.5, 4.0).opening == pytest.approx(9.4605, abs=3e-3)
+        assert exact.optimal_continuous_prices(problem, 0.5, 4.0).value_at_start == pytest.approx(9.4605, abs=3e-3)
 
 
 def random_problems():
@@ -237,7 +237,7 @@ def test_the_optimum_is_the_value_of_its_own_policy_and_no_grid_earns_more(probl
     assert own == pytest.approx(best.values, abs=1e-10)
     fine = exact.optimal_prices(problem, np.linspace(12.0, 0.05, 2000))
     assert (fine.values <= best.values + 1e-12).all()
-    assert fine.opening == pytest.approx(best.opening, abs=2e-4)
+    assert fine.value_at_start == pytest.approx(best.value_at_start, abs=2e-4)
 
 
 def test_a_binding_price_range_is_respected():
@@ -246,14 +246,14 @@ def test_a_binding_price_range_is_respected():
     assert prices.min() == 1.3
     assert prices.max() == 1.6
     grid = exact.optimal_prices(canonical(10), np.linspace(1.6, 1.3, 500))
-    assert grid.opening == pytest.approx(best.opening, abs=1e-6)
+    assert grid.value_at_start == pytest.approx(best.value_at_start, abs=1e-6)
 
 
 def test_a_unit_worth_more_at_the_close_is_not_offered():
     problem = canonical(10, salvage_value=5.0)
     best = exact.optimal_prices(problem, [*GRID, 0.0])
     assert (best.prices[:, 1:] == 0).all()
-    assert best.opening == 50.0
+    assert best.value_at_start == 50.0
 
 
 @pytest.mark.parametrize("arrivals", ["poisson", "bernoulli"])
@@ -278,8 +278,8 @@ def test_the_sales_of_the_optimal_policy_approach_those_of_continuous_time():
 
 def test_a_sale_without_customers_earns_nothing():
     problem = canonical(3, customers=np.zeros(3))
-    assert exact.optimal_prices(problem, GRID).opening == 0.0
-    assert exact.optimal_continuous_prices(problem, 0.5, 4.0).opening == 0.0
+    assert exact.optimal_prices(problem, GRID).value_at_start == 0.0
+    assert exact.optimal_continuous_prices(problem, 0.5, 4.0).value_at_start == 0.0
 
 
 def test_a_table_that_would_not_fit_into_memory_is_refused():
@@ -310,7 +310,7 @@ def mnl_sale(**changes):
 def test_mnl_pricing_with_stock_by_lambert_w():
     """Table: V = 13.154522, first prices 3.251771 and 2.427853; the recursion is written out again here."""
     found = exact.solve_mnl(mnl_sale())
-    assert found.opening == pytest.approx(13.154522, abs=1e-6)
+    assert found.value_at_start == pytest.approx(13.154522, abs=1e-6)
     assert found.prices[0, 3, 3] == pytest.approx([3.251771, 2.427853], abs=1e-6)
     value = np.zeros((4, 4))
     for _ in range(30):
@@ -377,7 +377,7 @@ def test_prices_of_several_products_from_a_grid_are_the_best_of_all_vectors(arri
             left = np.array([law.sum(axis=1) @ np.arange(3), law.sum(axis=0) @ np.arange(2)])
             earned = ((2, 1) - left) @ p + left @ [0.2, 0.1]
         best = max(best, earned)
-    assert found.opening == pytest.approx(best, abs=1e-10)
+    assert found.value_at_start == pytest.approx(best, abs=1e-10)
 
 
 def test_a_stock_out_within_a_tick_redirects_customers_to_other_products():
@@ -395,7 +395,7 @@ def test_a_stock_out_within_a_tick_redirects_customers_to_other_products():
             sensitivity=np.full((1, 2), 1e-9), menus=tuple((1.0 if i == j else 1e-9,) for i in range(2)),
             continuous=False, arrivals="poisson",
         )  # fmt: skip
-        assert exact.solve_mnl(counted).opening == pytest.approx(sold[j], abs=1e-7)
+        assert exact.solve_mnl(counted).value_at_start == pytest.approx(sold[j], abs=1e-7)
 
 
 def test_stock_that_never_binds_leaves_lambert_w():
@@ -404,7 +404,7 @@ def test_stock_that_never_binds_leaves_lambert_w():
         customers=np.full(10, 5.0), quality=np.array([10.0, 9, 8]), sensitivity=np.ones((10, 3)), stock=(500,) * 3,
         menus=((15.0, 3.0),) * 3, arrivals="poisson", salvage_value=np.array([3, 2.5, 2]),
     )  # fmt: skip
-    assert exact.solve_mnl(sale).opening - 500 * 7.5 == pytest.approx(50 * 5.059084, abs=1e-4)
+    assert exact.solve_mnl(sale).value_at_start - 500 * 7.5 == pytest.approx(50 * 5.059084, abs=1e-4)
     common = {"salvage_value": 0.5, "holding_cost": 0.05}
     plenty = mnl_sale(
         customers=np.full(6, 1.0), quality=np.array([2.0]), sensitivity=np.ones((6, 1)), stock=(60,),
@@ -412,8 +412,8 @@ def test_stock_that_never_binds_leaves_lambert_w():
     )  # fmt: skip
     assert plenty.stock_never_binds
     one = exact.PricingProblem(60, np.ones(6), np.ones(6), choice="mnl", quality=2.0, **common)
-    assert exact.solve_mnl(plenty).opening == pytest.approx(
-        exact.optimal_continuous_prices(one, 0.2, 5.0).opening, abs=1e-8
+    assert exact.solve_mnl(plenty).value_at_start == pytest.approx(
+        exact.optimal_continuous_prices(one, 0.2, 5.0).value_at_start, abs=1e-8
     )
 
 

@@ -29,9 +29,7 @@ from flashsale_env import (
     load_scenario,
 )
 from flashsale_env.agents import AGENTS, exact, play, split_seeds
-from flashsale_env.agents.exact import optimal
-from flashsale_env.experiments.benchmark.running import average_costs
-from flashsale_env.experiments.verify.anchors import WARM_UP
+from flashsale_env.experiments.long_run import WARM_UP, average_costs
 from flashsale_env.theory import bounds
 from flashsale_env.theory.scope import ANY, Scope, option_names
 from tests.core.strategies import near_textbook_scenarios
@@ -191,7 +189,9 @@ def corners(scenario):
 
 def formulas():
     """The agents that solve a scenario, or price it by a textbook formula."""
-    return [name for name, entry in AGENTS.items() if entry.module in ("optimal", "fluid")]
+    found = [name for name, entry in AGENTS.items() if entry.module in ("exact.agent", "rules.fluid")]
+    assert found
+    return found
 
 
 def claims(scenario, population=None):
@@ -201,10 +201,8 @@ def claims(scenario, population=None):
     seeds = np.zeros(1, np.uint64)
     for bound in (bounds.lagrangian_dual_bound, bounds.hindsight_bound):
         found[bound.__name__] = reason_of(lambda bound=bound: bound(scenario, population, seeds=seeds))
-    for name in ("why_no_exact_value", "why_no_profit_optimum"):
-        found[name] = getattr(optimal, name)(scenario, population)
     agent = Still(scenario)
-    found["evaluate_exactly"] = reason_of(lambda: optimal.evaluate_exactly(agent, scenario, population))
+    found["evaluate_exactly"] = reason_of(lambda: exact.evaluate_exactly(agent, scenario, population))
     found["average_costs"] = reason_of(lambda: average_costs(agent, scenario, population, seeds))
     return found
 
@@ -217,7 +215,7 @@ def exact_functions():
         for name in exact.__all__
         if name not in helpers
         and inspect.isfunction(inspect.unwrap(getattr(exact, name)))
-        and "scenario" in inspect.signature(getattr(exact, name)).parameters
+        and next(iter(inspect.signature(getattr(exact, name)).parameters)) == "scenario"
     }
 
 
@@ -308,19 +306,19 @@ def test_customers_of_a_kind_that_does_not_exist_yet_are_refused_by_every_claim(
 def test_exact_values_need_homogeneous_customers_under_any_name(tmp_path):
     others, alike = other_customers(ONE), Population.homogeneous(["product 0"])
     agent = agents.make("myopic", ONE)
-    assert optimal.evaluate_exactly(agent, ONE, alike) == optimal.evaluate_exactly(agent, ONE, "homogeneous")
+    assert exact.evaluate_exactly(agent, ONE, alike) == exact.evaluate_exactly(agent, ONE, "homogeneous")
     # Other messages, or the same voice in two rows, leave the customers homogeneous.
     twice = dataclasses.replace(others, price_sensitivity=np.ones(2, np.float32))
     assert exact.why_no_pricing(ONE, twice) is None
     named = ONE.replace(population=str(others.save(tmp_path / "others")))
     with pytest.raises(ValueError, match="customers have a price_sensitivity other than that of homogeneous"):
-        optimal.evaluate_exactly(agent, ONE, others)
+        exact.evaluate_exactly(agent, ONE, others)
     with pytest.raises(ValueError, match=r"the scenario's customers differ \(population '.*others'"):
-        optimal.evaluate_exactly(agent, named)
+        exact.evaluate_exactly(agent, named)
     with pytest.raises(ValueError, match=r"the scenario's customers differ \(population '.*others'"):
         agents.make("dp", named)
-    assert optimal.why_no_profit_optimum(ONE) is None
-    assert "price_sensitivity" in optimal.why_no_profit_optimum(ONE, others)
+    assert exact.why_no_profit_optimum(ONE) is None
+    assert "price_sensitivity" in exact.why_no_profit_optimum(ONE, others)
     with pytest.raises(ValueError, match="price_sensitivity"):
         average_costs(agents.make("base_stock", ENDLESS), ENDLESS, others, split_seeds("test", 0, 4))
 
@@ -389,14 +387,14 @@ def check_profits(scenario):
 
     if "dp" in tables and players["dp"].expected_profit is not None:
         is_near(players["dp"].expected_profit, tables["dp"]["profit"])
-        measures = ["ret"] + ["profit"] * (optimal.why_no_profit_optimum(scenario) is None)
+        measures = ["ret"] + ["profit"] * (exact.why_no_profit_optimum(scenario) is None)
         for name, table in tables.items():
             for measure in measures:
                 more = table[measure] - tables["dp"][measure][: len(table[measure])]
                 assert more.mean() <= Z * more.std() / len(more) ** 0.5 + 1e-9, (name, measure, scenario)
-    if optimal.why_no_exact_value(scenario) is None:
+    if exact.why_no_exact_value(scenario) is None:
         for name in {*players} - {"random"}:
-            is_near(optimal.evaluate_exactly(players[name], scenario), tables[name]["profit"])
+            is_near(exact.evaluate_exactly(players[name], scenario), tables[name]["profit"])
     few = seeds[:BOUNDED]
     assert bounds.HINDSIGHT_SCOPE.why_not(scenario) is None, "the hindsight bound models all there is"
     hindsight = bounds.hindsight_bound(scenario, seeds=few).per_sale
@@ -446,7 +444,7 @@ def test_an_exact_value_is_a_profit_with_every_cost_in_it():
     costly = {"products.unit_cost": 0.9, "products.salvage_value": 0.5, "products.holding_cost": 6.0}
     scenario = changed(ONE, costly)
     agent = agents.make("dp", scenario)
-    assert optimal.evaluate_exactly(agent, scenario) == pytest.approx(agent.expected_profit, abs=1e-7)
+    assert exact.evaluate_exactly(agent, scenario) == pytest.approx(agent.expected_profit, abs=1e-7)
 
 
 def test_no_optimum_is_claimed_where_targeted_offers_earn_twice_the_optimum_of_prices():
@@ -459,17 +457,17 @@ def test_no_optimum_is_claimed_where_targeted_offers_earn_twice_the_optimum_of_p
     half_off = Still(scenario, 1)
     earned = play(half_off, scenario, seeds=split_seeds("validation", 5, SALES))["profit"]
     assert abs(earned.mean() - halved) < Z * earned.std(ddof=1) / SALES**0.5
-    assert "'targeted'" in optimal.why_no_profit_optimum(scenario)
+    assert "'targeted'" in exact.why_no_profit_optimum(scenario)
     with pytest.raises(ValueError, match=r"agent 'dp' does not apply .*: the scenario has the option 'targeted'"):
         agents.make("dp", scenario)
     with pytest.raises(ValueError, match=r"no agent of scenario 'gvr-periodic' is evaluated exactly: .*'targeted'"):
-        optimal.evaluate_exactly(half_off, scenario)
+        exact.evaluate_exactly(half_off, scenario)
 
 
 def test_the_reward_of_a_newsvendor_with_penalties_has_another_optimum_than_its_profit():
     """A goodwill penalty of 4 raises the order. A smaller order has a higher profit, so "dp" is not optimal for it."""
-    assert optimal.why_no_profit_optimum(NEWSVENDOR) is None
+    assert exact.why_no_profit_optimum(NEWSVENDOR) is None
     penalised = changed(NEWSVENDOR, {"products.lost_sale_penalty": 4.0})
     rewards, profits = exact.single_order_profits(penalised)
     assert profits[rewards.argmax()] < profits.max()
-    assert "is not its best profit" in optimal.why_no_profit_optimum(penalised)
+    assert "is not its best profit" in exact.why_no_profit_optimum(penalised)

@@ -1,13 +1,13 @@
-"""A network that knows the layout: one small network for every product, whatever the number of products.
+"""The network with weights shared by all products, for any number of products.
 
 Owns    features per product, standardised by their kind; an actor and a critic whose weights all products share.
-Leaves  what a merchant computes to `sb3.networks.merchant`, advice and noise to `sb3.policy`.
+Leaves  the interface, and what a merchant computes, to `networks.base`; advice and noise to `sb3.policy`.
 Axes    N sales, M products, C columns of a box action, G numbers of the whole sale, P numbers of one product, H width
         of the last hidden layer.
 
-No parameter has an axis of length M, so a policy trained on 8 products plays a sale of 32. What tells one product from
-another are its own numbers: stock and sales, and the constants of the scenario. Shared weights and a mean over products
-are the deep sets of Zaheer et al. (2017, arXiv:1703.06114): if two products change places, so do their corrections.
+No parameter has an axis of length M, so a policy trained on 8 products plays a sale of 32. Products differ only in
+their own numbers: stock, sales, and the constants of the scenario. Shared weights and a mean over products are the deep
+sets of Zaheer et al. (2017, arXiv:1703.06114). They are equivariant: swapping two products swaps their corrections.
 """
 
 from collections.abc import Sequence
@@ -17,38 +17,48 @@ import torch
 from torch import nn
 
 from flashsale_env import INTENTS, ActionCodec, Scenario
-from flashsale_env.agents.sb3.networks.merchant import SMALLEST_SPREAD, WIDEST, AdvisedFeatures, derive, layers
-from flashsale_env.agents.sb3.presets import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
+from flashsale_env.agents.sb3.networks.base import (
+    SMALLEST_SD,
+    WIDEST,
+    AdvisedFeatures,
+    AdvisedNetworks,
+    derive,
+    layers,
+)
+from flashsale_env.agents.sb3.settings import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env.scenario import FEATURES
 
 KINDS = ("price", "order", "coupon", "targeted")
 
 
 class ProductFeatures(AdvisedFeatures):
-    """Numbers of the sale, numbers of every product, and the advice, in this order: (N, G + M·P + C).
+    """Numbers of the sale, then of every product, then the advice: (N, G + M·P + C).
 
     | of every product | |
     |---|---|
     | its features | as observed; sales per customer as a share of an even split, times M |
-    | what a merchant computes | see `agents.sb3.networks.merchant.derive` |
+    | what a merchant computes | see `networks.base.derive` |
     | list price, stock | logarithm, relative to the mean of the products |
     | cost, salvage, lowest price | as a share of the list price; the cost with the freight of an order |
-    | reserve | as a share of the units there can be |
+    | reserve | as a share of all units |
 
-    None of them depends on how many products share the customers. Mean and spread of every number are measured once, by
-    `fit`, over all products together, and saved with the weights.
+    None of them depends on how many products share the customers. Mean and standard deviation of every number are
+    measured once, by `fit`, over all products together, and saved with the weights.
 
     Args:
         observation_space: observation and advice, (D + C,).
         advice: C.
         columns: feature name -> (first, last + 1) of the observation.
         low, high: bounds of the observation.
-        customers: expected customers of the sale over all units of each product, (M,).
-        derived: names of what a merchant computes here.
+        customers: expected customers of the sale / all units of each product, (M,).
+        derived: names for `derive`.
         constants: name -> (M,).
-        columns_of: kind of column -> the products its columns are about; [] for kinds that are about none.
-        reacts_to: what actor and critic see: "everything", or only time, "customers" and the constants.
+        columns_of: kind of column -> the product of each of its columns; [] for kinds without products.
+        reacts_to: inputs of actor and critic: "everything", or only "customers", time and the constants.
     """
+
+    customers: torch.Tensor
+    constants: torch.Tensor
 
     def __init__(
         self,
@@ -77,13 +87,13 @@ class ProductFeatures(AdvisedFeatures):
         self.advice, self.products, self.columns_of = advice, products, columns_of
         self._columns = columns
         self._sale_names, self._product_names, self._derived_names = of_sale, of_products, tuple(derived)
-        # A module for every number by name: a policy of other features does not load.
+        # One module a number, by name: a policy with other features fails to load.
         self.standards = nn.ModuleDict(
             {
-                name: _Standard(width, SMALLEST_SPREAD * (high[columns[name][0]] - low[columns[name][0]]))
+                name: _Standard(width, SMALLEST_SD * (high[columns[name][0]] - low[columns[name][0]]))
                 for name, width in widths.items()
             }
-            | {name: _Standard(1, SMALLEST_SPREAD) for name in (*derived, *constants)}
+            | {name: _Standard(1, SMALLEST_SD) for name in (*derived, *constants)}
         )
         self.register_buffer("customers", torch.tensor(customers), persistent=False)
         self._constant_names = list(constants)
@@ -108,7 +118,9 @@ class ProductFeatures(AdvisedFeatures):
 
     def fit(self, shown: torch.Tensor) -> None:
         for name, numbers in self._numbers(shown).items():
-            self.standards[name].fit(numbers)
+            standard = self.standards[name]
+            assert isinstance(standard, _Standard)
+            standard.fit(numbers)
 
     def forward(self, shown: torch.Tensor) -> torch.Tensor:
         """(N, D + C) -> (N, G + M·P + C)."""
@@ -120,9 +132,9 @@ class ProductFeatures(AdvisedFeatures):
         return torch.cat([*of_sale, together.flatten(1), shown[:, -self.advice :]], dim=1)
 
     def split(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What `forward` returned -> numbers of the sale (N, G) and of its products (N, M, P)."""
+        """The output of `forward` -> numbers of the sale (N, G) and of its products (N, M, P)."""
         of_products = features[:, self.of_sale : -self.advice]
-        return features[:, : self.of_sale], of_products.unflatten(1, (self.products, self.of_product))
+        return features[:, : self.of_sale], of_products.reshape(-1, self.products, self.of_product)
 
     def _numbers(self, shown: torch.Tensor) -> dict[str, torch.Tensor]:
         """Name -> (N, 1, its length) of the sale's, (N or 1, M, its length) of the products'."""
@@ -130,8 +142,9 @@ class ProductFeatures(AdvisedFeatures):
         named = {name: observations[:, first:end] for name, (first, end) in self._columns.items()}
         numbers = {name: named[name].unsqueeze(1) for name in self._sale_names}
         for name in self._product_names:
-            values = named[name].unflatten(1, (self.products, -1))
-            # The square root of units per customer; with more products to choose from, each sells less.
+            values = named[name].reshape(len(observations), self.products, -1)
+            # The observation holds sqrt(units per customer). Times sqrt(M), its square is the conversion relative to an
+            # even split among the M products.
             numbers[name] = values * self.products**0.5 if name == "conversion" else values
         derived = derive(named, self.customers, self._derived_names)
         numbers |= {name: values.unsqueeze(2) for name, values in derived.items()}
@@ -141,12 +154,15 @@ class ProductFeatures(AdvisedFeatures):
 
 
 class _Standard(nn.Module):
-    """Numbers less their mean over their spread; every product has the same mean and spread.
+    """(x - mean) / standard deviation, with the same mean and standard deviation for every product.
 
     Args:
         width: numbers a row.
-        floor: least spread.
+        floor: least standard deviation.
     """
+
+    centre: torch.Tensor
+    spread: torch.Tensor  # standard deviations; saved policies hold them under this name
 
     def __init__(self, width: int, floor: float) -> None:
         super().__init__()
@@ -155,7 +171,7 @@ class _Standard(nn.Module):
         self.register_buffer("spread", torch.ones(width))
 
     def fit(self, numbers: torch.Tensor) -> None:
-        """Measure them, (N, M, width)."""
+        """Measure mean and standard deviation of numbers (N, M, width)."""
         rows = numbers.flatten(0, 1)
         self.centre.copy_(rows.mean(dim=0))
         self.spread.copy_(rows.std(dim=0, correction=0).clamp(min=self._floor))
@@ -166,19 +182,19 @@ class _Standard(nn.Module):
 
 
 class _Trunk(nn.Module):
-    """A hidden state of every product, and what they have in common.
+    """A hidden state of every product, and the mean of all.
 
     Args:
         of_sale, of_product: G, P.
         widths: of the hidden layers.
 
     Attributes:
-        own, common: length of a product's own part (H + P) and of the sale's (H + P + G).
+        own, common: length of a product's own vector (H + P) and of the sale's (H + P + G).
     """
 
     def __init__(self, of_sale: int, of_product: int, widths: Sequence[int]) -> None:
         super().__init__()
-        # One layer of both, in two parts: the sale's numbers are multiplied once and not for every product.
+        # One linear layer of (sale, product), split in two: the sale's part is computed once, not for every product.
         self.of_product = nn.Linear(of_product, widths[0])
         self.of_sale = nn.Linear(of_sale, widths[0], bias=False) if of_sale else None
         self.deeper = layers(widths[0], widths[1:])
@@ -186,7 +202,7 @@ class _Trunk(nn.Module):
         self.common = self.own + of_sale
 
     def forward(self, sale: torch.Tensor, products: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, G) and (N, M, P) -> every product's own part (N, M, H + P), and the sale's (N, H + P + G)."""
+        """(N, G) and (N, M, P) -> every product's own vector (N, M, H + P), and the sale's (N, H + P + G)."""
         hidden = self.of_product(products)
         if self.of_sale is not None:
             hidden = hidden + self.of_sale(sale).unsqueeze(1)
@@ -194,20 +210,12 @@ class _Trunk(nn.Module):
         return own, torch.cat([own.mean(dim=1), sale], dim=1)
 
 
-class SharedNetworks(nn.Module):
-    """Actor and critic whose weights all products share; beside the hidden layers they read the features themselves.
+class SharedNetworks(AdvisedNetworks):
+    """Actor and critic whose weights all products share, with hidden layers and a linear shortcut.
 
-    A product's corrections of price and order follow from its own part and the mean of all; those of coupon and
-    targeted offers, and the value, from the mean. All are zero before the first update.
-
-    Args:
-        features: what is read.
-        memory: 0; a memory reads features of a fixed number of products.
-        outputs: C.
-        widths: of the hidden layers of each.
-
-    Attributes:
-        critic_width: length of what `value` returns.
+    A product's corrections of price and order are linear in its own vector and the mean over all products; those of
+    coupon and targeted offers, and the value, in the mean alone. All are zero before the first update. There is no
+    memory: an LSTM reads features of a fixed number of products.
 
     Raises:
         ValueError: memory is not 0.
@@ -219,12 +227,13 @@ class SharedNetworks(nn.Module):
 
     @staticmethod
     def noise_kinds(codec: ActionCodec) -> list[int]:
-        """(C,) one deviation for all prices, one for all orders, one for the coupon, one for targeted offers."""
+        """One standard deviation each for all prices, all orders, the coupon, and all targeted offers."""
         kinds = list(dict.fromkeys(column_kind(name) for name in codec.names))
         return [kinds.index(column_kind(name)) for name in codec.names]
 
-    def __init__(self, features: ProductFeatures, memory: int, outputs: int, widths: Sequence[int]) -> None:
-        super().__init__()
+    def __init__(self, features: AdvisedFeatures, memory: int, outputs: int, widths: Sequence[int]) -> None:
+        super().__init__(features, memory, outputs, widths)
+        assert isinstance(features, ProductFeatures)
         if memory:
             raise ValueError(
                 "policy 'per_product' has no memory: a memory reads features of a fixed number of products. Use 'ppo' "
@@ -238,20 +247,19 @@ class SharedNetworks(nn.Module):
         self.own = nn.ModuleDict(
             {kind: nn.Linear(self.actor.own, 1, bias=False) for kind, of in self._columns_of.items() if of}
         )
-        self.common = nn.ModuleDict(
-            {kind: nn.Linear(self.actor.common, len(INTENTS) if kind == "targeted" else 1) for kind in self._columns_of}
-        )
-        columns = sum(len(of) or self.common[kind].out_features for kind, of in self._columns_of.items())
+        common = {
+            kind: nn.Linear(self.actor.common, len(INTENTS) if kind == "targeted" else 1) for kind in self._columns_of
+        }
+        self.common = nn.ModuleDict(common)
+        columns = sum(len(of) or common[kind].out_features for kind, of in self._columns_of.items())
         assert columns == outputs, f"{columns} corrections for {outputs} columns"
 
     def correct_nothing(self) -> None:
-        """Make the corrections zero, whatever the features."""
         for part in (*self.own.values(), *self.common.values()):
             for parameter in part.parameters():
                 parameter.zero_()
 
     def correct(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, G + M·P + C) -> correction of the advice (N, C)."""
         own, common = self.actor(*self._split(features))
         corrections = []
         for kind, products in self._columns_of.items():
@@ -260,17 +268,17 @@ class SharedNetworks(nn.Module):
         return torch.cat(corrections, dim=1)
 
     def value(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, G + M·P + C) -> what the value is linear in (N, critic_width)."""
-        return self.critic(*self._split(features))[1]  # type: ignore[no-any-return]
+        common: torch.Tensor = self.critic(*self._split(features))[1]
+        return common
 
 
 def column_kind(name: str) -> str:
-    """The kind of a column of the action, one of `KINDS`: "price[air fryer]" is of "price"."""
+    """The kind of a column of the action, one of `KINDS`: "price" for "price[air fryer]"."""
     return name.partition("[")[0]
 
 
 def _constants(scenario: Scenario) -> dict[str, list[float]]:
-    """What tells products apart before anything is sold, none of it depending on how many there are."""
+    """Name -> (M,) constants that distinguish the products before anything is sold, independent of their number."""
     products = scenario.products
     freight = scenario.replenishment.freight_per_unit if scenario.replenishment else 0.0
     prices = torch.tensor([p.list_price for p in products], dtype=torch.float64)

@@ -1,0 +1,101 @@
+"""The randomised price experiment: customers of the reference world, their messages, and their choices.
+
+Owns    a logged experiment with random prices and coupons, and the sizes of the studies' logs.
+Leaves  the customers' tastes to `reference`, choice itself to the simulator, and seeds to `seeding`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashsale_env import Population, Scenario, Shocks, Simulator
+from flashsale_env.encoders.corpus.generator import Message, generate, language_for
+from flashsale_env.encoders.demand.tastes import ChoiceData
+from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.world.reference import reference_population
+from flashsale_env.encoders.world.seeding import log_seed
+
+VOICES = 4500
+HELDOUT_VOICES = 2700
+VISITS = 600_000
+# Independent held-out logs. Sales vary more than voices, and 600,000 visits are only 51 sales. With five logs, the
+# interval of the likelihood gap is about a tenth of the gap.
+HELDOUT_LOGS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Voices of the reference world and a log of their visits.
+
+    Args:
+        messages: one per voice, with the true intent.
+        encoding: the encoder's output for them.
+        population: the voices with their true tastes.
+        choices: the log.
+    """
+
+    messages: list[Message]
+    encoding: Encoding
+    population: Population
+    choices: ChoiceData
+
+
+def run_experiment(
+    encoder: IntentEncoder,
+    scenario: Scenario,
+    split: str,
+    voices: int,
+    *,
+    visits: int = VISITS,
+    seed: int = 0,
+    log: int = 0,
+    progress: bool = False,
+) -> Experiment:
+    """Draw voices from one split of the corpus, and log their choices at random prices.
+
+    The voices write in all languages that the encoder and the corpus share. Experiments that differ in split, seed or
+    log share no random draw: their messages, tastes, prices and customers are independent.
+
+    Args:
+        encoder: encodes the messages; agents will observe its intent probabilities.
+        scenario: of the sales.
+        split: of the corpus.
+        voices: number of messages.
+        visits: minimum number of visits.
+        seed: of the study.
+        log: number of the log within the study.
+        progress: show bars on standard error.
+    """
+    products, seed = scenario.products, log_seed(split, seed, log)
+    nouns = tuple(product.noun for product in products)
+    messages = generate(split, voices, seed, goods=nouns, language=language_for(encoder.card["languages"]))
+    encoding = encoder.encode([message.text for message in messages], progress=progress)
+    population = reference_population(products, messages, encoding.probabilities, seed)
+    visited = randomised_price_experiment(scenario, population, visits, seed)
+    return Experiment(messages, encoding, population, ChoiceData.from_log(visited, products))
+
+
+def randomised_price_experiment(
+    scenario: Scenario, population: Population, visits: int, seed: int
+) -> npt.NDArray[np.void]:
+    """A choice log of at least `visits` visits, with every price and coupon redrawn at random in each tick.
+
+    The sales have no shocks of appeal or traffic. Their intent mix varies as in the scenario. Products sell out and are
+    reordered as in any sale, so availability varies.
+
+    Returns:
+        (n,) records of `Simulator.choice_log`.
+    """
+    shocks = Shocks(mix_sd=scenario.shocks.mix_sd)
+    # No observation is used, so its memory takes the default length.
+    quiet = scenario.replace(shocks=shocks, memory_minutes=Scenario.memory_minutes)
+    expected = quiet.arrivals.customers_per_minute * quiet.sale_minutes
+    # Room for 50 % more visits per sale than expected: coupons raise traffic, and Poisson noise is far smaller.
+    sales = int(np.ceil(visits / expected)) + 1
+    simulator = Simulator(quiet, population, sales=sales, actions="multidiscrete", log_rows=int(1.5 * expected) + 100)
+    rng = np.random.default_rng([0x10606, seed])
+    simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
+    for _ in range(quiet.horizon_ticks):
+        simulator.advance(rng.integers(0, simulator.codec.n_levels, (sales, len(simulator.codec.n_levels))))
+    return simulator.choice_log()

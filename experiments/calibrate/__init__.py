@@ -1,0 +1,1 @@
+"""Scenarios from a shop's own sales records."""

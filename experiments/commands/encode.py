@@ -1,0 +1,133 @@
+"""`flashsale encode`: customers from a shop's own messages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flashsale_env.experiments.display import notice, print_json, show_table
+from flashsale_env.experiments.exits import on_interrupt
+from flashsale_env.experiments.formats import short
+from flashsale_env.experiments.options import (
+    CacheFolder,
+    EncoderFolder,
+    FileEncoding,
+    Json,
+    Out,
+    Overwrite,
+    ProductsOf,
+    TextColumn,
+)
+from flashsale_env.experiments.runs import Run
+
+if TYPE_CHECKING:
+    from flashsale_env.experiments.encode import Encoded
+
+Messages = Annotated[Path, typer.Argument(metavar="MESSAGES.csv", help="CSV file with a header.")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="C", help="Column with intents of some rows; the encoder is fine-tuned on them first."
+    ),
+]
+Mapped = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping", metavar="FILE.toml", help='Meaning of the --labels: a table [labels] with REFUND = "intent".'
+    ),
+]
+SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")]
+InScopeOnly = Annotated[bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")]
+
+
+@on_interrupt("{out} is untouched or incomplete: run the command again.")
+def command(
+    context: typer.Context,
+    messages: Messages,
+    text_column: TextColumn,
+    out: Out,
+    scenario: ProductsOf = "standard",
+    encoder: EncoderFolder = None,
+    labels: Labels = None,
+    mapping: Mapped = None,
+    encoding: FileEncoding = "utf-8",
+    skip_empty: SkipEmpty = False,
+    in_scope_only: InScopeOnly = False,
+    cache: CacheFolder = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Build customers from a shop's own messages.
+
+    BERT gives the intent of each message, the demand model the tastes of the customer who wrote it.
+    """
+    from flashsale_env import load_scenario
+    from flashsale_env.experiments.messages import read
+
+    if mapping is not None and labels is None:
+        raise ValueError("--mapping gives the meaning of labels: name their column with --labels.")
+    sale = load_scenario(scenario)
+    reading: dict[str, Any] = {"labels": labels, "mapping": mapping, "encoding": encoding, "skip_empty": skip_empty}
+    asked = {"messages": messages, "text_column": text_column, **reading, "in_scope_only": in_scope_only}
+    asked |= {"scenario": scenario, "encoder": encoder or "default"}
+    run = Run(
+        out,
+        context.obj,
+        options={name: str(value) if isinstance(value, Path) else value for name, value in asked.items()},
+        inputs=[path for path in (messages, encoder, mapping) if path],
+    )
+    with run.claimed(overwrite=overwrite):
+        texts, intents = read(messages, text_column, **reading)
+
+        from flashsale_env.experiments.encode import CONFUSION, encode_messages
+
+        found = encode_messages(run, texts, intents, sale, encoder, cache=cache, in_scope_only=in_scope_only)
+    if as_json:
+        print_json({"out": str(out), **found.as_json()})
+        return
+    show(found, in_scope_only)
+    if found.cache is not None:
+        notice(f"{found.cache.hits:,} of {found.cache.hits + found.cache.misses:,} texts were in {cache}")
+    if found.cross_validation is not None:
+        notice(f"which intents are mistaken for which: {out / CONFUSION}")
+    following = f"flashsale train {scenario} --population {out} --out DIR"
+    notice(f"population of {len(found.population):,} voices in {out}; next: {following}")
+
+
+def show(found: "Encoded", in_scope_only: bool) -> None:
+    """The mix of intents, what fine-tuning gained, messages out of scope, and examples."""
+    voices, content = len(found.population), found.as_json()
+    show_table(
+        f"intents of {voices:,} messages",
+        ("intent", "messages", "share", "mean probability", "price sensitivity"),
+        [
+            (
+                intent,
+                f"{row['messages']:,}",
+                f"{row['messages'] / voices:.1%}",
+                f"{row['mean_probability']:.3f}",
+                "-" if row["mean_price_sensitivity"] is None else f"{row['mean_price_sensitivity']:.2f}",
+            )
+            for intent, row in sorted(content["intents"].items(), key=lambda item: -item[1]["messages"])
+        ],
+    )
+    if found.cross_validation is not None:
+        before, after = found.cross_validation["zero_shot"], found.cross_validation
+        show_table(
+            f"intents of the {found.labelled:,} labelled messages, cross-validated",
+            ("encoder", "accuracy", "macro-F1"),
+            [
+                (name, f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}")
+                for name, row in {"before fine-tuning": before, "fine-tuned, on held-out rows": after}.items()
+            ],
+        )
+    if found.outside:
+        left_out, kept = "they were left out", "they count with the nearest; --in-scope-only leaves them out"
+        fate = left_out if in_scope_only else kept
+        notice(f"{found.outside:,} of {found.messages:,} messages have none of the nine intents: {fate}")
+    show_table(
+        "examples, evenly spaced over the file",
+        ("message", "intent", "probability"),
+        [(short(row["text"]), row["intent"], f"{row['probability']:.2f}") for row in content["examples"]],
+        text_columns=2,
+    )

@@ -1,0 +1,26 @@
+"""`flashsale report`: results of a benchmark or a training, for people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a benchmark or of a training.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print the tables of a benchmark as Markdown, and write nothing.")
+]
+
+
+def command(folder: Folder, markdown: Markdown = False) -> None:
+    """Make one HTML page of a benchmark or a training.
+
+    The page is self-contained and can be sent as one file.
+    """
+    if markdown:
+        from flashsale_env.experiments.pages.tables import as_markdown
+
+        print(as_markdown(folder))
+    else:
+        from flashsale_env.experiments.pages.report import write_report
+
+        print(write_report(folder))

@@ -1,0 +1,138 @@
+"""What `flashsale report` makes of a folder: one self-contained HTML page of a benchmark or a training.
+
+Leaves  the tables to `tables`, the pictures to `pictures`, the parts of a page to `document`.
+Units   money in the scenario's currency.
+"""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flashsale_env import load_population, load_scenario
+from flashsale_env.agents.play import trace
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.experiments.benchmark.results import SALE_PICTURE
+from flashsale_env.experiments.benchmark.settings import slug
+from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
+from flashsale_env.experiments.evaluate import POLICY, find_agent
+from flashsale_env.experiments.formats import money
+from flashsale_env.experiments.pages.document import document, figure, table
+from flashsale_env.experiments.pages.pictures import differences, learning_of_runs, one_sale, profiles
+from flashsale_env.experiments.pages.tables import (
+    Table,
+    benchmark_table,
+    has_runs,
+    named,
+    overview_table,
+    read_result,
+    score_table,
+)
+from flashsale_env.experiments.runs import held, read_config
+from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
+from flashsale_env.files import write_atomically
+
+PAGE = "report.html"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` about a benchmark or a training, anew at every call.
+
+    Raises:
+        FileNotFoundError: the folder holds neither.
+        ValueError: its benchmark or training is not finished, or a file is broken.
+    """
+    config = read_config(folder) or {"options": {}}
+    options = config["options"]
+    is_benchmark = "problems" in options.get("settings", {})
+    if not is_benchmark and not {"agent", "scenario", "population"} <= options.keys():
+        raise FileNotFoundError(
+            f"{folder} holds neither a benchmark nor a training: want a folder that `flashsale benchmark` or "
+            f"`flashsale train` wrote."
+        )
+    with held(folder, f"flashsale report {folder}"):
+        body = _benchmark(folder, read_result(folder)) if is_benchmark else _training(folder, config)
+        write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
+    return folder / PAGE
+
+
+def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
+    body = ["<h1>Agents on common sales</h1>", f'<p class="verdict">{escape(result["description"])}</p>']
+    overall = score_table(result["scores"], result["problems"])
+    if len(result["problems"]) > 1:
+        body += ["<h2>All problems</h2>", *_shown(overview_table(result["problems"]), best=None)]
+    if overall is not None and len(result["problems"]) > 1:
+        body += _shown(overall)
+        several = {label: row for label, row in result["scores"]["agents"].items() if has_runs(row)}
+        if several:
+            body.append(figure(profiles(several), "Share of an agent's runs that score more than each score."))
+    for problem in result["problems"]:
+        body += [f"<h2>{escape(problem['name'])}</h2>", *_shown(benchmark_table(problem))]
+        if len(problem["rows"]) > 1:
+            caption = f"Difference to {problem['against']} on the same customers, with 95 % intervals."
+            found = {named(row): row["difference"] for row in problem["rows"] if row["difference"] is not None}
+            axis = f"{problem['measure']} less that of {problem['against']}"
+            body.append(figure(differences(found, axis), caption))
+        curves = _curves(folder, problem)
+        if curves:
+            caption = "Learning, on validation sales: every run (thin), and the mean over the runs of an agent."
+            body.append(figure(learning_of_runs(curves), caption))
+        picture = folder / slug(problem["name"]) / SALE_PICTURE
+        body.append(figure(picture, f"The first test sale, played by {named(problem['rows'][0])}."))
+    return body
+
+
+def _training(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    options = config["options"]
+    if not config.get("finished"):
+        raise ValueError(f"the training in {folder} is not finished: `{config['command']}` resumes it.")
+    scenario = load_scenario(options["scenario"])
+    population = load_population(options["population"], [product.title for product in scenario.products])
+    player = find_agent(str(folder / POLICY), scenario)
+    one_sale(folder / SALE_PICTURE, trace(player, scenario, population, int(split_seeds("test", 0, 1)[0])), scenario)
+    curve = pd.read_csv(folder / CURVE_TABLE)
+    best = curve.iloc[int(curve["profit"].argmax())]
+    scale = float(curve["profit"].abs().max())
+    rows = [
+        (name, f"{row['sales']:,.0f}", f"{row['seconds']:,.0f}", money(row["profit"], scale))
+        for name, row in (("first", curve.iloc[0]), ("last", curve.iloc[-1]), ("best, kept", best))
+    ]
+    return [
+        f"<h1>{escape(options['agent'])} on {escape(scenario.name)}</h1>",
+        f'<p class="verdict">{escape(scenario.description)}</p>',
+        f"<h2>Learning, on {int(best['validation_sales']):,} validation sales</h2>",
+        table(("policy", "sales played", "seconds", "mean profit"), rows, best=2),
+        figure(folder / CURVE_PICTURE, "Dashed: the heuristics on the same sales."),
+        "<h2>One sale</h2>",
+        figure(folder / SALE_PICTURE, "The first test sale, played by the policy that was kept."),
+    ]
+
+
+def _made_by(config: Mapping[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    settings = {"options": config["options"], "seeds": config["seeds"]}
+    return [
+        "<h2>How it was made</h2>",
+        f"<p><code>{escape(config['command'])}</code>, {escape(config['started'])} to {escape(config['finished'])}</p>",
+        f"<details><summary>settings</summary><pre>{escape(json.dumps(settings, indent=2, ensure_ascii=False))}</pre>"
+        "</details>",
+        f"<footer>{escape(versions)}</footer>",
+    ]
+
+
+def _shown(content: Table, best: int | None = 0) -> list[str]:
+    return [table(content.columns, content.rows, best=best), f'<p class="note">{escape(" ".join(content.notes))}</p>']
+
+
+def _curves(folder: Path, problem: Mapping[str, Any]) -> dict[str, list[pd.DataFrame]]:
+    """Label -> the learning curve of every run."""
+    home = folder / slug(problem["name"]) / AGENTS
+    curves = {}
+    for row in problem["rows"]:
+        if row["training_seconds"] is not None:
+            runs = [home / slug(row["label"]) / f"run-{seed}" / TRAINING / CURVE_TABLE for seed in row["seeds"]]
+            curves[row["label"]] = [pd.read_csv(path) for path in runs]
+    return curves

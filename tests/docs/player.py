@@ -1,0 +1,47 @@
+"""Plays the steps of one page in the working folder: a process of its own, so that no page changes another.
+
+Reads a list of steps from standard input, as JSON, and prints what each of them printed, as JSON.
+"""
+
+import contextlib
+import io
+import json
+import shlex
+import sys
+import traceback
+from pathlib import Path
+
+
+def play(step: dict[str, str]) -> str:
+    """What one step prints.
+
+    Raises:
+        RuntimeError: a command did not exit with 0.
+    """
+    printed = io.StringIO()
+    if step["kind"] == "file":
+        Path(step["name"]).write_text(step["content"], encoding="utf-8")
+    elif step["kind"] == "python":
+        with contextlib.redirect_stdout(printed):
+            exec(compile(step["content"], step["place"], "exec"), {"__name__": "__main__"})
+    else:
+        from flashsale_env.experiments.cli import main
+
+        complaints = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complaints):
+            code = main(shlex.split(step["content"])[1:])
+        if code != 0:
+            raise RuntimeError(f"{step['content']}: exit code {code}\n{complaints.getvalue()}")
+    return printed.getvalue()
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path.cwd()))
+    outputs = []
+    for current in json.load(sys.stdin):
+        try:
+            outputs.append(play(current))
+        except Exception:
+            traceback.print_exc()
+            sys.exit(f"the step at {current['place']} fails")
+    print(json.dumps(outputs))

@@ -1,0 +1,157 @@
+"""The code and the commands of the documentation run, page by page, at the sizes of a test."""
+
+import functools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.docs import pages
+
+RUN_AS_THEY_STAND = "flashsale"
+EDITED = pages.EDITED
+# Belongs to an edited copy of the package, or to another test.
+NOT_A_STEP = ("edit: ", "new file: ", "generated: ")
+
+
+def steps(page):
+    """Files to write, code and commands to run, in the order of the page."""
+    known = pages.how_commands_are_run()
+    skipped = known["elsewhere"].keys() | known["minutes"].keys()
+    found = []
+    for block in pages.blocks(page):
+        if block.directive in ("test: skip", EDITED) or block.directive.startswith(NOT_A_STEP):
+            continue
+        if block.directive.startswith("file: "):
+            name = block.directive.removeprefix("file: ")
+            found.append({"kind": "file", "name": name, "content": block.content, "place": block.place})
+        elif block.language == "python":
+            found.append({"kind": "python", "content": block.short, "place": block.place})
+        elif block.language == "bash":
+            for command in pages.commands_of(block):
+                if command.startswith(RUN_AS_THEY_STAND) and command not in skipped:
+                    content = known["short"].get(command, command)
+                    found.append({"kind": "command", "content": content, "place": block.place})
+    return found
+
+
+@functools.cache
+def played(page):
+    """What each step of a page prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).parent / "player.py")],
+            input=json.dumps(steps(page)),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages.PAGES if steps(page)], ids=lambda page: str(page.relative_to(pages.ROOT))
+)
+def test_what_a_page_shows_can_be_run(page):
+    assert len(played(page)) == len(steps(page))
+
+
+def test_the_ten_line_example_trains_saves_loads_and_evaluates():
+    readme = pages.ROOT / "README.md"
+    block = next(block for block in pages.blocks(readme) if block.language == "python")
+    assert "agent.learn(sales=20 * 1024)" in block.content
+    assert len(block.content.strip().splitlines()) <= 11
+    profits = [float(line.rsplit(" ", 1)[1]) for line in played(readme)[0].strip().splitlines()]
+    assert len(profits) == 2
+    assert all(8.0 < profit < 10.0 for profit in profits)
+
+
+def test_every_block_is_run_or_says_why_not():
+    """A language that nothing runs is output or a synopsis; code is Python, a command or a file."""
+    shown_only = {"text", "toml", "csv", "yaml"}
+    for page in pages.PAGES:
+        for block in pages.blocks(page):
+            assert block.language in {"python", "bash"} | shown_only, block.place
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of the package: text to put before, after or in place of an anchor; without one, a new file."""
+
+    path: str
+    where: str
+    anchor: str
+    block: pages.Block
+
+    @classmethod
+    def of(cls, block):
+        kind, _, rest = block.directive.partition(": ")
+        if kind == "new file":
+            return cls(rest, "", "", block)
+        if kind != "edit":
+            return None
+        path, where, anchor = re.fullmatch(r'(\S+) (after|before|replace) "(.*)"', rest).groups()
+        return cls(path, where, anchor.replace('\\"', '"').replace("\\n", "\n"), block)
+
+    def make(self, site):
+        """In the copy of the package at `site`."""
+        top = self.path.partition("/")[0]
+        file = site / self.path if top == "flashsale_env" else site / "flashsale_env" / self.path
+        if not self.where:
+            assert not file.exists(), f"{self.block.place}: {self.path} is there already"
+            file.write_text(self.block.content, encoding="utf-8")
+            return
+        text = file.read_text(encoding="utf-8")
+        found = text.count(self.anchor)
+        assert found == 1, f"{self.block.place}: {self.path} holds {found} times {self.anchor!r}"
+        begin = text.index(self.anchor)
+        end = begin
+        if self.where == "after":
+            begin = end = text.index("\n", begin + len(self.anchor)) + 1
+        elif self.where == "replace":
+            end = text.index("\n", begin + len(self.anchor)) + 1
+        file.write_text(text[:begin] + self.block.content + text[end:], encoding="utf-8")
+
+
+def changes(page):
+    return [change for block in pages.blocks(page) if (change := Change.of(block)) is not None]
+
+
+def programs(block):
+    """The command lines that a block is run with in the edited copy."""
+    if block.language == "python":
+        return [[sys.executable, "-c", block.content]]
+    words = [shlex.split(command) for command in pages.commands_of(block)]
+    return [[sys.executable, "-m", "flashsale_env.experiments", *command[1:]] for command in words]
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("page", [page for page in pages.PAGES if changes(page)], ids=lambda page: page.stem)
+def test_what_a_page_adds_to_the_package_works(page, compiled, tmp_path):
+    """The changes of the page, made in a copy of the package, and its checks run with that copy."""
+    package = tmp_path / "flashsale_env"
+    unused = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(pages.ROOT / "flashsale_env", package, ignore=unused)
+    for name in ("agents", "encoders", "experiments"):
+        shutil.copytree(pages.ROOT / name, package / name, ignore=unused)
+    for change in changes(page):
+        change.make(tmp_path)
+    checks = [block for block in pages.blocks(page) if block.directive == EDITED]
+    assert checks
+    in_the_core = any(change.path.startswith("flashsale_env/") for change in changes(page))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    if in_the_core and not compiled:
+        environment["NUMBA_DISABLE_JIT"] = "1"
+    for block in checks:
+        for program in programs(block):
+            done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{block.place}\n{done.stderr}"

@@ -1,0 +1,45 @@
+"""Generated messages without an intent: reproducible, disjoint between splits, and disjoint from the corpus."""
+
+import pytest
+
+from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.corpus.outliers import OUTLIERS, SPLITS, outliers, templates
+from flashsale_env.encoders.corpus.phrases import LANGUAGES
+from flashsale_env.encoders.text.language import detect
+
+
+def test_the_same_arguments_give_the_same_texts():
+    assert outliers("train", 200, 3) == outliers("train", 200, 3)
+    assert outliers("train", 200, 3) != outliers("train", 200, 4)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_topic_is_in_both_splits_and_every_template_in_one(language):
+    found = templates(language)
+    assert len({template.name for template in found}) == len(found)
+    topics = {template.name.rsplit("/", 1)[0] for template in found}
+    for split in SPLITS:
+        assert {t.name.rsplit("/", 1)[0] for t in found if t.split == split} == topics
+
+
+def test_no_text_of_one_split_is_drawn_by_the_other():
+    train, validation = (set(outliers(split, OUTLIERS[split], 0)) for split in SPLITS)
+    assert not {text.lower().strip(" ?!.") for text in train} & {text.lower().strip(" ?!.") for text in validation}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_without_an_intent_is_a_message_of_the_corpus(language):
+    messages = {message.text.lower() for message in generate("train", 4500, 0, language=language)}
+    assert not messages & {text.lower() for text in outliers("train", 1800, 0, languages=(language,))}
+
+
+def test_languages_have_equal_shares_and_unknown_ones_are_ignored():
+    texts = outliers("validation", 301, 0, languages=("en", "zh", "eo"))
+    assert len(texts) == 301
+    assert sum(detect(text) == "zh" for text in texts) == pytest.approx(150, abs=15)  # "123" is of no language
+    assert outliers("train", 50, 0, languages=("eo",)) == outliers("train", 50, 0)
+
+
+def test_an_unknown_split_offers_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'validation'"):
+        outliers("valid", 10, 0)

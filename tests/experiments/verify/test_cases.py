@@ -1,0 +1,117 @@
+"""Every validation case holds, with its own and with other parameters, and a wrong simulator fails."""
+
+import dataclasses
+import math
+
+import pytest
+
+from flashsale_env.experiments.verify.case import ValidationCase
+from flashsale_env.experiments.verify.cases import CASES, FAMILIES
+from flashsale_env.experiments.verify.judging import FAIL, PASS, judge
+from flashsale_env.experiments.verify.running import as_markdown, run_verification
+
+SALES = 4_000
+EXPECTED = {  # computed in two independent ways, to six digits
+    "optimal revenue, n = 10, rho = 10, K = 60": 9.455156,
+    "dynamic program, n = 10, rho = 10, K = 10": 9.412768,
+    "dynamic program, n = 10, rho = 10, K = 60": 9.436405,
+    "best fixed price 1.25, n = 10, rho = 10, K = 60": 9.274319,
+    "random prices, n = 10, rho = 10, K = 60": 7.416611,
+    "rounded continuous-time price, n = 10, rho = 10, K = 60": 9.435758,
+    "fluid re-solve, n = 10, rho = 10, K = 60": 9.201155,
+    "best single price 1.264363, n = 10, rho = 10, K = 60": 9.275682,
+    "fluid price 1.000000, n = 10, rho = 10, K = 60": 8.748900,
+    "dynamic program, price grid, n = 10, rho = 10, K = 60, drift = (1.5, 0.5)": 9.621028,
+    "best fixed price 1.25, n = 10, rho = 10, K = 60, drift = (1.5, 0.5)": 8.521626,
+    "revenue of a customer, best set {1, 2, 3, 4}": 45.510204,
+    "margin of a customer": 5.059084,
+    "optimal revenue, stock = (3, 3), T = 30, lambda = 0.5": 13.154522,
+    "expected sales of product 1": 1.446904,
+    "expected sales of product 2": 0.729413,
+    "probability that all is gone": 0.472851,
+    "expected profit, Q = 100, demand = 100": 368.111203,
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run_verification(sales=SALES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_simulator_agrees_with_theory(result, name):
+    rows = [row for row in result["rows"] if row["anchor"] == name]
+    assert rows
+    for row in rows:
+        assert row["verdict"] == PASS, row
+
+
+def test_expected_values_are_the_published_ones(result):
+    rows = {row["quantity"]: row for row in result["rows"]}
+    for quantity, value in EXPECTED.items():
+        assert rows[quantity]["expected"] == pytest.approx(value, abs=1e-6), quantity
+    for row in result["rows"]:
+        if row["anchor"] == "lost-sales":
+            assert row["expected"] == pytest.approx(row["limit"], abs=0.0051), "the paper prints two decimals"
+        if row["anchor"] == "gvr-optimal" and "revenue" in row["quantity"]:
+            assert row["expected"] < row["limit"], "a price fixed for a tick cannot beat one that changes continuously"
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("gvr-optimal", {"n": 3, "rho": 4.5, "ticks": 17}),
+        ("gvr-sales-law", {"n": 4, "rho": 6.0, "ticks": 200}),
+        ("gvr-fixed-price", {"n": 25, "rho": 20.0}),
+        ("gvr-tightness", {"k": 30, "ticks": 100}),
+        ("gvr-policies", {"n": 30, "rho": 12.0, "ticks": 5}),
+        ("gvr-policies", {"n": 50, "rho": 100.0, "ticks": 20}),  # all but one sale in 10^12 earn the same
+        ("gvr-sales-law", {"n": 5, "rho": 200.0, "ticks": 50}),  # all but one sale in 10^9 are sold out
+        ("gvr-periodic", {"grid": [0.3, 1.1, 1.7, 4.0], "n": 4, "ticks": 7}),
+        ("gvr-burst", {"burst_share": 0.9, "late_share": 0.0}),
+        ("gvr-two-phase", {"drift": [0.5, 2.0, 1.0], "grid": [0.5, 1.0, 3.0], "ticks": 30}),
+        ("mnl-assortment", {"prices": [9.0, 5.0, 4.0], "weights": [0.5, 2.0, 4.0], "no_purchase": 2.0}),
+        ("mnl-price", {"a": [1.0, -1.0], "b": 2.0, "c": [0.0, 0.3]}),
+        ("mnl-stock", {"a": [1.0, 0.0, 2.0], "stock": [1, 2, 1], "ticks": 12, "arrival_probability": 0.9}),
+        ("stockout-substitution", {"weights": [0.4, 2.0, 1.0], "stock": [1, 3, 2], "customers": 9.0}),
+        ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
+        ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
+        ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
+    ],
+)
+def test_it_agrees_with_other_parameters_too(name, given):
+    result = run_verification([name], given, sales=SALES)
+    assert result["verdict"] == PASS, as_markdown(result)
+
+
+def test_every_measurement_bounds_how_far_its_samples_can_differ():
+    """Without a finite reach, a sample without variance would have an infinite half-width and always pass."""
+    quick = {"gvr-tightness": {"k": 10, "ticks": 20}, "gvr-two-phase": {"ticks": 10}, "gvr-sales-law": {"ticks": 20}}
+    for case in CASES.values():
+        if case.name == "lost-sales":  # solves for seconds
+            continue
+        for found in case.measure({**case.defaults, **quick.get(case.name, {})}, 1000):
+            assert found.atom is None or 0 < found.atom.reach < math.inf, found.quantity
+
+
+@pytest.mark.parametrize("error", [0.01, -0.01])
+def test_an_error_of_one_percent_is_detected(error):
+    """The default number of sales has the power: shift the expected values of two cases by one percent."""
+    for name in ("gvr-optimal", "mnl-price"):
+        found = CASES[name].measure(CASES[name].defaults, 100_000)
+        wrong = [(CASES[name], dataclasses.replace(m, expected=m.expected * (1 + error))) for m in found]
+        assert all(row["verdict"] == FAIL for row in judge(wrong)), name
+
+
+def test_a_simulator_without_substitution_is_detected():
+    """Customers who leave when their first choice is sold out: (1.331086, .681093) instead of (1.446904, .729413)."""
+    found = CASES["stockout-substitution"].measure(CASES["stockout-substitution"].defaults, 20_000)
+    without = {"expected sales of product 1": 1.331086, "expected sales of product 2": 0.681093}
+    changed = [dataclasses.replace(m, simulated=without[m.quantity]) for m in found if m.quantity in without]
+    assert [row["verdict"] for row in judge([(CASES["stockout-substitution"], m) for m in changed])] == [FAIL, FAIL]
+
+
+def test_every_case_of_every_family_is_in_the_table():
+    """Of two cases with one name, the table would silently keep one."""
+    names = [case.name for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)]
+    assert names == list(CASES)
