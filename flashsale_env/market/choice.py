@@ -309,7 +309,7 @@ MECHANISM = Mechanism(
     },
     bounded=dict.fromkeys(
         ("model", "drift", "dissimilarity", "sensitivity_sd", "appetite_sd"),
-        "the bound knows what each customer would pay",
+        "the bounds are given the willingness to pay of every customer",
     ),
     observe=observe,
 )

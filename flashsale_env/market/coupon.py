@@ -55,7 +55,7 @@ class Coupon(Part):
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
         """The whole part, if no customer clips the coupon and it lifts no traffic."""
         if not self.traffic_lift and not customers.coupon_affinity.any():
-            yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: nobody clips it."
+            yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: no customer clips it."
 
 
 @scalar
@@ -199,9 +199,9 @@ MECHANISM = Mechanism(
     },
     metrics={"coupon_spend": "discounts given by coupons; currency"},
     bounded={
-        "depths": "a customer pays at most the list price, for coupons only lower prices",
+        "depths": "a customer pays at most the list price, since coupons only lower prices",
         "budget": "it only limits the shop",
-        "traffic_lift": "at most the customers whom the deepest coupon attracts come, whatever is shown",
+        "traffic_lift": "the bounds include all customers that the deepest coupon attracts",
     },
     most_traffic=lambda scenario: float(1.0 + scenario.coupon.traffic_lift),
     promotion="a share off the price for customers who clip it, while its budget lasts",

@@ -23,7 +23,7 @@ class Messages(Part):
     """How many customers leave a message.
 
     Args:
-        share: share of the customers in the sale who leave one.
+        share: share of the customers who leave a message during the sale.
         before_opening: expected number of messages before the start of the sale.
 
     Raises:
@@ -42,8 +42,8 @@ class Messages(Part):
         """The whole part, if no customer writes."""
         if not self.share and not self.before_opening:
             yield (
-                "[messages] does nothing: share and before_opening are 0, nobody writes. Raise one of them, or leave "
-                "[messages] out."
+                "[messages] does nothing: share and before_opening are 0, so no customer writes. Raise one of them, or "
+                "leave [messages] out."
             )
 
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
@@ -135,7 +135,9 @@ MECHANISM = Mechanism(
             "sale", 0.0, 1.0, "share of ln(intents)", "entropy of intent_mean", "messages", remembers=True
         ),
     },
-    bounded=dict.fromkeys(("share", "before_opening"), "what the shop knows, and the bound knows more"),
+    bounded=dict.fromkeys(
+        ("share", "before_opening"), "they limit the information of the shop; the bounds are given more"
+    ),
     begin_tick=begin_tick,
     observe=observe,
 )

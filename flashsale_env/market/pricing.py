@@ -30,7 +30,7 @@ class Pricing(Part):
     """How a box action sets prices.
 
     Args:
-        continuous: any price between a product's first and last level, instead of one of the levels.
+        continuous: true for any price between a product's first and last level, false for one of the levels.
     """
 
     continuous: bool = False

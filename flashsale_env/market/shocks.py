@@ -94,7 +94,7 @@ MECHANISM = Mechanism(
         name: getattr(scenario.shocks, name) for name in ("traffic_sd", "mix_sd", "appeal_sd", "common_appeal_sd")
     },
     bounded=dict.fromkeys(
-        ("appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd"), "the bound knows the shocks of each sale"
+        ("appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd"), "the bounds are given the shocks of each sale"
     ),
     open=open_sale,
 )

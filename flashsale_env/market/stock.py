@@ -60,7 +60,7 @@ class Replenishment(Part):
             yield (
                 f"replenishment.lead_minutes {self.lead_minutes:g}: an order of the first tick would arrive after the "
                 f"close, {scenario.lead_ticks} ticks later in a sale of {scenario.horizon_ticks}, so orders could "
-                f"serve nobody. Shorten the lead, or leave [replenishment] and order_levels out."
+                f"serve no customer. Shorten the lead, or leave [replenishment] and order_levels out."
             )
 
 
@@ -233,7 +233,7 @@ def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any
     )
 
 
-_STOCK_UNIT = "share of all units (opening stock + reserve; of the storage where orders draw on no reserve)"
+_STOCK_UNIT = "share of all units (opening stock + reserve; under unlimited supply, the storage)"
 
 
 def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
@@ -311,7 +311,7 @@ MECHANISM = Mechanism(
             0.0,
             1.0,
             _STOCK_UNIT,
-            "units that arrive so many ticks from now",
+            "units that arrive in 0, 1, ... ticks",
             "stock",
             applies=_orders_arrive_later,
             constant=lambda scenario, number: len(scenario.products[number // scenario.lead_ticks].order_levels) == 1,
@@ -350,19 +350,19 @@ MECHANISM = Mechanism(
         ),
     },
     metrics={
-        "demand": "customers who wanted a product on hand or out; what is out at the price asked for its last unit",
+        "demand": "first choices among products offered or out of stock, the latter at the price of their last unit",
         "units_sold": "units sold",
         "lost_sales": (
-            "customers whose first choice was out, at the price asked for its last unit, who bought nothing"
+            "customers whose first choice was out of stock, at the price of its last unit, and who bought nothing"
         ),
         "units_ordered": "units ordered from the reserve",
-        "sell_through": "units sold over all units the shop owned, ordered ones included",
-        "fill_rate": "units sold over units wanted",
+        "sell_through": "units sold over all units bought by the shop, orders included",
+        "fill_rate": "units sold over demand",
     },
     bounded=dict.fromkeys(
         ("lead_minutes", "order_cost", "freight_per_unit", "unlimited"),
-        "a unit ordered costs unit cost and freight at least; the rest only limits the shop. Without a limit of supply "
-        "no unit is worth more than it costs to order",
+        "an ordered unit costs at least unit cost and freight; all else only limits the shop. Under unlimited supply "
+        "no unit is worth more than its landed cost",
     ),
     open=open_sale,
     begin_tick=begin_tick,

@@ -39,7 +39,7 @@ class Targeted(Part):
         """The whole part in a sale without messages: there is no intent to predict."""
         if scenario.messages is None:
             yield (
-                "[targeted] does nothing: its offers follow from what the encoder reads in messages, and the scenario "
+                "[targeted] does nothing: its offers depend on the predicted intents of messages, and the scenario "
                 "has no [messages]. Add [messages], e.g. share = 1.0, or leave [targeted] out."
             )
 
@@ -82,8 +82,8 @@ MECHANISM = Mechanism(
         )
     },
     metrics={"targeted_spend": "discounts given by targeted offers; currency"},
-    bounded={"depths": "a customer pays at most the list price, for offers only lower prices"},
-    promotion="a share off what customers pay whose message reads as one intent, a depth for each intent",
+    bounded={"depths": "a customer pays at most the list price, since offers only lower prices"},
+    promotion="a share off for customers by the predicted intent of their message, a depth for each intent",
     decide=decide,
     measure=measure,
 )

@@ -11,7 +11,7 @@ from flashsale_env.spaces.decisions import decision_rows
 
 SALES, TICKS, MARKETS = 32, 6, 25
 TITLES = ("a", "b")
-NOTHING = r"do(es)? nothing|no order draws|serve nobody|never come"
+NOTHING = r"do(es)? nothing|no order draws|serve no customer|never come"
 
 # Labels, without effect on a sale.
 DESCRIPTIVE = {("Scenario", "version")}

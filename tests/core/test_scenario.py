@@ -291,7 +291,7 @@ def test_a_setting_without_effect_among_these_customers_is_a_warning():
         fs.Simulator(standard.replace(shocks=fs.Shocks()), alike)
     idle = dataclasses.replace(alike, coupon_affinity=np.zeros(1, np.float32))
     quiet = standard.replace(shocks=fs.Shocks(0.3), messages=None, coupon=fs.Coupon((0.0, 0.1), 9.0))
-    with pytest.warns(UserWarning, match="nobody clips it"):
+    with pytest.warns(UserWarning, match="no customer clips it"):
         fs.Simulator(quiet, idle)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
