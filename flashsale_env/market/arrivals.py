@@ -275,7 +275,7 @@ MECHANISM = Mechanism(
             0.0,
             4.0,
             "ratio",
-            "recent customers over those expected under the coupon on offer; before the start, messages over expected ones",
+            "recent customers over those expected under the coupon on offer; messages before the start",
             "demand",
             applies=_traffic_varies,
             remembers=True,
