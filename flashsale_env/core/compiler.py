@@ -26,7 +26,7 @@ JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 
 
 def _mangle_by_layout(record: Any) -> tuple[str, tuple[str]]:
-    # The name of a record type spells out every field with its type and offset, and the size.
+    # The name of a record type contains every field with its type and offset, and the size.
     return "Record", (hashlib.sha256(record.name.encode()).hexdigest(),)
 
 

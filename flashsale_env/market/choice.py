@@ -139,6 +139,7 @@ def nest_draw(rules, key, nest):
         return np.float32(0.0)
     angle = math.pi * streams.uniform(streams.subkey(key, streams.NEST + 2 * nest))
     exponential = -math.log(streams.uniform(streams.subkey(key, streams.NEST + 2 * nest + 1)))
+    # Logarithms throughout: at small a the powers can overflow.
     log_ratio = math.log(math.sin((1.0 - a) * angle)) - math.log(exponential)
     return np.float32(math.log(math.sin(a * angle)) - math.log(math.sin(angle)) / a + (1.0 - a) / a * log_ratio)
 
@@ -218,7 +219,7 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
         if not is_offered(price):
             continue
         mean = paying if sale.on_hand[j] > 0 else asked
-        # Surpluses are compared in currency.
+        # A product is chosen by its surplus in currency, hence the reference price.
         surplus = (mean * exponential_draw(key, j) - price) * rules.reference_price[j]
         if surplus > best_wanted:
             best_wanted = surplus
@@ -242,6 +243,7 @@ def choose(rules, voice, sale, key, clips, drift, payable):
         return exponential_willingness_to_pay(rules, sale, key, clips, paying / sensitivity, drift / sensitivity)
     factor, appetite = own_taste(rules, key)
     sensitivity = factor * np.float64(voice.price_sensitivity)
+    # An offer scales every price by `payable`; scaling the price sensitivity has the same effect.
     lowered = np.float32(sensitivity / paying)
     asked = np.float32(sensitivity / drift) if payable != 1.0 else lowered
     return logit(rules, voice, sale, key, clips, lowered, asked, np.float32(appetite))
@@ -258,6 +260,7 @@ def reservation_prices(rules, voice, sale, key, drift, out):
     common = np.float32(0.0)
     for j in range(rules.n_products):
         if rules.choice_model == EXPONENTIAL:
+            # Willingness to pay itself, in units of 1 / sensitivity.
             gain = exponential_draw(key, j)
         else:
             common = common_draw(rules, key, j, common)

@@ -82,6 +82,7 @@ def expected_margin(model, utility, appeal, slopes, caps, worth, shares, margins
             # An upper bound: each product is bought at least as often if it is the only alternative to nothing.
             for j in range(len(worth)):
                 if model == EXPONENTIAL:
+                    # P(willingness to pay > p) = e^(-b·p), so p - w is maximised against it without a margin.
                     price = best_price(slopes[v, j], caps[j], worth[j], 0.0)
                     odds = math.exp(-slopes[v, j] * price)
                     bought = odds

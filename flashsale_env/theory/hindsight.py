@@ -33,6 +33,7 @@ def customers_of(sales, rules, voices, schedule, row, payments, number):
     r = rules[0]
     sale = sales[row]
     for t in range(r.horizon):
+        # The rate of the dominating stream, as in `sale.tick`.
         rate = schedule[t, 0] * sale.traffic * r.most_traffic
         tick_key = streams.subkey(sale.key, t)
         customers.meet_all(r, voices, sale, r.arrival_law, tick_key, rate, note, (schedule[t, 1], payments, number))

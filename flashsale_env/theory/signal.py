@@ -42,6 +42,7 @@ def best_single_price(means: npt.ArrayLike, shares: npt.ArrayLike) -> tuple[floa
         return float((weight * np.exp(-price / theta) * (1 - price / theta)).sum())
 
     low, high = float(theta.min()), float(theta.max())
+    # One class: p·exp(-p/theta) is largest at p = theta.
     if low == high:
         return revenue(low), low
     # Each change of the slope from + to - on the grid brackets one local maximum, refined by Brent's method.
