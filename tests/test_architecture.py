@@ -140,8 +140,8 @@ def test_importing_the_environment_loads_no_torch():
 
 
 def test_the_top_level_is_the_documented_one():
-    wanted = {"pyproject.toml", "README.md", "CHANGELOG.md", "Makefile", "LICENSE", "constraints.txt"}
-    assert wanted | set(PACKAGES) | {"tests"} <= {path.name for path in ROOT.iterdir()}
+    wanted = {"pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "Makefile", "LICENSE"}
+    assert wanted | set(PACKAGES) | {"constraints.txt", "docs", "tests"} <= {path.name for path in ROOT.iterdir()}
 
 
 def test_no_module_draws_from_a_global_generator():

@@ -21,6 +21,7 @@ from typing import Any
 import numba
 from numba.core import types
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.registry import CPUDispatcher
 
 JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 
@@ -52,14 +53,36 @@ FASTMATH = _InOrder({"nnan", "ninf", "nsz"})
 _OPTIONS = {"nogil": True, "_nrt": False}
 # Only compiled code calls callees. Their wrappers for Python and C would take a third of the compilation time.
 _CALLEE = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-scalar = numba.njit(fastmath=FASTMATH, **_CALLEE)
+
+
+class _Callee(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function without a wrapper for Python; a call from Python would crash the process."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> None:
+        raise TypeError(
+            f"{self.py_func.__module__}.{self.py_func.__name__} is compiled for callers in the core; from Python call "
+            f"its py_func, or call it in a function of yours that numba.njit compiles."
+        )
+
+
+def _callee(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled = numba.njit(**options, **_CALLEE)(function)
+        if not JIT_DISABLED:
+            compiled.__class__ = _Callee
+        return compiled
+
+    return decorate
+
+
+scalar = _callee(fastmath=FASTMATH)
 # On the path of one customer: inlining by LLVM removes the calls, and absent parts leave no code.
-hot = numba.njit(fastmath=FASTMATH, forceinline=True, **_CALLEE)
+hot = _callee(fastmath=FASTMATH, forceinline=True)
 # Inlined before type inference: for a loop that takes its body as an argument.
-inlined = numba.njit(fastmath=FASTMATH, inline="always", **_CALLEE)
+inlined = _callee(fastmath=FASTMATH, inline="always")
 # For checks of external input: under "nnan", comparisons with NaN may be optimised away. fastmath=False must be
 # explicit: a callee compiled without the option inherits its caller's flags.
-nan_aware_scalar = numba.njit(fastmath=False, **_CALLEE)
+nan_aware_scalar = _callee(fastmath=False)
 
 
 # Folders with compiled functions, covered by the fingerprint.
