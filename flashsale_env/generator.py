@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from flashsale_env.catalogue import Product
-from flashsale_env.market.choice import CHOICE_MODELS, EXPONENTIAL
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
@@ -26,6 +25,8 @@ from flashsale_env.scenario import Scenario
 # List prices of a product's variants differ by this standard deviation: colours and sizes of one article do, by a few
 # per cent.
 _PRICE_SD = 0.03
+# Models in which the logarithm of a share, added to relevance, divides a product's demand by that share.
+_MODELS = ("mnl", "nested", "mixed")
 # Standard deviation of the logarithm of a variant's share: the favourite of four sells about twice the last.
 _APPEAL_SD = 0.3
 
@@ -49,16 +50,15 @@ def variants(
         title of a variant -> title of its product.
 
     Raises:
-        ValueError: fewer than two copies; a product has too few units for them; the customers choose by exponential
-            willingness to pay, under which a share of a product's demand is not a matter of relevance; the population
-            knows other products.
+        ValueError: fewer than two copies; a product has too few units for them; the choice model is no logit, so a
+            share of a product's demand is not a matter of relevance; the population is for other products.
     """
     if copies < 2:
         raise ValueError(f"copies must be at least 2, got {copies}.")
-    if CHOICE_MODELS[scenario.choice.model] == EXPONENTIAL:
+    if scenario.choice.model not in _MODELS:
         raise ValueError(
-            f"variants need a choice model with relevance, scenario {scenario.name!r} has 'exponential': each copy "
-            f"would bring willingness to pay of its own. Take choice.model 'mnl', 'nested' or 'mixed'."
+            f"variants need a logit, in which a share of demand is a matter of relevance; scenario {scenario.name!r} "
+            f"has choice.model {scenario.choice.model!r}. Take {', '.join(map(repr, _MODELS))}."
         )
     titles = tuple(product.title for product in scenario.products)
     if population.products != titles:

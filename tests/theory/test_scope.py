@@ -5,6 +5,7 @@ alarm in 150,000 comparisons, of which there are about two thousand, on seeds fi
 """
 
 import dataclasses
+import gc
 import inspect
 from dataclasses import field, make_dataclass
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from flashsale_env import (
+    MECHANISMS,
     ActionCodec,
     Arrivals,
     Choice,
