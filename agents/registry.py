@@ -96,7 +96,7 @@ def _sb3(name: str, module: str, class_name: str, description: str) -> Entry:
     return Entry(name, f"sb3.{module}", class_name, description, learns=True, presets="sb3.presets")
 
 
-# A new agent is one file (a class over `base.Agent`, in the folder of its kind) and one entry here. The contract tests
+# A new agent is one file (a class over `base.Agent`, in the folder of its kind) and one entry here. The tests
 # run over this table, so it is tested from the day it is entered.
 AGENTS: dict[str, Entry] = {
     entry.name: entry

@@ -2,7 +2,8 @@
 
 Owns    the 95 % interval of a mean, of a paired difference on common customers, of a mean over runs and sales, of a
         ratio of two such means, and of the interquartile mean over problems; the probability of improvement.
-Leaves  the type `Interval` to `flashsale_env.intervals`, intervals over clustered visits to `encoders.intervals`.
+Leaves  the type `Interval` to `flashsale_env.intervals`, intervals over clustered visits to
+        `encoders.demand.heldout`.
 Axes    R training runs, S sales.
 Units   those of the values.
 """

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from flashsale_env.catalogue import Product
-from flashsale_env.market.choice import CHOICE_MODELS, EXPONENTIAL
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.population import Population
 from flashsale_env.scenario import Scenario
 
 # Standard deviation of the log list price among variants: colours and sizes of one article differ by a few per cent.
 _PRICE_SD = 0.03
+# Models in which adding ln(share) to relevance gives a variant that share of its product's demand.
+_MODELS = ("mnl", "nested", "mixed")
 # Standard deviation of the log share of a variant: the best seller of four sells about twice as much as the last.
 _APPEAL_SD = 0.3
 
@@ -49,15 +50,15 @@ def variants(
         and title of a variant -> title of its product.
 
     Raises:
-        ValueError: fewer than two copies; too few units of a product; customers with exponential willingness to pay,
-            where relevance cannot set the share of a variant; or a population for other products.
+        ValueError: fewer than two copies; too few units of a product; a choice model that is not a logit, where
+            relevance cannot set the share of a variant; or a population for other products.
     """
     if copies < 2:
         raise ValueError(f"copies must be at least 2, got {copies}.")
-    if CHOICE_MODELS[scenario.choice.model] == EXPONENTIAL:
+    if scenario.choice.model not in _MODELS:
         raise ValueError(
-            f"variants need a choice model with relevance, scenario {scenario.name!r} has 'exponential': each copy "
-            f"would draw its own willingness to pay. Take choice.model 'mnl', 'nested' or 'mixed'."
+            f"variants need a logit, in which relevance sets the share of demand; scenario {scenario.name!r} has "
+            f"choice.model {scenario.choice.model!r}. Take {', '.join(map(repr, _MODELS))}."
         )
     titles = tuple(product.title for product in scenario.products)
     if population.products != titles:

@@ -2,7 +2,7 @@
 
 Owns    the part that the pricing rules share. Every rule prices, orders and promotes, so that learners compete with
         rules that use all decisions.
-Leaves  the pricing rules to `rules.heuristics` and `rules.estimating`.
+Leaves  the pricing rules to the other files of this folder.
 Axes    N sales, M products, P price columns, O order columns, C columns of the action.
 Units   a price is given as its *level*, the position in the product's `price_levels`: 0 is the list price. A level
         between two whole ones is the price between them where prices are continuous, else the nearer one. Elapsed time
@@ -21,9 +21,13 @@ import numpy.typing as npt
 from flashsale_env import INTENTS, Scenario, UnitReader
 from flashsale_env.agents.base import Agent, Space
 from flashsale_env.agents.exact import why_unseen
+from flashsale_env.spaces.decisions import decision_rows
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+# Decisions that the rules take by what they observe; any other keeps a constant level.
+_WITH_RULES = ("price", "order", "coupon", "targeted")
 
 
 class View:
@@ -149,13 +153,14 @@ class Shop(Agent):
             space |= cls.coupon_space(scenario)
         if scenario.targeted is not None:
             space |= {own("offer", intent): (0, len(scenario.targeted.depths) - 1) for intent in INTENTS}
-        return space
+        return space | {own("level", name): (0, last) for name, last in constant_decisions(scenario).items()}
 
     @classmethod
     def defaults(cls, scenario: Scenario) -> dict[str, float]:
         values = cls.price_defaults(scenario) | cls.order_defaults() | cls.coupon_defaults()
         if scenario.targeted is not None:
             values |= {own("offer", intent): (len(scenario.targeted.depths) - 1) // 2 for intent in INTENTS}
+        values |= {own("level", name): 0 for name in constant_decisions(scenario)}
         return {name: values[name] for name in cls.space(scenario)}
 
     @classmethod
@@ -221,6 +226,9 @@ class Shop(Agent):
             levels[:, codec.columns("coupon")] = self._promote(view)
         if len(codec.columns("targeted")):
             levels[:, codec.columns("targeted")] = [int(self.params[own("offer", intent)]) for intent in INTENTS]
+        for name in constant_decisions(self.scenario):
+            columns = codec.columns(name)
+            levels[:, columns] = np.minimum(int(self.params[own("level", name)]), codec.n_levels[columns] - 1)
         return price_level, levels
 
     def missing(self, view: View) -> Floats:
@@ -295,8 +303,17 @@ class Merchant(Shop):
         return np.asarray(2.0 * share - 1.0, np.float32)
 
 
+def constant_decisions(scenario: Scenario) -> dict[str, int]:
+    """Decisions without a rule of their own -> the highest level; a rule keeps one level, found by tuning."""
+    highest: dict[str, int] = {}
+    for row in decision_rows(scenario):
+        if row.column >= 0 and row.decision not in _WITH_RULES:
+            highest[row.decision] = max(len(row.levels) - 1, highest.get(row.decision, 0))
+    return highest
+
+
 def own(name: str, title: str) -> str:
-    """Name of the parameter of one product or intent, e.g. "base[air fryer]"."""
+    """Name of the parameter of one product, intent or decision, e.g. "base[air fryer]"."""
     return f"{name}[{title}]"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
-from flashsale_env.core.records import put
+from flashsale_env.core.records import option, put
 from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
@@ -39,6 +39,13 @@ class Shipping(Part):
         """Nothing: a fee matters in every sale."""
         return iter(())
 
+    def check(self, scenario: ScenarioLike) -> None:
+        """An offer is a share off everything that a customer pays, and a parcel is never cheaper."""
+        if scenario.targeted is not None:
+            raise ValueError(
+                "[shipping] and [targeted] cannot be combined: an offer would lower the fee too. Leave one out."
+            )
+
 
 @scalar
 def decide(rules, sale, grids, encoding, action):
@@ -48,10 +55,20 @@ def decide(rules, sale, grids, encoding, action):
 
 @scalar
 def write_tags(rules, sale):
-    """Customers compare prices with the parcel included."""
+    """Customers compare prices with the parcel included, those who clip the coupon as well."""
     for j in range(rules.n_products):
         if sale.on_hand[j] > 0 and sale.price[j] > 0.0:
-            sale.price_share[j] += np.float32(sale.shipping.fee / rules.reference_price[j])
+            fee = np.float32(sale.shipping.fee / rules.reference_price[j])
+            sale.price_share[j] += fee
+            add_to_coupon_tag(option(sale, "coupon"), j, fee)
+
+
+@scalar
+def add_to_coupon_tag(coupon, j, fee):
+    """Add the fee to the price with the coupon; `coupon` is None in a sale without one."""
+    if coupon is None:
+        return
+    coupon.price_share[j] += fee
 
 
 @scalar

@@ -30,7 +30,7 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import check_agent, find_agent, is_trained
 from flashsale_env.experiments.settings import read_shipped
 from flashsale_env.tables import as_declared, check_fields, example, from_table
-from flashsale_env.theory.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE
+from flashsale_env.theory.bounds import DUAL_SCOPE, HINDSIGHT_SCOPE, hindsight_bound, lagrangian_dual_bound
 
 BENCHMARKS: dict[str, Path] = {
     path.stem: path for path in sorted((Path(__file__).parent.parent / "configs" / "benchmarks").glob("*.toml"))
@@ -48,6 +48,11 @@ BOUNDS = {
     OPTIMUM: "the exact optimum of agent 'dp'",
     DUAL: "Lagrangian dual of the stock constraints",
     HINDSIGHT: "profit with perfect information on every customer",
+}
+# name -> (function, the scenarios for which it is proved)
+COMPUTED_BOUNDS = {
+    DUAL: (lagrangian_dual_bound, DUAL_SCOPE),
+    HINDSIGHT: (hindsight_bound, HINDSIGHT_SCOPE),
 }
 READ, TRUE, SHUFFLED = "read", "true", "shuffled"
 TEXTS = {
@@ -235,12 +240,12 @@ class Problem:
         elif self.bound == OPTIMUM:
             claims.append(("bound 'optimum'", why_no_profit_optimum(scenario, population)))
         elif self.bound != NO_BOUND:
-            scope = DUAL_SCOPE if self.bound == DUAL else HINDSIGHT_SCOPE
+            scope = COMPUTED_BOUNDS[self.bound][1]
             claims.append((f"bound {self.bound!r}", scope.why_not(scenario, population)))
         for claim, reason in claims:
             if reason is not None:
                 raise ValueError(f"{claim} does not apply to {self.name!r}: {reason}.")
-        if long_run and self.bound in (DUAL, HINDSIGHT):
+        if long_run and self.bound in COMPUTED_BOUNDS:
             raise ValueError(f"bound {self.bound!r} is on the profit of a sale; with 'long_run' take 'optimum'.")
 
 
@@ -274,7 +279,7 @@ class Benchmark:
             raise ValueError("want at least one [[problems]] table, got none.")
         _require_distinct("names of problems", [problem.name for problem in self.problems])
         for problem in self.problems:
-            if problem.bound in (DUAL, HINDSIGHT) and problem.bound_sales > self.sales_of(problem):
+            if problem.bound in COMPUTED_BOUNDS and problem.bound_sales > self.sales_of(problem):
                 raise ValueError(
                     f"bound_sales of {problem.name!r} must be at most its evaluation_sales, got {problem.bound_sales} "
                     f"> {self.sales_of(problem)}: the bound is compared with the profit on the same sales."

@@ -21,14 +21,13 @@ from flashsale_env.agents.play import play
 from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.benchmark.players import player, settings_of, world
-from flashsale_env.experiments.benchmark.settings import DUAL, EXACT, LONG_RUN, OPTIMUM, Problem
+from flashsale_env.experiments.benchmark.settings import COMPUTED_BOUNDS, EXACT, LONG_RUN, OPTIMUM, Problem
 from flashsale_env.experiments.benchmark.units import FIGURES, SALE_VALUES, TRAINING, Unit
 from flashsale_env.experiments.evaluate import POLICY, REPORTED
 from flashsale_env.experiments.long_run import average_costs
 from flashsale_env.experiments.runs import Run, held_as_part, read_config, write_json
 from flashsale_env.experiments.train import CURVE_TABLE, begin_or_continue, with_fingerprints, write_curve
 from flashsale_env.files import write_atomically
-from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,7 +145,7 @@ def _bound(unit: Unit) -> tuple[Floats, dict[str, Any]]:
     if problem.bound == OPTIMUM:
         value = _optimum(problem, scenario, population)
         return np.zeros(0), {"name": "exact optimum", "value": value, "half_width": 0.0, "exact": True}
-    compute = lagrangian_dual_bound if problem.bound == DUAL else hindsight_bound
+    compute, _ = COMPUTED_BOUNDS[problem.bound]
     found = compute(scenario, population, seeds=split_seeds("test", 0, problem.bound_sales))
     figures = {"name": found.name, "value": found.value, "half_width": found.half_width, "exact": False}
     return found.per_sale, figures

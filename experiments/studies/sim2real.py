@@ -2,7 +2,7 @@
 
 Owns    the study. Demand models are estimated on logs of several sizes; a policy is trained among the customers of
         each, and one in the reference world itself; all are evaluated on the same reference customers.
-Leaves  estimation to `encoders`, learning to `agents`, intervals to `statistics`.
+Leaves  estimation to `encoders`, learning to `agents`, intervals to `experiments.intervals`.
 Axes    R runs, S test sales.
 Units   profit in the scenario's currency.
 

@@ -260,8 +260,7 @@ def reservation_prices(rules, voice, sale, key, drift, out):
     common = np.float32(0.0)
     for j in range(rules.n_products):
         if rules.choice_model == EXPONENTIAL:
-            # Willingness to pay itself, in units of 1 / sensitivity.
-            gain = exponential_draw(key, j)
+            gain = exponential_draw(key, j)  # willingness to pay itself, times the sensitivity
         else:
             common = common_draw(rules, key, j, common)
             bits = taste_bits(key, bits, j + 1)

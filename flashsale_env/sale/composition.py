@@ -1,7 +1,8 @@
 """Composition of the mechanisms: their records, and one compiled function for each moment of a sale.
 
-Owns    the types of the records of the compiled core, and the calls of mechanisms whose order does not matter. Calls
-        whose order matters are written out in `tick` and `visit`.
+Owns    the types of the records of the compiled core, and the order in which mechanisms are called: that of the fields
+        of `Scenario`. It matters for `write_tags` only, where prices come before the coupon. Where events of several
+        mechanisms alternate, the calls are written out in `tick` and `visit`.
 Axes    batch axis N first: `sales["on_hand"]` has shape (N, M). M products, R slots of the inbound ring, I intents,
         K reward terms.
 

@@ -28,12 +28,14 @@ said = {
     "same": with_fee.replace(shipping=None, observe=scenario.observe) == scenario,
 }
 
-def play(level, scenario):
+def play(level, scenario, coupon=0):
     simulator = fs.Simulator(scenario, sales=6, actions="multidiscrete")
     simulator.open(np.arange(6, dtype=np.uint64), np.zeros(6, np.int64))
     action = np.zeros((6, len(simulator.codec.names)), np.int64)
     if scenario.shipping is not None:
         action[:, simulator.codec.columns("shipping")] = level
+    if scenario.coupon is not None:
+        action[:, simulator.codec.columns("coupon")] = coupon
     money = 0.0
     while not simulator.closed.all():
         observations, rewards, terms = simulator.advance(action)
@@ -45,6 +47,15 @@ def play(level, scenario):
     said["columns"] = list(simulator.codec.names)
     return {"reward": money, "terms": total, "metrics": metrics, "sold": simulator.sales["sold"].tolist()}
 
+said["coupon"] = {}
+for fees in ([0.0, 1.0, 2.0], [0.0, 1.0, 4.0]):
+    both = with_fee.replace(coupon=fs.Coupon((0.0, 0.2), 500.0), shipping=type(with_fee.shipping)(fees, 0.5))
+    said["coupon"][str(fees[-1])] = play(2, both, coupon=1)["metrics"]
+try:
+    with_fee.replace(targeted=fs.Targeted((0.0, 0.1)), messages=fs.Messages())
+    said["refused"] = ""
+except ValueError as error:
+    said["refused"] = str(error)
 said["without"], said["free"], said["fee"] = play(0, scenario), play(0, with_fee), play(2, with_fee)
 try:
     hindsight_bound(with_fee, seeds=np.arange(2, dtype=np.uint64))
@@ -128,6 +139,14 @@ def test_a_fee_lowers_demand_and_is_part_of_reward_and_profit(said):
     assert fee["reward"] == pytest.approx(sum(fee["terms"].values()))
     cost = free["metrics"]["profit"] - free["reward"]
     assert fee["metrics"]["profit"] == pytest.approx(fee["reward"] + cost)
+
+
+def test_customers_with_a_coupon_pay_the_fee_too_and_offers_are_refused(said):
+    """All customers of this scenario clip, so the fee is the only difference that they see."""
+    low, high = said["coupon"]["2.0"], said["coupon"]["4.0"]
+    assert low["coupon_spend"] > 0
+    assert high["units_sold"] < low["units_sold"]
+    assert "[shipping] and [targeted] cannot be combined" in said["refused"]
 
 
 def test_every_bound_refuses_it_until_the_bound_is_proved_for_it(said):

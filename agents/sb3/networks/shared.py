@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from flashsale_env import INTENTS, ActionCodec, Scenario
+from flashsale_env import DECISIONS, ActionCodec, Scenario
 from flashsale_env.agents.sb3.networks.base import (
     SMALLEST_SD,
     WIDEST,
@@ -27,8 +27,6 @@ from flashsale_env.agents.sb3.networks.base import (
 )
 from flashsale_env.agents.sb3.settings import CUSTOMERS, EVERYTHING, OF_CUSTOMERS
 from flashsale_env.scenario import FEATURES
-
-KINDS = ("price", "order", "coupon", "targeted")
 
 
 class ProductFeatures(AdvisedFeatures):
@@ -53,7 +51,8 @@ class ProductFeatures(AdvisedFeatures):
         customers: expected customers of the sale / all units of each product, (M,).
         derived: names for `derive`.
         constants: name -> (M,).
-        columns_of: kind of column -> the product of each of its columns; [] for kinds without products.
+        columns_of: kind of decision -> the product of each of its columns; [] for kinds without products.
+        n_columns: kind of decision -> number of its columns.
         reacts_to: inputs of actor and critic: "everything", or only "customers", time and the constants.
     """
 
@@ -71,6 +70,7 @@ class ProductFeatures(AdvisedFeatures):
         derived: Sequence[str],
         constants: dict[str, list[float]],
         columns_of: dict[str, list[int]],
+        n_columns: dict[str, int],
         reacts_to: str = EVERYTHING,
     ) -> None:
         products = len(customers)
@@ -84,7 +84,8 @@ class ProductFeatures(AdvisedFeatures):
         self.of_sale = sum(widths[name] for name in of_sale)
         self.of_product = sum(widths[name] for name in of_products) + len(derived) + len(constants)
         super().__init__(observation_space, features_dim=self.of_sale + products * self.of_product + advice)
-        self.advice, self.products, self.columns_of = advice, products, columns_of
+        self.advice, self.products = advice, products
+        self.columns_of, self.n_columns = columns_of, n_columns
         self._columns = columns
         self._sale_names, self._product_names, self._derived_names = of_sale, of_products, tuple(derived)
         # One module a number, by name: a policy with other features fails to load.
@@ -102,18 +103,18 @@ class ProductFeatures(AdvisedFeatures):
     @classmethod
     def of_scenario(cls, scenario: Scenario) -> dict[str, Any]:
         codec = ActionCodec(scenario)
-        prices, orders = codec.columns("price"), codec.columns("order")
-        columns_of = {
-            "price": codec.numbers_of(prices).tolist(),
-            "order": codec.numbers_of(orders).tolist(),
-            "coupon": [],
-            "targeted": [],
-        }
-        shown = {column_kind(name) for name in codec.names}
+        titles = [product.title for product in scenario.products]
+        columns_of, n_columns = {}, {}
+        for kind in dict.fromkeys(column_kind(name) for name in codec.names):
+            columns = codec.columns(kind)
+            by_product = list(DECISIONS[kind].labels(scenario)) == titles
+            columns_of[kind] = codec.numbers_of(columns).tolist() if by_product else []
+            n_columns[kind] = len(columns)
         return {
             **super().of_scenario(scenario),
             "constants": _constants(scenario),
-            "columns_of": {kind: columns_of[kind] for kind in KINDS if kind in shown},
+            "columns_of": columns_of,
+            "n_columns": n_columns,
         }
 
     def fit(self, shown: torch.Tensor) -> None:
@@ -248,7 +249,8 @@ class SharedNetworks(AdvisedNetworks):
             {kind: nn.Linear(self.actor.own, 1, bias=False) for kind, of in self._columns_of.items() if of}
         )
         common = {
-            kind: nn.Linear(self.actor.common, len(INTENTS) if kind == "targeted" else 1) for kind in self._columns_of
+            kind: nn.Linear(self.actor.common, 1 if of else features.n_columns[kind])
+            for kind, of in self._columns_of.items()
         }
         self.common = nn.ModuleDict(common)
         columns = sum(len(of) or common[kind].out_features for kind, of in self._columns_of.items())
@@ -273,7 +275,7 @@ class SharedNetworks(AdvisedNetworks):
 
 
 def column_kind(name: str) -> str:
-    """The kind of a column of the action, one of `KINDS`: "price" for "price[air fryer]"."""
+    """The decision of a column of the action, a key of `DECISIONS`: "price" for "price[air fryer]"."""
     return name.partition("[")[0]
 
 
