@@ -108,7 +108,7 @@ def test_a_sale_that_cannot_be_made_wider_is_refused(standard, population):
         variants(standard, population, 1)
     with pytest.raises(ValueError, match="too few units for 500 variants: 420 on hand and 80 in reserve"):
         variants(standard, population, 500)
-    with pytest.raises(ValueError, match="variants need a logit.*Take 'mnl', 'nested', 'mixed'"):
+    with pytest.raises(ValueError, match=r"variants need a logit.*Take 'mnl', 'nested', 'mixed'"):
         variants(fs.load_scenario("gvr-periodic"), fs.Population.homogeneous(["ticket"]), 2)
     with pytest.raises(ValueError, match="the population was built for"):
         variants(standard, fs.Population.homogeneous(["ticket"]), 2)
