@@ -6,14 +6,13 @@ Owns    build/api/flashsale_env, a copy of the modules: those of the environment
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "build" / "api" / "flashsale_env"
 
 
-def on_config(config: Any) -> Any:
-    """Copy the modules before anything is read."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Copy the modules before a handler looks for them."""
     shutil.rmtree(PACKAGE, ignore_errors=True)
     homes = {ROOT / "flashsale_env": PACKAGE}
     homes |= {ROOT / name: PACKAGE / name for name in ("agents", "encoders", "experiments")}
@@ -22,4 +21,3 @@ def on_config(config: Any) -> Any:
             copy = target / path.relative_to(home)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-    return config
