@@ -135,7 +135,7 @@ class Product(Part):
                 f"{where}order_levels {list(self.order_levels)} do nothing without a reserve to draw on. Give a "
                 f"reserve, set replenishment.unlimited, or set order_levels = [0]."
             )
-        if self.quality and not scenario.choice.knows_tastes:
+        if self.quality and not scenario.choice.has_utilities:
             yield (
                 f"{where}quality {self.quality:g} does nothing under choice.model {scenario.choice.model!r}, in which "
                 f"customers differ in willingness to pay alone. Set quality = 0, or take another choice.model."

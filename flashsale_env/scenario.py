@@ -187,7 +187,7 @@ class Scenario:
         Raises:
             ValueError: the population has relevance, and the choice model has no utilities.
         """
-        if population.relevance.any() and not self.choice.knows_tastes:
+        if population.relevance.any() and not self.choice.has_utilities:
             voice = int(population.relevance.any(axis=1).argmax())
             raise ValueError(
                 f"the population's relevance, e.g. {population.relevance[voice].tolist()} of voice {voice}, does "

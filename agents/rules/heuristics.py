@@ -34,8 +34,8 @@ class Random(Agent):
         return self.codec.from_levels(levels), calls + 1
 
 
-# Parameter of `FixedPrice`: the price level of a product, under the name that tuned values and saved agents have.
-_FIXED = "rung"
+# Parameter of `FixedPrice`: the price level of a product.
+_FIXED = "price_level"
 
 
 def fixed_price_level(agent: Agent) -> Floats:

@@ -92,7 +92,7 @@ class Choice(Part):
             )
 
     @property
-    def knows_tastes(self) -> bool:
+    def has_utilities(self) -> bool:
         """Whether the model has utilities, in logits: it reads relevance, quality and appeal."""
         return CHOICE_MODELS[self.model] != EXPONENTIAL
 

@@ -43,7 +43,7 @@ class Shocks(Part):
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
         """Appeal shocks under a choice model without appeal. `idle_among` checks whether intents differ."""
         for name in ("appeal_sd", "common_appeal_sd"):
-            if getattr(self, name) and not scenario.choice.knows_tastes:
+            if getattr(self, name) and not scenario.choice.has_utilities:
                 yield (
                     f"shocks.{name} {getattr(self, name):g} does nothing under choice.model {scenario.choice.model!r}, "
                     f"in which customers differ in willingness to pay alone. Set it to 0, or take another choice.model."

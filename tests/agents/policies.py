@@ -12,7 +12,7 @@ SEEDS = split_seeds("test", 0, 6)
 
 def level(k):
     """Profit of a fixed price level on the sales of these tests."""
-    return play(agents.make("fixed_price", SCENARIO, **{"rung[ticket]": k}), SCENARIO, seeds=SEEDS)["profit"]
+    return play(agents.make("fixed_price", SCENARIO, **{"price_level[ticket]": k}), SCENARIO, seeds=SEEDS)["profit"]
 
 
 class Quiet:

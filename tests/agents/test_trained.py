@@ -122,7 +122,7 @@ def test_a_learner_and_its_card_are_marked_if_the_adviser_is_untuned(tmp_path):
     agent.save(tmp_path)
     assert json.loads((tmp_path / "agent.json").read_text())["adviser_mark"] == UNTUNED
     assert agents.load(tmp_path, sixty, device="cpu").mark == "adviser untuned here"
-    given = agents.make("ppo", sixty, device="cpu", adviser_params={"rung[ticket]": 7})
+    given = agents.make("ppo", sixty, device="cpu", adviser_params={"price_level[ticket]": 7})
     assert given.mark == ""
 
 

@@ -147,7 +147,7 @@ def test_values_of_other_ranges_are_not_used(tmp_path, monkeypatch):
     content["sell_through"][0]["space"]["gain"][1] += 1.0
     (tmp_path / "gvr-periodic.json").write_text(json.dumps(content))
     monkeypatch.setattr(tuned_values, "FOLDER", tmp_path)
-    assert agents.tuned("fixed_price", "gvr-periodic") == {"rung[ticket]": 7}
+    assert agents.tuned("fixed_price", "gvr-periodic") == {"price_level[ticket]": 7}
     assert agents.tuned("sell_through", "gvr-periodic") == {}
 
 
@@ -163,7 +163,7 @@ def test_a_rule_without_parameters_or_with_solved_or_given_ones_has_no_mark():
     assert agents.make("random", "gvr-periodic").mark == ""
     assert agents.make("base_stock", load_scenario("lost-sales").replace(horizon_ticks=500)).mark == ""
     changed = load_scenario("gvr-periodic").replace(horizon_ticks=60)
-    assert agents.make("fixed_price", changed, **{"rung[ticket]": 3}).mark == ""
+    assert agents.make("fixed_price", changed, **{"price_level[ticket]": 3}).mark == ""
     assert agents.make("linear_markdown", changed, opening=0.1).mark == UNTUNED
 
 

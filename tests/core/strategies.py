@@ -170,7 +170,7 @@ def populations(draw, scenario):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     titles = [product.title for product in scenario.products]
     voices = draw(st.integers(2, 8))
-    taste_sd = 5.0 * scenario.choice.knows_tastes
+    taste_sd = 5.0 * scenario.choice.has_utilities
     probabilities = rng.dirichlet(np.ones(len(fs.INTENTS)), voices).astype(np.float32)
     return fs.Population(
         products=tuple(titles),

@@ -203,7 +203,7 @@ def test_unused_options_change_nothing(market):
             for p in scenario.products
         ),
         replenishment=None, coupon=None, targeted=None, messages=None, pricing=fs.Pricing(),
-        shocks=fs.Shocks(*(0.3 * scenario.choice.knows_tastes,) * 2, 0.0, 0.3),
+        shocks=fs.Shocks(*(0.3 * scenario.choice.has_utilities,) * 2, 0.0, 0.3),
     )  # fmt: skip
     rich = plain.replace(
         products=tuple(

@@ -22,7 +22,7 @@ def value(name, params, sales=SALES):
 
 def test_the_best_fixed_price_is_found():
     """1.25, theory row 6: worth 0.05 more than its neighbours; common customers, 20,000 sales."""
-    assert tune("fixed_price", "gvr-periodic", search=Search(trials=22, sales=20_000)) == {"rung[ticket]": 7}
+    assert tune("fixed_price", "gvr-periodic", search=Search(trials=22, sales=20_000)) == {"price_level[ticket]": 7}
 
 
 def test_the_result_is_never_worse_than_where_the_search_began():
@@ -98,7 +98,7 @@ def test_values_measured_again_keep_their_search_and_are_refused_where_they_earn
         "fixed_price", "gvr-periodic", search=Search(trials=0), out=path, command="flashsale tune --trials 0"
     )
     assert again == {**first, "command": "flashsale tune --trials 0"}
-    dear = {**again, "params": {"rung[ticket]": 0}}
+    dear = {**again, "params": {"price_level[ticket]": 0}}
     path.write_text(json.dumps({"fixed_price": [dear]}))
     with pytest.raises(ValueError, match=r"earn .* less on 'gvr-periodic' than its defaults"):
         tune_and_keep("fixed_price", "gvr-periodic", search=Search(trials=0), out=path)

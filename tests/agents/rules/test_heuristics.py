@@ -37,7 +37,7 @@ def test_the_random_agent_earns_the_exact_value_of_uniform_prices():
 def test_the_tuned_fixed_price_is_the_best_of_the_grid():
     """1.25 with value 9.274319 by backward recursion (theory row 6); 40,000 sales, z = 3.29."""
     agent = agents.make("fixed_price", "gvr-periodic")
-    level = agent.params["rung[ticket]"]
+    level = agent.params["price_level[ticket]"]
     assert load_scenario("gvr-periodic").products[0].price_levels[level] == 1.25
     mean, error = mean_and_error(play(agent, "gvr-periodic", seeds=split_seeds("test", 0, 40_000))["ret"])
     assert abs(mean - 9.274319) < Z * error

@@ -141,7 +141,7 @@ def test_the_saved_policy_is_one_of_stable_baselines3(tmp_path):
 
 def test_the_advice_is_saved_with_the_policy(tmp_path):
     """A later tuning of the heuristic must not change what a saved policy does."""
-    agent = learner(adviser_params={"rung[ticket]": 2})
+    agent = learner(adviser_params={"price_level[ticket]": 2})
     loaded = agents.load(agent.save(tmp_path), "gvr-periodic")
     observation = np.array([1.0, 1.0, 1.0, 0.0], np.float32)
     np.testing.assert_array_equal(agent.predict(observation)[0], loaded.predict(observation)[0])
