@@ -75,10 +75,9 @@ def _callee(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-scalar = _callee(fastmath=FASTMATH)
-# On the path of one customer: inlining by LLVM removes the calls, and absent parts leave no code.
-hot = _callee(fastmath=FASTMATH, forceinline=True)
-# Inlined before type inference: for a loop that takes its body as an argument.
+# Inlined by LLVM always: calls cost nothing, absent parts leave no code, and no function is optimised on its own.
+scalar = _callee(fastmath=FASTMATH, forceinline=True)
+# Inlined before type inference: for a loop that takes its body as an argument, and for functions with one caller.
 inlined = _callee(fastmath=FASTMATH, inline="always")
 # For checks of external input: under "nnan", comparisons with NaN may be optimised away. fastmath=False must be
 # explicit: a callee compiled without the option inherits its caller's flags.

@@ -7,21 +7,31 @@ nothing if the part is absent, provided the part is an *argument*: numba prunes 
 """
 
 import numpy as np
-from numba.extending import overload
+from numba.core import types
+from numba.extending import intrinsic
 
-from flashsale_env.core.compiler import hot, inlined, scalar
+from flashsale_env.core.compiler import JIT_DISABLED, inlined, scalar
 
 
-def option(record, name):
-    """The part of a record with this name; None if the record has none."""
+def _option_in_python(record, name):
+    """The part of a record with this name, None where the record has none."""
     return record[name] if name in record.dtype.names else None
 
 
-@overload(option, prefer_literal=True, inline="always")
-def _option(record, name):
-    if name.literal_value in record.fields:
-        return lambda record, name: record[name]
-    return lambda record, name: None
+@intrinsic(prefer_literal=True)
+def _option_compiled(typing_context, record, name):
+    """As `_option_in_python`; whether the part is there is known when the caller is compiled."""
+    field = name.literal_value
+    if field not in record.fields:
+        return types.none(record, name), lambda context, builder, signature, values: context.get_dummy_value()
+
+    def read(context, builder, signature, values):
+        return context.get_getattr(record, field)(context, builder, record, values[0], field)
+
+    return record.typeof(field)(record, name), read
+
+
+option = _option_in_python if JIT_DISABLED else _option_compiled
 
 
 @scalar
@@ -53,6 +63,6 @@ def in_turn(arguments, calls):
     scope = {f"function_{k}": function for k, (_, function) in enumerate(calls)}
     scope |= {"option": option, "__name__": __name__}
     exec("\n".join(lines), scope)
-    scope["in_order"] = hot(scope["in_order"])
+    scope["in_order"] = scalar(scope["in_order"])
     # The optional parts must be arguments of the function with the branches; if there are any, it takes two functions.
     return inlined(scope["with_parts"]) if names else scope["in_order"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashsale_env.core import streams
-from flashsale_env.core.compiler import hot, scalar
+from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
 from flashsale_env.market import coupon
@@ -162,7 +162,7 @@ def own_draw(rules, bits, common):
     return draw
 
 
-@hot
+@scalar
 def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     """Utility is relevance + quality + appeal - sensitivity·price, plus one draw per product (McFadden 1974).
 
@@ -178,10 +178,11 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     wanted = n_products
     bought = n_products
     common = np.float32(0.0)
+    of_coupon = option(sale, "coupon")
     for j in range(n_products):
         common = common_draw(rules, key, j, common)
         bits = taste_bits(key, bits, j + 1)
-        price = coupon.tag(option(sale, "coupon"), sale, clips, j)
+        price = coupon.tag(of_coupon, sale, clips, j)
         draw = own_draw(rules, bits, common)
         utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
         if utility > best_on_hand and is_offered(price):
@@ -214,8 +215,9 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     bought = rules.n_products
     best_wanted = 0.0
     best_on_hand = 0.0
+    of_coupon = option(sale, "coupon")
     for j in range(rules.n_products):
-        price = coupon.tag(option(sale, "coupon"), sale, clips, j)
+        price = coupon.tag(of_coupon, sale, clips, j)
         if not is_offered(price):
             continue
         mean = paying if sale.on_hand[j] > 0 else asked
@@ -230,7 +232,7 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     return wanted, bought
 
 
-@hot
+@scalar
 def choose(rules, voice, sale, key, clips, drift, payable):
     """(choice over the full assortment, choice over the products on hand), by the scenario's model; M is no purchase.
 

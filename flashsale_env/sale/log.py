@@ -20,12 +20,13 @@ def record_offer(rules, sale, voice, row, record):
     payable = np.float32(targeted.payable_share(option(sale, "targeted"), voice))
     record.voice = row
     record.tick = sale.tick
+    of_coupon = option(sale, "coupon")
     for j in range(rules.n_products):
         available = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])
         share = payable if available else np.float32(1.0)
         record.available[j] = available
         record.price_share[j] = sale.price_share[j] * share
-        record.coupon_price_share[j] = coupon.tag(option(sale, "coupon"), sale, True, j) * share
+        record.coupon_price_share[j] = coupon.tag(of_coupon, sale, True, j) * share
 
 
 @scalar

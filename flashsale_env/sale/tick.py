@@ -6,13 +6,13 @@ the observation.
 """
 
 from flashsale_env.core import streams
-from flashsale_env.core.compiler import hot, scalar
+from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.market import arrivals, stock
 from flashsale_env.sale import composition, customers, log
 from flashsale_env.sale.visit import visit
 
 
-@hot
+@inlined
 def serve(key, time, rules, voices, sale, context):
     """Serve one point of the dominating stream if it comes; its visit is recorded if a record is left.
 

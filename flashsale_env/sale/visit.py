@@ -6,17 +6,19 @@ A lost sale is a customer whose first choice over the full assortment was out of
 assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
 """
 
-from flashsale_env.core.compiler import hot
+from flashsale_env.core.compiler import inlined
 from flashsale_env.core.records import option
 from flashsale_env.market import choice, coupon, messages, stock, targeted
 from flashsale_env.sale import composition
 
 
-@hot
+@inlined
 def visit(rules, voice, sale, key, marks, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
-    payable = targeted.payable_share(option(sale, "targeted"), voice)
-    clips = coupon.clips(option(sale, "coupon"), voice, marks)
+    of_targeted = option(sale, "targeted")
+    of_coupon = option(sale, "coupon")
+    payable = targeted.payable_share(of_targeted, voice)
+    clips = coupon.clips(of_coupon, voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable)
     sale.customers += 1
     sale.tick_customers += 1
@@ -24,10 +26,10 @@ def visit(rules, voice, sale, key, marks, drift):
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             price = sale.price[bought]
-            paid = coupon.net_price(option(sale, "coupon"), price, clips)
+            paid = coupon.net_price(of_coupon, price, clips)
             sale.tick_revenue += paid * payable
-            targeted.book(option(sale, "targeted"), paid * (1.0 - payable))
-            redeemed = coupon.redeem(option(sale, "coupon"), price - paid)
+            targeted.book(of_targeted, paid * (1.0 - payable))
+            redeemed = coupon.redeem(of_coupon, price - paid)
             if stock.take(sale, bought) or redeemed:
                 composition.write_tags(rules, sale)
         else:

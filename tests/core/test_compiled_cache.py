@@ -53,7 +53,7 @@ print(*said, sep="\\n")
 # The smallest entry point, for tests that only need some compiled and cached function.
 MEASURE = "import sys; from flashsale_env import Simulator; print(Simulator(sys.argv[1]).measure().shape)"
 NOTICE = "compiling the simulator"
-COMPILERS = {"scalar", "hot", "inlined", "nan_aware_scalar", "entry_point"}
+COMPILERS = {"scalar", "inlined", "nan_aware_scalar", "entry_point"}
 pytestmark = pytest.mark.skipif(compiler.JIT_DISABLED, reason="nothing is compiled")
 
 
