@@ -12,6 +12,7 @@ Why     numba's own disk cache checks only the file of the entry point: after an
 """
 
 import contextlib
+import functools
 import hashlib
 import sys
 from collections.abc import Callable
@@ -33,6 +34,16 @@ def _mangle_by_layout(record: Any) -> tuple[str, tuple[str]]:
 
 # This applies to every record type of the process: equal types of other libraries cannot be distinguished.
 types.Record.mangling_args = property(_mangle_by_layout)  # type: ignore[method-assign,assignment]
+
+
+@functools.cache
+def _written_out(record: Any) -> str:
+    return str(_written_out_anew(record))
+
+
+# Numba writes a record type out thousands of times in a compilation, field by field: a twentieth of the whole.
+_written_out_anew = types.Record.__repr__
+types.Record.__repr__ = _written_out  # type: ignore[method-assign]
 
 
 class _InOrder(set[str]):
