@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import flashsale_env as fs
 from flashsale_env.spaces.decisions import decision_rows
 
-# Numbers of products and lead ticks: each pair is a shape that is compiled once.
+# Numbers of products and lead ticks: each pair is a shape of records, compiled once for each set of mechanisms.
 PRODUCTS, LEADS = (1, 2), (0, 3)
 SALES = 6
 
@@ -61,7 +61,10 @@ def scenarios(draw):
     ticks = draw(st.integers(1, 8))
     orders = draw(st.booleans())
     unlimited = orders and draw(st.booleans())
-    lead = draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
+    # Each combination of optional mechanisms is a compilation of its own: mixed ones are drawn for one size of sale.
+    mixed = draw(st.booleans())
+    everything = draw(st.booleans())
+    lead = 0 if mixed else draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
     law = draw(st.sampled_from(sorted(fs.ARRIVAL_LAWS)))
     burst = draw(_floats(0.0, 0.9)) if ticks > 1 else 0.0
     lift = draw(_floats(0.0, 2.0))
@@ -71,10 +74,10 @@ def scenarios(draw):
     else:
         customers = draw(_floats(0.0, 60.0))
     coupon = None
-    if draw(st.booleans()):
+    if draw(st.booleans()) if mixed else everything:
         coupon = fs.Coupon((0.0, draw(_floats(0.01, 0.99))), draw(_floats(0.01, 1000.0)), traffic_lift=lift)
     sd = _floats(0.0, 2.0)
-    titles = [f"product {j}" for j in range(draw(st.sampled_from(PRODUCTS)))]
+    titles = [f"product {j}" for j in range(PRODUCTS[-1] if mixed else draw(st.sampled_from(PRODUCTS)))]
     choice = draw(choices(ticks))
     may_withhold = draw(st.booleans())
     ordered = [orders and (title == titles[0] or draw(st.booleans())) for title in titles]
@@ -85,8 +88,10 @@ def scenarios(draw):
     ladder = any(len(product.price_levels) > 1 for product in for_sale)
     continuous = ladder and not any(product.may_be_withheld for product in for_sale) and draw(st.booleans())
     appeal_sd = sd if choice.model != "exponential" else st.just(0.0)
-    messages = draw(st.none() | st.builds(fs.Messages, _floats(0.01, 1.0), _floats(0.0, 30.0)))
+    messages = st.builds(fs.Messages, _floats(0.01, 1.0), _floats(0.0, 30.0))
+    messages = draw(st.none() | messages) if mixed else draw(messages) if everything else None
     targeted = st.builds(fs.Targeted, st.tuples(st.just(0.0), _floats(0.01, 0.99)))
+    targeted = st.none() | targeted if mixed else targeted
     scenario = fs.Scenario(
         name="any",
         horizon_ticks=ticks,
@@ -99,7 +104,7 @@ def scenarios(draw):
         if orders
         else None,
         coupon=coupon,
-        targeted=draw(st.none() | targeted) if messages is not None else None,
+        targeted=draw(targeted) if messages is not None else None,
         shocks=fs.Shocks(
             draw(appeal_sd), draw(appeal_sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)
         ),
