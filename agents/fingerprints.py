@@ -60,7 +60,7 @@ def customers_fingerprint(population: str | Path | Population | None, scenario: 
         ValueError, FileNotFoundError: as `load_population`.
     """
     named = scenario.population if population is None else population
-    titles = tuple(product.title for product in scenario.products)
+    titles = scenario.titles
     if isinstance(named, str) and named in (*SHIPPED, HOMOGENEOUS):
         return _shipped_fingerprint(named, titles)
     return population_fingerprint(load_population(named, titles))

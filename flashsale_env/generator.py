@@ -60,7 +60,7 @@ def variants(
             f"variants need a logit, in which relevance sets the share of demand; scenario {scenario.name!r} has "
             f"choice.model {scenario.choice.model!r}. Take {', '.join(map(repr, _MODELS))}."
         )
-    titles = tuple(product.title for product in scenario.products)
+    titles = scenario.titles
     if population.products != titles:
         raise ValueError(
             f"the population was built for {list(population.products)}, the scenario sells {list(titles)}."

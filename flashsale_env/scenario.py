@@ -111,6 +111,11 @@ class Scenario:
         self._check_observed()
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """Titles of the M products."""
+        return tuple(product.title for product in self.products)
+
+    @property
     def sale_minutes(self) -> float:
         """Length of the sale, minutes."""
         return self.horizon_ticks * self.tick_minutes

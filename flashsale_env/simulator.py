@@ -144,7 +144,7 @@ class Simulator:
         self.plays_own_population = population is None or population == self.scenario.population
         self.population = load_population(
             self.scenario.population if population is None else population,  # type: ignore[arg-type]
-            [product.title for product in self.scenario.products],
+            self.scenario.titles,
         )
         self.layout = Layout(self.scenario)
         self.codec = ActionCodec(self.scenario, actions, clip=clip_actions)

@@ -18,12 +18,11 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from flashsale_env import METRICS, ActionMasks, Population, Scenario, Simulator
+from flashsale_env import ActionMasks, Population, Scenario, Simulator
 from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.envs.infos import PROFIT
 from flashsale_env.envs.sale import check_options, checked_scale, observation_space
 from flashsale_env.simulator import checked_count
-
-_PROFIT = list(METRICS).index("profit")
 
 
 class FlashSaleVecEnv(VecEnv):
@@ -135,7 +134,7 @@ class FlashSaleVecEnv(VecEnv):
         if self.pay_at_close:
             rewards = self._returns * dones
         if closed:
-            profits = self.simulator.measure()[:, _PROFIT]
+            profits = self.simulator.measure()[:, PROFIT]
             length = self.scenario.horizon_ticks
             infos = [
                 {

@@ -129,10 +129,6 @@ def measure(rules, sale, out):
     out[rules.metric.revenue] = sale.money[rules.term.revenue]
 
 
-def _titles(scenario: ScenarioLike) -> tuple[str, ...]:
-    return tuple(product.title for product in scenario.products)
-
-
 def _has_one_price(product: Any) -> bool:
     return len(product.price_levels) == 1 and not product.may_be_withheld
 
@@ -166,7 +162,7 @@ MECHANISM = Mechanism(
     },
     decisions={
         "price": Decision(
-            labels=_titles,
+            labels=lambda scenario: scenario.titles,
             levels=lambda scenario: [
                 (*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products
             ],

@@ -211,10 +211,6 @@ def measure(rules, sale, out):
     out[rules.metric.fill_rate] = _share(sold, demand)
 
 
-def _titles(scenario: ScenarioLike) -> tuple[str, ...]:
-    return tuple(product.title for product in scenario.products)
-
-
 def _orders_arrive_later(scenario: ScenarioLike) -> bool:
     orders = scenario.replenishment is not None and any(product.can_be_ordered for product in scenario.products)
     return orders and scenario.lead_ticks > 0
@@ -286,7 +282,7 @@ MECHANISM = Mechanism(
     lay_out=_lay_out,
     decisions={
         "order": Decision(
-            labels=_titles,
+            labels=lambda scenario: scenario.titles,
             levels=lambda scenario: [
                 tuple(float(units) for units in product.order_levels) for product in scenario.products
             ],

@@ -39,7 +39,7 @@ class Layout(Mapping[str, slice]):
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        titles = tuple(product.title for product in scenario.products)
+        titles = scenario.titles
         ahead = [f"{title}, +{tick}" for title in titles for tick in range(scenario.lead_ticks)]
         labels = {"sale": ("",), "product": titles, "product and tick": ahead, "intent": INTENTS}
         self._slices: dict[str, slice] = {}

@@ -103,11 +103,10 @@ class ProductFeatures(AdvisedFeatures):
     @classmethod
     def of_scenario(cls, scenario: Scenario) -> dict[str, Any]:
         codec = ActionCodec(scenario)
-        titles = [product.title for product in scenario.products]
         columns_of, n_columns = {}, {}
         for kind in dict.fromkeys(column_kind(name) for name in codec.names):
             columns = codec.columns(kind)
-            by_product = list(DECISIONS[kind].labels(scenario)) == titles
+            by_product = tuple(DECISIONS[kind].labels(scenario)) == scenario.titles
             columns_of[kind] = codec.numbers_of(columns).tolist() if by_product else []
             n_columns[kind] = len(columns)
         return {
