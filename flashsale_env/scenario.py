@@ -337,6 +337,7 @@ DECISIONS: dict[str, Decision] = _collected("decisions")
 FEATURES: dict[str, Feature] = in_sections(_collected("features"))
 REWARD_TERMS: dict[str, Term] = _collected("terms")
 METRICS: dict[str, str] = _collected("metrics")
+SCHEDULES: dict[str, Any] = _collected("schedule")
 # name -> meaning; the part of the scenario with the same name holds the settings
 PROMOTIONS: dict[str, str] = {
     name: entry.mechanism.promotion for name, entry in MECHANISMS.items() if entry.mechanism.promotion

@@ -295,7 +295,7 @@ class Simulator:
         Raises:
             ValueError: a sale had more visits than `log_rows`, so the log is incomplete.
         """
-        visits, room = self.sales["customers"], self._logs.shape[1]
+        visits, room = self.sales["visits"], self._logs.shape[1]
         missing = np.maximum(visits - room, 0)
         if missing.any():
             raise ValueError(

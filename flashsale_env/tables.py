@@ -3,8 +3,8 @@
 Owns    the type check of fields, `check_fields`; the strict reading of a table, `from_table`, and of a TOML file.
 Leaves  all checks beyond the type (ranges, names, combinations) to each dataclass.
 
-`check_fields` follows the type hints of the dataclass. It supports whole and finite numbers, texts, booleans, lists,
-arrays, tables, other dataclasses, and each of these or None. Any other hint is our own mistake and raises TypeError,
+`check_fields` follows the type hints of the dataclass. It supports whole and finite numbers, numbers by intent, texts,
+booleans, lists, arrays, tables, other dataclasses, and each of these or None. Any other hint is our own mistake and raises TypeError,
 so no field goes unchecked.
 """
 
@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flashsale_env.errors import unknown_name
+from flashsale_env.intents import ByIntent
 
 if sys.version_info >= (3, 11):
     import tomllib as tomllib  # other modules import tomllib from here
@@ -93,6 +94,8 @@ def as_declared(hint: Any, value: Any, what: str) -> Any:
         if isinstance(value, str):
             return str.__str__(value)  # numpy strings and string enumerations have another repr
         raise _wrong(what, f"a text{or_none}", value)
+    if hint is ByIntent:
+        return ByIntent.read(value, what)
     origin = typing.get_origin(hint) or hint
     if origin is tuple:
         item = _item(hint)
@@ -306,7 +309,7 @@ def _any_example(hint: Any) -> Any:
         return _required(hint)
     if typing.get_origin(hint) is tuple:
         return (_any_example(_item(hint)),)
-    return {int: 1, float: 1.0, bool: True}.get(hint, "...")
+    return {int: 1, float: 1.0, bool: True, ByIntent: 0.1}.get(hint, "...")
 
 
 def _build(kind: Any, content: Mapping[str, Any]) -> Any:

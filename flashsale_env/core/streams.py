@@ -9,6 +9,7 @@ The mixing function is the finaliser of SplitMix64, variant 13 (Steele, Lea & Fl
 """
 
 import math
+import zlib
 
 import numpy as np
 
@@ -27,6 +28,26 @@ SENSITIVITY, APPETITE = 1 << 15, (1 << 15) + 1  # of normal draws, which take th
 # Purposes of a sale's draws, above all tick numbers (at most 10^6 < 2^20). `OPENING` is the tick number of the messages
 # before the start of the sale.
 TRAFFIC, MIX, APPEAL, COMMON_APPEAL, OPENING = 1 << 20, 2 << 20, 3 << 20, 4 << 20, 5 << 20
+
+
+_PURPOSES: dict[int, str] = {}
+
+
+def purpose(name: str) -> int:
+    """The number of a mechanism's draws; number + i is its i-th one, i below 256.
+
+    It follows from the name, so a new mechanism changes no draw of another one.
+
+    Args:
+        name: of the draws, e.g. "carts.payment".
+
+    Raises:
+        ValueError: another name has the same number.
+    """
+    number = (1 << 40) + (zlib.crc32(name.encode()) << 8)  # above all numbers of this file
+    if _PURPOSES.setdefault(number, name) != name:
+        raise ValueError(f"the draws {name!r} and {_PURPOSES[number]!r} would be the same; rename one of them.")
+    return number
 
 
 def _gumbel_quantiles() -> np.ndarray:

@@ -233,17 +233,20 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
 
 
 @scalar
-def choose(rules, voice, sale, key, clips, drift, payable):
+def choose(rules, voice, sale, key, clips, drift, payable, mood):
     """(choice over the full assortment, choice over the products on hand), by the scenario's model; M is no purchase.
 
     `payable` is the share of the price that this customer pays for products on hand. Multiplying all prices by it is
-    the same as dividing willingness to pay by it.
+    the same as dividing willingness to pay by it. `mood` adds to the utility of every product, logits; under
+    "exponential", to the logarithm of willingness to pay.
     """
+    drift = in_mood(rules, drift, mood)
     paying = drift / payable
     if rules.choice_model == EXPONENTIAL:
         sensitivity = np.float64(voice.price_sensitivity)
         return exponential_willingness_to_pay(rules, sale, key, clips, paying / sensitivity, drift / sensitivity)
     factor, appetite = own_taste(rules, key)
+    appetite += mood
     sensitivity = factor * np.float64(voice.price_sensitivity)
     # An offer scales every price by `payable`; scaling the price sensitivity has the same effect.
     lowered = np.float32(sensitivity / paying)
@@ -252,10 +255,18 @@ def choose(rules, voice, sale, key, clips, drift, payable):
 
 
 @scalar
-def reservation_prices(rules, voice, sale, key, drift, out):
+def in_mood(rules, drift, mood):
+    """The factor on willingness to pay of a customer in this mood; under a logit a mood has its place in the utility."""
+    return drift * math.exp(mood) if rules.choice_model == EXPONENTIAL and mood != 0.0 else drift
+
+
+@scalar
+def reservation_prices(rules, voice, sale, key, drift, mood, out):
     """The most that this customer would pay for each product rather than buy nothing, currency; can be negative."""
     # The draws are those of `choose`. The price solves utility - sensitivity·price/reference = outside option.
     factor, appetite = own_taste(rules, key)
+    appetite += mood
+    drift = in_mood(rules, drift, mood)
     sensitivity = factor * np.float64(voice.price_sensitivity) / drift
     bits = taste_bits(key, np.uint64(0), 0)
     outside = streams.GUMBEL[bits & _LOW16]

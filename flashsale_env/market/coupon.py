@@ -112,8 +112,8 @@ def write_tags(rules, sale):
     coupon = sale.coupon
     for j in range(rules.n_products):
         # A product out of stock or not offered keeps its tag: an empty shelf carries no promotion.
-        if sale.on_hand[j] > 0 and sale.price[j] > 0.0:
-            coupon.price_share[j] = np.float32(net_price(coupon, sale.price[j], True) / rules.reference_price[j])
+        if sale.on_hand[j] > 0 and sale.asking_price[j] > 0.0:
+            coupon.price_share[j] = np.float32(net_price(coupon, sale.asking_price[j], True) / rules.reference_price[j])
         else:
             coupon.price_share[j] = sale.price_share[j]
     sale.coming_share *= traffic_share(rules, sale)
@@ -123,8 +123,8 @@ def write_tags(rules, sale):
 def is_honoured(rules, sale):
     """Whether the remaining budget covers the discount on some product that is on hand and offered."""
     for j in range(rules.n_products):
-        on_sale = sale.on_hand[j] > 0 and sale.price[j] > 0.0
-        if on_sale and sale.price[j] * sale.coupon.depth <= sale.coupon.budget:
+        on_sale = sale.on_hand[j] > 0 and sale.asking_price[j] > 0.0
+        if on_sale and sale.asking_price[j] * sale.coupon.depth <= sale.coupon.budget:
             return True
     return False
 

@@ -41,6 +41,21 @@ class Sizes:
     intents: int
 
 
+@dataclass(frozen=True)
+class Between:
+    """Values of a setting in random scenarios: uniform from `low` to `high`, whole numbers if both are."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Values of a setting in random scenarios: one of these, with equal probability."""
+
+    values: tuple[Any, ...]
+
+
 def _always(scenario: ScenarioLike) -> bool:
     return True
 
@@ -124,13 +139,17 @@ class Mechanism:
             refused by every bound.
         most_traffic: the largest factor on traffic that the shop can reach with it.
         promotion: its description in the table `PROMOTIONS`; "" if it is not a promotion.
+        ranges: setting -> its values in random scenarios (`generator`); the others keep their defaults.
+        schedule: name -> (scenario) -> (T,) numbers known before the sale, one per tick; in the core
+            `schedule[sale.tick, rules.along.NAME]`.
         facts: figures of an optional mechanism in views of the sale: (caption, field of its state, "money" or
             "discount").
         open: (rules, sale, grids) at the start of a sale, on a record of zeros.
         begin_tick: (rules, sale) at the start of a tick.
         decide: (rules, sale, grids, encoding, action) event 1 of a tick.
         write_tags: (rules, sale) whenever the offer changes: price tags, and the share of customers that comes.
-        settle: (rules, sale, closes, terms) the money of the tick; `closes` is true in the last one.
+        end_tick: (rules, sale, closes) after the last customer of a tick; `closes` is true in the last one.
+        settle: (rules, sale, closes, terms) the money of the tick.
         observe: (rules, sale, schedule, out) its features.
         measure: (rules, sale, out) its metrics.
     """
@@ -147,11 +166,14 @@ class Mechanism:
     bounded: Mapping[str, str] = field(default_factory=dict)
     most_traffic: Callable[[ScenarioLike], float] = lambda scenario: 1.0
     promotion: str = ""
+    ranges: Mapping[str, Between | OneOf] = field(default_factory=dict)
+    schedule: Mapping[str, Callable[[ScenarioLike], Any]] = field(default_factory=dict)
     facts: Sequence[tuple[str, str, str]] = ()
     open: Any = None
     begin_tick: Any = None
     decide: Any = None
     write_tags: Any = None
+    end_tick: Any = None
     settle: Any = None
     observe: Any = None
     measure: Any = None

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from flashsale_env.intents import ByIntent
 from flashsale_env.tables import check_fields
 
 # Far beyond any shop, so that no sum of money overflows.
@@ -53,16 +54,17 @@ class Part(ABC):
 
 
 def require_range(part: Part, *names: str, most: float | None = None) -> None:
-    """Check that fields are at least 0 and at most `most`; `check_fields` has checked that they are finite.
+    """Check that fields, also those by intent, are at least 0 and at most `most`; `check_fields` has checked finiteness.
 
     Raises:
         ValueError: a field is out of range; the message names it.
     """
     for name in names:
-        value = getattr(part, name)
-        if value < 0 or (most is not None and value > most):
-            wanted = "at least 0" if most is None else f"at least 0 and at most {most:g}"
-            raise ValueError(f"{part._where}{name} must be {wanted}, got {value:g}.")
+        given = getattr(part, name)
+        for value in given if isinstance(given, ByIntent) else (given,):
+            if value < 0 or (most is not None and value > most):
+                wanted = "at least 0" if most is None else f"at least 0 and at most {most:g}"
+                raise ValueError(f"{part._where}{name} must be {wanted}, got {value:g}.")
 
 
 def require_rising(part: Part, name: str) -> None:

@@ -86,8 +86,12 @@ def decide(rules, sale, grids, encoding, action):
 
 @scalar
 def write_tags(rules, sale):
-    """The tag of every product on hand; a product out of stock keeps its last one."""
+    """The tag of every product on hand; a product out of stock keeps its last one.
+
+    Mechanisms with a special price, further down in the order of `write_tags`, lower both `asking_price` and tag.
+    """
     for j in range(rules.n_products):
+        sale.asking_price[j] = sale.price[j]
         if sale.on_hand[j] > 0:
             if sale.price[j] > 0.0:
                 sale.price_share[j] = np.float32(sale.price[j] / rules.reference_price[j])
@@ -146,6 +150,7 @@ MECHANISM = Mechanism(
     settings=Pricing,
     state=lambda sizes: (
         ("price", "f8", (sizes.products,)),  # set by the last action; 0 where the product is not offered
+        ("asking_price", "f8", (sizes.products,)),  # the same, or a special price in its place
         # the tag, over reference price; out of stock: of the last unit; on hand and not offered: NOT_OFFERED
         ("price_share", "f4", (sizes.products,)),
         ("tick_revenue", "f8"),

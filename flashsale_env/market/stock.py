@@ -127,12 +127,18 @@ def receive(rules, sale):
 
 
 @scalar
-def take(sale, j):
-    """Sell one unit of product j; returns whether it was the last one."""
-    sale.on_hand[j] -= 1
-    sale.sold[j] += 1
-    sale.tick_sold[j] += 1
+def take(sale, j, units):
+    """Take units of product j off the shelf; returns whether the last one is gone."""
+    sale.on_hand[j] -= units
     return sale.on_hand[j] == 0
+
+
+@scalar
+def sell(sale, j, units, paid):
+    """Book units of product j that were taken off the shelf as sold, for this sum, currency."""
+    sale.sold[j] += units
+    sale.tick_sold[j] += units
+    sale.tick_revenue += paid
 
 
 @scalar

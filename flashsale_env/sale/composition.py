@@ -20,7 +20,7 @@ import numpy as np
 from flashsale_env.core.records import in_turn
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.mechanism import Field, Sizes
-from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
+from flashsale_env.scenario import DECISIONS, FEATURES, MECHANISMS, METRICS, REWARD_TERMS, SCHEDULES, Scenario
 
 
 def _compose(moment: str, *others: str) -> Any:
@@ -34,6 +34,7 @@ open_mechanisms = _compose("open", "grids")
 begin_tick = _compose("begin_tick")
 decide = _compose("decide", "grids", "encoding", "action")
 write_tags = _compose("write_tags")
+end_tick = _compose("end_tick", "closes")
 settle = _compose("settle", "closes", "terms")
 observe = _compose("observe", "schedule", "out")
 measure = _compose("measure", "out")
@@ -106,11 +107,13 @@ def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int)
             ("column", "i8", (rows,)),
             ("n_levels", "i8", (rows,)),
             ("is_money", "i8", (len(REWARD_TERMS),)),
-            # by name: first row of a decision, index in the observation (-1: not shown), columns of terms and metrics
+            # by name: first row of a decision, index in the observation (-1: not shown), columns of terms and metrics,
+            # column of the schedule
             ("row", _numbers(DECISIONS)),
             ("at", _numbers(FEATURES)),
             ("term", _numbers(REWARD_TERMS)),
             ("metric", _numbers(METRICS)),
+            ("along", _numbers(SCHEDULES)),
         ]
     )
 
@@ -126,6 +129,7 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             ("alias_below", "f4"),
             ("alias", "i4"),
             ("predicted", "i4"),  # the likeliest intent
+            ("latent", "i4"),  # the true intent
             # Last, because it is read only when a message is left: the fields of every visit stay close together.
             ("intent", "f4", (len(INTENTS),)),
         ]

@@ -20,7 +20,8 @@ class Instance:
     Args:
         rules: (1,) of `rules_dtype`.
         voices: (V,) of `voice_dtype`, sorted by latent class.
-        schedule: (T, 3) per tick: expected customers, drift, share of the sale's customers expected from this tick on.
+        schedule: (T, 3 + S) per tick: expected customers, drift, share of the sale's customers expected from this tick
+            on, and the columns of mechanisms (`SCHEDULES`).
         grids: (rows, L) levels of each decision; the last one is repeated to fill the row.
         voice_rows: (V,) row of each voice in the population.
         sale_dtype: of one sale in progress.
@@ -77,7 +78,12 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     longest = max(len(row.levels) for row in rows)
     grids = np.array([row.levels + row.levels[-1:] * (longest - len(row.levels)) for row in rows])
     come = scenario.arrivals.cumulative_share(np.arange(scenario.horizon_ticks) / scenario.horizon_ticks)
-    schedule = np.column_stack([scenario.customers_per_tick, scenario.drift_per_tick, 1.0 - come])
+    columns = [scenario.customers_per_tick, scenario.drift_per_tick, 1.0 - come]
+    for entry in MECHANISMS.values():
+        for name, column in entry.mechanism.schedule.items() if entry.present(scenario) else ():
+            rules["along"][name] = len(columns)
+            columns.append(column(scenario))
+    schedule = np.column_stack(columns)
     return Instance(
         rules, voices, np.ascontiguousarray(schedule), grids, voice_rows, sale_dtype(products, slots, optional)
     )
@@ -94,6 +100,7 @@ def _voice_records(
     voices["price_sensitivity"] = population.price_sensitivity[order]
     voices["coupon_affinity"] = population.coupon_affinity[order]
     voices["intent"] = population.intent_probabilities[order]
+    voices["latent"] = population.latent_class[order]
     voices["predicted"] = population.intent_probabilities[order].argmax(axis=1)
     weight = population.weight[order].astype(np.float64)
     classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)

@@ -12,7 +12,7 @@ from flashsale_env.sale import composition, customers
 
 
 @scalar
-def read(key, time, rules, voices, sale, read_so_far):
+def read(key, time, origin, rules, voices, sale, read_so_far):
     """Add one message by a customer from the mix of this sale."""
     row = arrivals.pick_voice(rules, voices, sale, key)
     messages.leave(read_so_far, voices[row], rules.n_intents)
@@ -25,7 +25,7 @@ def read_messages(of_messages, read_so_far, rules, voices, sale):
         return
     rate = of_messages.before_opening * sale.traffic
     tick_key = streams.subkey(sale.key, streams.OPENING)
-    customers.meet_all(rules, voices, sale, arrivals.POISSON, tick_key, rate, read, read_so_far)
+    customers.meet_all(rules, voices, sale, arrivals.POISSON, tick_key, rate, customers.nobody, read, read_so_far)
 
 
 @scalar

@@ -1,8 +1,8 @@
 """One tick of one sale, in the documented order of events.
 
 1 the action is decoded and orders are placed; 2 inbound stock arrives; 3 price tags are written for products on hand;
-4 customers come in exact time order; 5 costs are booked; 6 at the close, leftovers are salvaged; 7 the caller writes
-the observation.
+4 customers come in exact time order; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
+salvaged; 8 the caller writes the observation.
 """
 
 from flashsale_env.core import streams
@@ -13,8 +13,8 @@ from flashsale_env.sale.visit import visit
 
 
 @inlined
-def serve(key, time, rules, voices, sale, context):
-    """Serve one point of the dominating stream if it comes; its visit is recorded if a record is left.
+def serve(key, time, origin, rules, voices, sale, context):
+    """Serve one customer; a point of the dominating stream only if it comes. A visit is recorded if a record is left.
 
     A promotion may end in mid-tick, when its budget or the last unit it applies to is gone. The share of the stream
     that comes then changes at the time of this customer.
@@ -23,13 +23,13 @@ def serve(key, time, rules, voices, sale, context):
     marks = streams.subkey(key, streams.MARKS)
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
-    if streams.upper32(marks) >= share:
+    if origin == customers.FRESH and streams.upper32(marks) >= share:
         return
     row = arrivals.pick_voice(rules, voices, sale, key)
-    number = sale.customers
+    number = sale.visits
     if number < len(records):
         log.record_offer(rules, sale, voices[row], row, records[number])
-    bought, clips = visit(rules, voices[row], sale, key, marks, drift)
+    bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
     if number < len(records):
         log.record_outcome(bought, clips, records[number])
     if sale.coming_share != share:
@@ -58,8 +58,11 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
-    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, serve, (drift, records))
+    context = (drift, records)
+    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, customers.nobody, serve, context)
     arrivals.count_share(sale, sale.coming_share, 1.0)
+    closes = sale.tick + 1 >= rules.horizon
+    composition.end_tick(rules, sale, closes)
     arrivals.remember_tick(rules, sale, schedule)
     sale.tick += 1
-    return book(rules, sale, sale.tick >= rules.horizon, terms)
+    return book(rules, sale, closes, terms)

@@ -11,12 +11,12 @@ from flashsale_env.sale import customers
 
 
 @scalar
-def note(key, time, rules, voices, sale, context):
+def note(key, time, origin, rules, voices, sale, context):
     """Write one customer's reservation prices if a row is left, and count the customer."""
     drift, payments, number = context
     if number[0] < len(payments):
         voice = voices[arrivals.pick_voice(rules, voices, sale, key)]
-        choice.reservation_prices(rules, voice, sale, key, drift, payments[number[0]])
+        choice.reservation_prices(rules, voice, sale, key, drift, 0.0, payments[number[0]])
     number[0] += 1
 
 
@@ -36,4 +36,5 @@ def customers_of(sales, rules, voices, schedule, row, payments, number):
         # The rate of the dominating stream, as in `sale.tick`.
         rate = schedule[t, 0] * sale.traffic * r.most_traffic
         tick_key = streams.subkey(sale.key, t)
-        customers.meet_all(r, voices, sale, r.arrival_law, tick_key, rate, note, (schedule[t, 1], payments, number))
+        context = (schedule[t, 1], payments, number)
+        customers.meet_all(r, voices, sale, r.arrival_law, tick_key, rate, customers.nobody, note, context)
