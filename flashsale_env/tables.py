@@ -4,8 +4,8 @@ Owns    the type check of fields, `check_fields`; the strict reading of a table,
 Leaves  all checks beyond the type (ranges, names, combinations) to each dataclass.
 
 `check_fields` follows the type hints of the dataclass. It supports whole and finite numbers, numbers by intent, texts,
-booleans, lists, arrays, tables, other dataclasses, and each of these or None. Any other hint is our own mistake and raises TypeError,
-so no field goes unchecked.
+booleans, lists, arrays, tables, other dataclasses, and each of these or None. Any other hint is our own mistake and
+raises TypeError, so no field goes unchecked.
 """
 
 import dataclasses

@@ -256,7 +256,7 @@ def choose(rules, voice, sale, key, clips, drift, payable, mood):
 
 @scalar
 def in_mood(rules, drift, mood):
-    """The factor on willingness to pay of a customer in this mood; under a logit a mood has its place in the utility."""
+    """The factor on willingness to pay in this mood; under a logit a mood is part of the utility."""
     return drift * math.exp(mood) if rules.choice_model == EXPONENTIAL and mood != 0.0 else drift
 
 

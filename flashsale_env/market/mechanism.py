@@ -39,6 +39,16 @@ class Sizes:
     products: int
     slots: int  # of the inbound ring, a power of two
     intents: int
+    own: int = 0  # of the mechanism itself, see `Mechanism.size`
+
+
+def power_of_two(least: int) -> int:
+    """The lowest power of two that is at least this number: few sizes mean few compilations.
+
+    >>> power_of_two(5), power_of_two(8)
+    (8, 8)
+    """
+    return 1 << max(0, least - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,8 @@ class Mechanism:
         settings: the part of the scenario.
         always: present even if its part is None (stock without replenishment); otherwise a part that may be None makes
             the mechanism optional.
+        size: length of the arrays of an optional mechanism that depend on the scenario, e.g. a ring of ticks; part of
+            the type of its records, so take `power_of_two`.
         state, rules: fields of the records, given the sizes; * in a comment marks fields that are never observed.
         lay_out: values of the rules' fields in a scenario.
         decisions, features, terms, metrics: by name.
@@ -156,6 +168,7 @@ class Mechanism:
 
     settings: type[Part]
     always: bool = False
+    size: Callable[[ScenarioLike], int] = lambda scenario: 0
     state: Callable[[Sizes], Sequence[Field]] = lambda sizes: ()
     rules: Callable[[Sizes], Sequence[Field]] = lambda sizes: ()
     lay_out: Callable[[ScenarioLike], Mapping[str, Any]] = lambda scenario: {}

@@ -54,7 +54,7 @@ class Part(ABC):
 
 
 def require_range(part: Part, *names: str, most: float | None = None) -> None:
-    """Check that fields, also those by intent, are at least 0 and at most `most`; `check_fields` has checked finiteness.
+    """Check that fields, also those by intent, are at least 0 and at most `most`.
 
     Raises:
         ValueError: a field is out of range; the message names it.

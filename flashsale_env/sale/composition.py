@@ -11,9 +11,10 @@ everything else is a value. Types are cached: numba recognises the same object a
 by field at every call (microseconds).
 """
 
+import dataclasses
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -40,20 +41,28 @@ observe = _compose("observe", "schedule", "out")
 measure = _compose("measure", "out")
 
 
-def present(scenario: Scenario) -> tuple[str, ...]:
-    """Names of the optional mechanisms of a scenario."""
-    return tuple(entry.name for entry in MECHANISMS.values() if entry.optional and entry.present(scenario))
+# The optional mechanisms of a scenario, each with its size.
+Present: TypeAlias = tuple[tuple[str, int], ...]
 
 
-def _fields(kind: str, optional: tuple[str, ...], sizes: Sizes) -> list[Any]:
+def present(scenario: Scenario) -> Present:
+    """Name and size of each optional mechanism of a scenario."""
+    return tuple(
+        (entry.name, entry.mechanism.size(scenario))
+        for entry in MECHANISMS.values()
+        if entry.optional and entry.present(scenario)
+    )
+
+
+def _fields(kind: str, optional: Present, sizes: Sizes) -> list[Any]:
     """Fields of all mechanisms, optional parts first.
 
     If they came last, numba would treat the larger record as a subtype of the smaller one.
     """
     entries = MECHANISMS.values()
     nested: list[Any] = []
-    for name in optional:
-        inner = list(getattr(MECHANISMS[name].mechanism, kind)(sizes))
+    for name, size in optional:
+        inner = list(getattr(MECHANISMS[name].mechanism, kind)(dataclasses.replace(sizes, own=size)))
         if inner:
             nested.append((name, np.dtype(inner)))
         elif kind == "state":
@@ -69,7 +78,7 @@ def _numbers(names: Iterable[str]) -> np.dtype[np.void]:
 
 
 @cache
-def sale_dtype(products: int, slots: int, optional: tuple[str, ...]) -> np.dtype[np.void]:
+def sale_dtype(products: int, slots: int, optional: Present) -> np.dtype[np.void]:
     """One sale in progress."""
     return np.dtype(
         [
@@ -84,7 +93,7 @@ def sale_dtype(products: int, slots: int, optional: tuple[str, ...]) -> np.dtype
 
 
 @cache
-def rules_dtype(products: int, slots: int, optional: tuple[str, ...], rows: int) -> np.dtype[np.void]:
+def rules_dtype(products: int, slots: int, optional: Present, rows: int) -> np.dtype[np.void]:
     """The constants of a scenario. Rates and costs are per tick, so the core needs no length of a tick."""
     intents = len(INTENTS)
     return np.dtype(

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.intents import INTENTS
+from flashsale_env.market.mechanism import power_of_two
 from flashsale_env.population import Population
 from flashsale_env.sale.composition import present, rules_dtype, sale_dtype, voice_dtype
 from flashsale_env.scenario import FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
@@ -43,9 +44,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     """
     scenario.check_customers(population)
     products = len(scenario.products)
-    slots = 1
-    while slots < scenario.lead_ticks + 1:  # powers of two, so that few lead times mean few compilations
-        slots *= 2
+    slots = power_of_two(scenario.lead_ticks + 1)
     optional = present(scenario)
     rows = decision_rows(scenario)
     rules = np.zeros(1, rules_dtype(products, slots, optional, len(rows)))

@@ -13,7 +13,7 @@ from flashsale_env.sale import composition, customers
 
 
 @scalar
-def buy(rules, sale, j, units, clips, payable):
+def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
     of_coupon = option(sale, "coupon")
     price = sale.asking_price[j] * units
@@ -41,7 +41,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
-            buy(rules, sale, bought, 1, clips, payable)
+            buy(rules, voice, sale, key, time, bought, 1, clips, payable)
         else:
             stock.lose(sale, wanted)
     if origin != customers.RETURN:
