@@ -8,21 +8,27 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, stock, targeted
+from flashsale_env.market import carts, choice, coupon, messages, returns, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
 @scalar
 def buy(rules, voice, sale, key, time, j, units, clips, payable):
-    """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
+    """Buy units of product j at the price on its tag; the caller has checked that they are on hand.
+
+    Where there are carts, the customer may pay later or never. Discounts and returns count only for what is paid.
+    """
+    ahead, pays = carts.ending(option(rules, "carts"), voice, key, time)
     of_coupon = option(sale, "coupon")
     price = sale.asking_price[j] * units
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
-    targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-    redeemed = coupon.redeem(of_coupon, price - with_coupon)
+    redeemed = coupon.redeem(of_coupon, price - with_coupon, pays)
     ends = stock.take(sale, j, units)
-    stock.sell(sale, j, units, paid)
+    if pays:
+        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
+        returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
+    carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
     if ends or redeemed:
         composition.write_tags(rules, sale)
 
