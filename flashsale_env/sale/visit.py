@@ -8,22 +8,24 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, stock, targeted
+from flashsale_env.market import choice, coupon, messages, seckill, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
 @scalar
 def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
+    of_seckill = option(sale, "seckill")
     of_coupon = option(sale, "coupon")
-    price = sale.asking_price[j] * units
+    price = seckill.price_of(of_seckill, sale, j, units)
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     stock.sell(sale, j, units, paid)
-    if ends or redeemed:
+    if ends or redeemed or quota_ends:
         composition.write_tags(rules, sale)
 
 
