@@ -15,6 +15,7 @@ from flashsale_env.envs.registration import environment_id, register_environment
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.bots import Bots
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.messages import Messages
@@ -73,6 +74,7 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Bots",
     "Choice",
     "Coupon",
     "FlashSaleEnv",

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
+from flashsale_env.market.bots import Bots
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
@@ -83,6 +84,7 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    bots: Bots | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"
@@ -123,9 +125,17 @@ class Scenario:
         return self.horizon_ticks * self.tick_minutes
 
     @property
+    def admission_edges(self) -> npt.NDArray[np.float64]:
+        """(T + 1,) elapsed share of the sale such that whoever came earlier is admitted before tick 0, 1, ..., T.
+
+        Without a lottery it is that of the tick itself.
+        """
+        return np.linspace(0, 1, self.horizon_ticks + 1)[self.arrivals.admitted_until(self)]
+
+    @property
     def customers_per_tick(self) -> npt.NDArray[np.float64]:
         """(T,) customers expected in each tick, before shocks and promotions."""
-        edges = self.arrivals.cumulative_share(np.linspace(0, 1, self.horizon_ticks + 1))
+        edges = self.arrivals.cumulative_share(self.admission_edges)
         return np.asarray(self.arrivals.customers_per_minute * self.sale_minutes * np.diff(edges))
 
     @property

@@ -8,7 +8,7 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, seckill, stock, targeted
+from flashsale_env.market import bots, choice, coupon, messages, seckill, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
@@ -49,3 +49,21 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if origin != customers.RETURN:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
+
+
+@scalar
+def visit_of_bot(of_rules, of_bots, rules, sale, key):
+    """Serve one bot: no coupon, no offer, no message; both records are None in a sale without bots."""
+    if of_rules is None or of_bots is None:
+        return
+    j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
+    if units == 0:
+        return
+    of_seckill = option(sale, "seckill")
+    price = seckill.price_of(of_seckill, sale, j, units)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
+    ends = stock.take(sale, j, units)
+    stock.sell(sale, j, units, price)
+    sale.demand[j] += units
+    if ends or quota_ends:
+        composition.write_tags(rules, sale)
