@@ -8,7 +8,7 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import bots, choice, coupon, messages, seckill, stock, targeted
+from flashsale_env.market import bots, choice, coupon, fairness, messages, seckill, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
@@ -23,6 +23,7 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
     quota_ends = seckill.claim(of_seckill, sale, j, units)
+    fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
     ends = stock.take(sale, j, units)
     stock.sell(sale, j, units, paid)
     if ends or redeemed or quota_ends:
@@ -40,9 +41,11 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if origin != customers.RETURN:
         sale.customers += 1
         sale.tick_customers += 1
+        fairness.meet(option(sale, "fairness"), voice)
     if wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
+            fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             buy(rules, voice, sale, key, time, bought, 1, clips, payable)
         else:
             stock.lose(sale, wanted)
