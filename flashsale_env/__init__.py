@@ -15,12 +15,15 @@ from flashsale_env.envs.registration import environment_id, register_environment
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.bots import Bots
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.returns import Returns
+from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -74,9 +77,11 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Bots",
     "Carts",
     "Choice",
     "Coupon",
+    "Fairness",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
     "Layout",
@@ -87,6 +92,7 @@ __all__ = [
     "Replenishment",
     "Returns",
     "Scenario",
+    "Seckill",
     "Shocks",
     "Simulator",
     "Targeted",

@@ -8,7 +8,7 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import carts, choice, coupon, messages, returns, stock, targeted
+from flashsale_env.market import bots, carts, choice, coupon, fairness, messages, returns, seckill, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
@@ -19,17 +19,20 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     Where there are carts, the customer may pay later or never. Discounts and returns count only for what is paid.
     """
     ahead, pays = carts.ending(option(rules, "carts"), voice, key, time)
+    of_seckill = option(sale, "seckill")
     of_coupon = option(sale, "coupon")
-    price = sale.asking_price[j] * units
+    price = seckill.price_of(of_seckill, sale, j, units)
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
     redeemed = coupon.redeem(of_coupon, price - with_coupon, pays)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
         targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
+        fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
-    if ends or redeemed:
+    if ends or redeemed or quota_ends:
         composition.write_tags(rules, sale)
 
 
@@ -44,12 +47,32 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if origin != customers.RETURN:
         sale.customers += 1
         sale.tick_customers += 1
+        fairness.meet(option(sale, "fairness"), voice)
     if wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
+            fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             buy(rules, voice, sale, key, time, bought, 1, clips, payable)
         else:
             stock.lose(sale, wanted)
     if origin != customers.RETURN:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
+
+
+@scalar
+def visit_of_bot(of_rules, of_bots, rules, sale, key):
+    """Serve one bot: no coupon, no offer, no message; both records are None in a sale without bots."""
+    if of_rules is None or of_bots is None:
+        return
+    j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
+    if units == 0:
+        return
+    of_seckill = option(sale, "seckill")
+    price = seckill.price_of(of_seckill, sale, j, units)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
+    ends = stock.take(sale, j, units)
+    stock.sell(sale, j, units, price)
+    sale.demand[j] += units
+    if ends or quota_ends:
+        composition.write_tags(rules, sale)
