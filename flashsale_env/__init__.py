@@ -16,12 +16,14 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import (
     DECISIONS,
@@ -73,6 +75,7 @@ __all__ = [
     "ActionMasks",
     "Arrivals",
     "Choice",
+    "Contagion",
     "Coupon",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
@@ -87,6 +90,7 @@ __all__ = [
     "Simulator",
     "Targeted",
     "UnitReader",
+    "Waiting",
     "environment_id",
     "load_population",
     "load_scenario",

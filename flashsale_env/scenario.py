@@ -25,6 +25,7 @@ from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.choice import Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
 from flashsale_env.market.messages import Messages
@@ -33,6 +34,7 @@ from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import HOMOGENEOUS, SHIPPED, Population
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
@@ -60,7 +62,7 @@ class Scenario:
         tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, targeted, messages: None switches the option off.
+        replenishment, coupon, targeted, waiting, contagion, messages: None switches the option off.
         population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
         memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
         observe: names of the features shown; () for all that apply, except those shown on request only.
@@ -81,6 +83,8 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    waiting: Waiting | None = None
+    contagion: Contagion | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"
