@@ -18,6 +18,7 @@ from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
@@ -77,6 +78,7 @@ __all__ = [
     "Choice",
     "Contagion",
     "Coupon",
+    "Fairness",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
     "Layout",

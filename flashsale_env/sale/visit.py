@@ -10,7 +10,7 @@ full assortment consists of the products offered and those out of stock, each at
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, contagion, coupon, messages, stock, targeted, waiting
+from flashsale_env.market import choice, contagion, coupon, fairness, messages, stock, targeted, waiting
 from flashsale_env.sale import composition, customers
 
 
@@ -23,6 +23,7 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     paid = with_coupon * payable
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
+    fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
     ends = stock.take(sale, j, units)
     stock.sell(sale, j, units, paid)
     if ends or redeemed:
@@ -41,6 +42,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if not returns:
         sale.customers += 1
         sale.tick_customers += 1
+        fairness.meet(option(sale, "fairness"), voice)
     of_waiting = option(sale, "waiting")
     offer = (clips, drift, payable, mood)
     if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, returns, offer, wanted, bought):
@@ -48,6 +50,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     elif wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
+            fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             buy(rules, voice, sale, key, time, bought, 1, clips, payable)
             waiting.count_buyer(of_waiting, returns)
             contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
