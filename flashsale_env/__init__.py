@@ -15,12 +15,14 @@ from flashsale_env.envs.registration import environment_id, register_environment
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.bots import Bots
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -75,6 +77,7 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Bots",
     "Choice",
     "Contagion",
     "Coupon",
@@ -88,6 +91,7 @@ __all__ = [
     "Product",
     "Replenishment",
     "Scenario",
+    "Seckill",
     "Shocks",
     "Simulator",
     "Targeted",

@@ -10,23 +10,25 @@ full assortment consists of the products offered and those out of stock, each at
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, contagion, coupon, fairness, messages, stock, targeted, waiting
+from flashsale_env.market import bots, choice, contagion, coupon, fairness, messages, seckill, stock, targeted, waiting
 from flashsale_env.sale import composition, customers
 
 
 @scalar
 def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
+    of_seckill = option(sale, "seckill")
     of_coupon = option(sale, "coupon")
-    price = sale.asking_price[j] * units
+    price = seckill.price_of(of_seckill, sale, j, units)
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
     fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
     ends = stock.take(sale, j, units)
     stock.sell(sale, j, units, paid)
-    if ends or redeemed:
+    if ends or redeemed or quota_ends:
         composition.write_tags(rules, sale)
 
 
@@ -59,3 +61,21 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if not returns:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
+
+
+@scalar
+def visit_of_bot(of_rules, of_bots, rules, sale, key):
+    """Serve one bot: no coupon, no offer, no message; both records are None in a sale without bots."""
+    if of_rules is None or of_bots is None:
+        return
+    j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
+    if units == 0:
+        return
+    of_seckill = option(sale, "seckill")
+    price = seckill.price_of(of_seckill, sale, j, units)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
+    ends = stock.take(sale, j, units)
+    stock.sell(sale, j, units, price)
+    sale.demand[j] += units
+    if ends or quota_ends:
+        composition.write_tags(rules, sale)
