@@ -26,6 +26,7 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.choice import Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
@@ -36,6 +37,7 @@ from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import HOMOGENEOUS, SHIPPED, Population
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
@@ -85,6 +87,8 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    waiting: Waiting | None = None
+    contagion: Contagion | None = None
     bots: Bots | None = None
     fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)
