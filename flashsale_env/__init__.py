@@ -18,6 +18,7 @@ from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
@@ -27,6 +28,7 @@ from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import (
     DECISIONS,
@@ -80,6 +82,7 @@ __all__ = [
     "Bots",
     "Carts",
     "Choice",
+    "Contagion",
     "Coupon",
     "Fairness",
     "FlashSaleEnv",
@@ -97,6 +100,7 @@ __all__ = [
     "Simulator",
     "Targeted",
     "UnitReader",
+    "Waiting",
     "environment_id",
     "load_population",
     "load_scenario",

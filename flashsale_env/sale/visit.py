@@ -1,14 +1,29 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: clip the coupon, choose, buy, or lose the sale; leave a message.
+Owns    the order of events in a visit: clip the coupon, choose, wait for another look, buy and tell friends, or lose
+        the sale; leave a message at the first visit.
 
-A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. The full
-assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
+A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
+for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
+full assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
 """
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import bots, carts, choice, coupon, fairness, messages, returns, seckill, stock, targeted
+from flashsale_env.market import (
+    bots,
+    carts,
+    choice,
+    contagion,
+    coupon,
+    fairness,
+    messages,
+    returns,
+    seckill,
+    stock,
+    targeted,
+    waiting,
+)
 from flashsale_env.sale import composition, customers
 
 
@@ -43,19 +58,26 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
+    comes_back = origin == customers.RETURN
     sale.visits += 1
-    if origin != customers.RETURN:
+    if not comes_back:
         sale.customers += 1
         sale.tick_customers += 1
         fairness.meet(option(sale, "fairness"), voice)
-    if wanted < rules.n_products:
+    of_waiting = option(sale, "waiting")
+    offer = (clips, drift, payable, mood)
+    if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):
+        bought = rules.n_products
+    elif wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             buy(rules, voice, sale, key, time, bought, 1, clips, payable)
+            waiting.count_buyer(of_waiting, comes_back)
+            contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)
-    if origin != customers.RETURN:
+    if not comes_back:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
 
