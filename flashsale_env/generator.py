@@ -250,13 +250,19 @@ def _refuse_idle(scenario: Scenario, customers: Population) -> None:
             raise ValueError(sentence)
 
 
+def _is_by_intent(hint: Any) -> bool:
+    return hint is ByIntent or ByIntent in typing.get_args(hint)
+
+
 def _with_settings(name: str, stream: _Stream, make: Callable[..., T]) -> T | None:
     """What `make` builds of settings drawn for a mechanism, those that are refused left out; None if all are."""
     mechanism = MECHANISMS[name].mechanism
     settings: Any = mechanism.settings
     hints = typing.get_type_hints(settings)
     drawn = {
-        setting: ByIntent(stream.draw(values) for _ in INTENTS) if hints[setting] is ByIntent else stream.draw(values)
+        setting: ByIntent(stream.draw(values) for _ in INTENTS)
+        if _is_by_intent(hints[setting])
+        else stream.draw(values)
         for setting, values in mechanism.ranges.items()
     }
     with contextlib.suppress(ValueError):

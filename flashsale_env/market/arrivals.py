@@ -340,6 +340,7 @@ MECHANISM = Mechanism(
         "burst_scale": Between(0.01, 0.035),
         "late_share": OneOf((0.0, 0.08)),
         "late_scale": Between(0.02, 0.1),
+        "lottery_minutes": OneOf((0.0, 0.0, 0.0, 4.0, 10.0)),
     },
     begin_tick=begin_tick,
     write_tags=write_tags,

@@ -16,7 +16,7 @@ from flashsale_env.seeds import SPLITS
 
 SCENARIOS = 60
 # Settings that every random scenario leaves at their default, each with the reason.
-FIXED = {("arrivals", "law"): "one customer a tick, of the textbook cases"}
+FIXED = {("arrivals", "law"): "the other one, at most one customer a tick, belongs to the textbook cases"}
 
 
 @pytest.fixture(scope="module")
