@@ -7,6 +7,7 @@ salvaged; 8 the caller writes the observation.
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
+from flashsale_env.core.records import option
 from flashsale_env.market import arrivals, stock
 from flashsale_env.sale import composition, customers, log
 from flashsale_env.sale.visit import visit
@@ -31,7 +32,7 @@ def serve(key, time, origin, rules, voices, sale, context):
         log.record_offer(rules, sale, voices[row], row, records[number])
     bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
     if number < len(records):
-        log.record_outcome(bought, clips, records[number])
+        log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 

@@ -8,8 +8,16 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, stock, targeted
-from flashsale_env.sale import composition, customers
+from flashsale_env.market import basket, bundles, choice, coupon, deal, delivery, messages, stock, targeted
+from flashsale_env.sale import composition, customers, till
+
+
+@scalar
+def hand_over(rules, voice, sale, key, time, j, units, paid):
+    """Take units of product j off the shelf and book them for this sum; returns whether the last one is gone."""
+    ends = stock.take(sale, j, units)
+    stock.sell(sale, j, units, paid)
+    return ends
 
 
 @scalar
@@ -17,14 +25,54 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
     of_coupon = option(sale, "coupon")
     price = sale.asking_price[j] * units
-    with_coupon = coupon.net_price(of_coupon, price, clips)
-    paid = with_coupon * payable
+    with_coupon = coupon.net_price(of_coupon, price, clips, coupon.budget_left(of_coupon))
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
-    ends = stock.take(sale, j, units)
-    stock.sell(sale, j, units, paid)
+    ends = hand_over(rules, voice, sale, key, time, j, units, with_coupon * payable)
     if ends or redeemed:
         composition.write_tags(rules, sale)
+
+
+@scalar
+def buy_basket(rules, voice, sale, of_basket, key, time, payable):
+    """Buy what is in the basket, for the sums that the till wrote."""
+    ends = False
+    off_by_coupon = 0.0
+    for j in range(rules.n_products):
+        if of_basket.units[j] > 0:
+            off_by_coupon += of_basket.before_coupon[j] - of_basket.after_coupon[j]
+            targeted.book(option(sale, "targeted"), of_basket.after_coupon[j] * (1.0 - payable))
+            ends |= hand_over(rules, voice, sale, key, time, j, of_basket.units[j], of_basket.paid[j])
+    bundles.book(option(sale, "bundles"), of_basket.bundled)
+    deal.book(option(sale, "deal"), of_basket.rebate)
+    delivery.book(option(sale, "delivery"), of_basket.fee)
+    redeemed = coupon.redeem(option(sale, "coupon"), off_by_coupon)
+    if ends or redeemed:
+        composition.write_tags(rules, sale)
+
+
+@scalar
+def serve(of_rules, of_basket, rules, voice, sale, key, time, wanted, bought, clips, payable):
+    """Sell to a customer with these choices, or lose the sale; returns the first product bought, M for none.
+
+    The first two records are None in a sale without baskets.
+    """
+    if of_rules is None or of_basket is None:
+        if wanted < rules.n_products:
+            sale.demand[wanted] += 1
+            if bought < rules.n_products:
+                buy(rules, voice, sale, key, time, bought, 1, clips, payable)
+            else:
+                stock.lose(sale, wanted)
+        return bought
+    first = till.fill(rules, of_rules, sale, of_basket, voice, clips, payable)
+    if first < rules.n_products:
+        basket.count(rules, sale, of_basket, wanted)
+        buy_basket(rules, voice, sale, of_basket, key, time, payable)
+    elif wanted < rules.n_products and sale.on_hand[wanted] == 0:
+        sale.demand[wanted] += 1
+        stock.lose(sale, wanted)
+    return first
 
 
 @inlined
@@ -38,12 +86,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if origin != customers.RETURN:
         sale.customers += 1
         sale.tick_customers += 1
-    if wanted < rules.n_products:
-        sale.demand[wanted] += 1
-        if bought < rules.n_products:
-            buy(rules, voice, sale, key, time, bought, 1, clips, payable)
-        else:
-            stock.lose(sale, wanted)
+    of_rules, of_basket = option(rules, "basket"), option(sale, "basket")
+    bought = serve(of_rules, of_basket, rules, voice, sale, key, time, wanted, bought, clips, payable)
     if origin != customers.RETURN:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
