@@ -15,8 +15,12 @@ from flashsale_env.envs.registration import environment_id, register_environment
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.basket import Basket
+from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.deal import Deal
+from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
@@ -72,8 +76,12 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Basket",
+    "Bundles",
     "Choice",
     "Coupon",
+    "Deal",
+    "Delivery",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
     "Layout",
