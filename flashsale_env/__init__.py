@@ -21,6 +21,7 @@ from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
 from flashsale_env.market.delivery import Delivery
+from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.shocks import Shocks
@@ -82,6 +83,7 @@ __all__ = [
     "Coupon",
     "Deal",
     "Delivery",
+    "Fairness",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
     "Layout",

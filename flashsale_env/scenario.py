@@ -30,6 +30,7 @@ from flashsale_env.market.choice import Choice
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
 from flashsale_env.market.delivery import Delivery
+from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
@@ -64,7 +65,8 @@ class Scenario:
         tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, targeted, basket, deal, bundles, delivery, messages: None switches the option off.
+        replenishment, coupon, targeted, basket, deal, bundles, delivery, fairness, messages: None switches the option
+            off.
         population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
         memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
         observe: names of the features shown; () for all that apply, except those shown on request only.
@@ -89,6 +91,7 @@ class Scenario:
     deal: Deal | None = None
     bundles: Bundles | None = None
     delivery: Delivery | None = None
+    fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"

@@ -142,8 +142,8 @@ def observe(rules, sale, schedule, out):
 
 @scalar
 def measure(rules, sale, out):
-    """Customers who bought."""
-    out[rules.metric.buyers] = sale.basket.filled
+    """Baskets bought."""
+    out[rules.metric.baskets] = sale.basket.filled
 
 
 MECHANISM = Mechanism(
@@ -164,6 +164,7 @@ MECHANISM = Mechanism(
         ("trial", "i8", (MOST_UNITS,)),
         ("units", "i8", (sizes.products,)),
         ("in_nest", "i8", (sizes.products,)),  # units of each nest
+        ("lost", "f8", (sizes.products,)),  # satiation and substitution of all units of a product
         ("coupon_left", "f8"),  # of the coupon's budget
         ("before_coupon", "f8", (sizes.products,)),  # sum of the prices asked for the units of a product
         ("after_coupon", "f8", (sizes.products,)),
@@ -197,7 +198,7 @@ MECHANISM = Mechanism(
             remembers=True,
         )
     },
-    metrics={"buyers": "customers who bought; counted in sales with [basket]"},
+    metrics={"baskets": "baskets bought; counted in sales with [basket]"},
     ranges={
         "most_units": OneOf((2, 3, 4, 8)),
         "satiation": Between(0.2, 4.0),

@@ -35,6 +35,13 @@ def unit_price(sale, j, taken):
 
 
 @scalar
+def satiation_of_next(rules, basket, j):
+    """By how much one more unit of product j is worth less than a first one, in units of satiation."""
+    units = basket.units[j]
+    return basket.satiation * units + basket.substitution * (basket.in_nest[rules.nest[j]] - units)
+
+
+@scalar
 def empty(rules, sale, basket):
     """Start with an empty basket and the whole budget of the coupon."""
     for j in range(rules.n_products):
@@ -42,6 +49,7 @@ def empty(rules, sale, basket):
         basket.in_nest[j] = 0
         basket.before_coupon[j] = 0.0
         basket.after_coupon[j] = 0.0
+        basket.lost[j] = 0.0
     basket.n_trial = 0
     basket.coupon_left = coupon.budget_left(option(sale, "coupon"))
 
@@ -54,6 +62,7 @@ def put_in(rules, sale, basket, clips, j):
     basket.coupon_left -= price - with_coupon
     basket.before_coupon[j] += price
     basket.after_coupon[j] += with_coupon
+    basket.lost[j] += satiation_of_next(rules, basket, j)
     basket.units[j] += 1
     basket.in_nest[rules.nest[j]] += 1
 
@@ -96,16 +105,22 @@ def worth_of_satiation(rules, basket, j):
 
 
 @scalar
+def money_lost(rules, basket, payable, j):
+    """By how much the units of product j in the basket are worth less than as many first units, currency."""
+    worth = basket.lost[j] * worth_of_satiation(rules, basket, j)
+    return worth / worth_of_money(rules, basket, j) * payable
+
+
+@scalar
 def worth_of_next(rules, sale, basket, clips, j):
     """Worth of one more unit of product j less its price after the coupon."""
     of_coupon = option(sale, "coupon")
     units = basket.units[j]
     first = coupon.net_price(of_coupon, unit_price(sale, j, 0), clips, coupon.budget_left(of_coupon))
     price = coupon.net_price(of_coupon, unit_price(sale, j, units), clips, basket.coupon_left)
-    less = basket.satiation * units + basket.substitution * (basket.in_nest[rules.nest[j]] - units)
     # The worth of the first unit was noted with the price on its tag.
     net = basket.surplus[j] - (price - first) * worth_of_money(rules, basket, j)
-    return net - less * worth_of_satiation(rules, basket, j)
+    return net - satiation_of_next(rules, basket, j) * worth_of_satiation(rules, basket, j)
 
 
 @scalar

@@ -209,6 +209,7 @@ def test_every_part_checks_its_types_and_reports_settings_without_effect():
         deal=fs.Deal((0.0, 10.0), per=100.0),
         bundles=fs.Bundles((standard.titles[:2],), (0.0, 0.1)),
         delivery=fs.Delivery(5.0, (0.0, 50.0), 2.0),
+        fairness=fs.Fairness(),
     )
     parts = {type(part): part for part in scenario._parts()}
     for hint in typing.get_type_hints(fs.Scenario).values():
