@@ -16,6 +16,7 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.basket import Basket
+from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
@@ -24,6 +25,7 @@ from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -78,6 +80,7 @@ __all__ = [
     "ActionMasks",
     "Arrivals",
     "Basket",
+    "Bots",
     "Bundles",
     "Choice",
     "Coupon",
@@ -93,6 +96,7 @@ __all__ = [
     "Product",
     "Replenishment",
     "Scenario",
+    "Seckill",
     "Shocks",
     "Simulator",
     "Targeted",

@@ -85,19 +85,23 @@ def value(fairness, rules, voice, sale, key, drift, mood):
 
 
 @scalar
-def book(fairness, voice, sale, j, units, less, paid):
+def book(fairness, voice, sale, j, units, asked, less, paid):
     """Add one purchase: `units` of product j for the sum `paid`, currency, before the price tags change.
 
-    `less` is by how much further units of a basket are worth less than as many first units, currency.
+    Args:
+        asked: sum of the public prices, currency.
+        less: by how much further units of a basket are worth less than first ones, currency.
     """
     if fairness is None:
         return
     group = voice.latent
-    relative = paid / (sale.asking_price[j] * units)
+    relative = paid / asked
     fairness.relative_price[group] += units * (math.floor(relative * _GRID + 0.5) / _GRID)
     fairness.units[group] += units
     if sale.asking_price[j] < sale.price[j]:
-        fairness.special_units[group] += units
+        # The units at the special price, where a quota ends inside a basket.
+        off = (sale.price[j] * units - asked) / (sale.price[j] - sale.asking_price[j])
+        fairness.special_units[group] += math.floor(off + 0.5)
     fairness.surplus[group] += units * fairness.reservation[j] - less - paid
 
 

@@ -108,6 +108,7 @@ def rules_dtype(products: int, slots: int, optional: Present, rows: int) -> np.d
             ("most_traffic", "f8"),  # the dominating stream over the expected one
             # latent classes of the population
             ("n_classes", "i8"),
+            ("class_intent", "i8", (intents,)),  # its index among all intents
             ("class_start", "i8", (intents,)),
             ("class_size", "i8", (intents,)),
             ("class_share", "f8", (intents,)),

@@ -8,9 +8,9 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, stock
+from flashsale_env.market import arrivals, bots, stock
 from flashsale_env.sale import composition, customers, log
-from flashsale_env.sale.visit import visit
+from flashsale_env.sale.visit import visit, visit_of_bot
 
 
 @inlined
@@ -24,15 +24,20 @@ def serve(key, time, origin, rules, voices, sale, context):
     marks = streams.subkey(key, streams.MARKS)
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
-    if origin == customers.FRESH and streams.upper32(marks) >= share:
+    if origin == customers.FRESH and bots.is_bot(option(sale, "bots"), key):
+        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key)
+    elif origin == customers.FRESH and streams.upper32(marks) >= share:
         return
-    row = arrivals.pick_voice(rules, voices, sale, key)
-    number = sale.visits
-    if number < len(records):
-        log.record_offer(rules, sale, voices[row], row, records[number])
-    bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
-    if number < len(records):
-        log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
+    elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
+        return
+    else:
+        row = arrivals.pick_voice(rules, voices, sale, key)
+        number = sale.visits
+        if number < len(records):
+            log.record_offer(rules, sale, voices[row], row, records[number])
+        bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
+        if number < len(records):
+            log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 
@@ -57,6 +62,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     stock.receive(rules, sale)
     composition.write_tags(rules, sale)
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
+    rate += bots.join(option(rules, "bots"), option(sale, "bots"), rules, sale, schedule, rate)
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
     context = (drift, records)

@@ -25,13 +25,15 @@ customer compares every single unit, and those that start with a complete set.
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing
+from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill
 
 
 @scalar
 def unit_price(sale, j, taken):
     """The price asked for one more unit of product j after `taken` of them in the same basket, currency."""
-    return sale.asking_price[j]
+    # A special price holds for what is left of its quota; all other prices are the normal ones.
+    special = seckill.left(option(sale, "seckill"), sale, j)
+    return sale.asking_price[j] if taken < special else sale.price[j]
 
 
 @scalar

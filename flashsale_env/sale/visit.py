@@ -8,50 +8,67 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import basket, bundles, choice, coupon, deal, delivery, fairness, messages, stock, targeted
+from flashsale_env.market import (
+    basket,
+    bots,
+    bundles,
+    choice,
+    coupon,
+    deal,
+    delivery,
+    fairness,
+    messages,
+    seckill,
+    stock,
+    targeted,
+)
 from flashsale_env.sale import composition, customers, till
 
 
 @scalar
-def hand_over(rules, voice, sale, key, time, j, units, paid):
-    """Take units of product j off the shelf and book them for this sum; returns whether the last one is gone."""
+def hand_over(rules, sale, j, units, paid):
+    """Take units of product j off the shelf and book them for this sum; returns whether that changes the offer."""
+    quota_ends = seckill.claim(option(sale, "seckill"), sale, j, units)
     ends = stock.take(sale, j, units)
     stock.sell(sale, j, units, paid)
-    return ends
+    return ends or quota_ends
 
 
 @scalar
 def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
     of_coupon = option(sale, "coupon")
-    price = sale.asking_price[j] * units
+    price = seckill.price_of(option(sale, "seckill"), sale, j, units)
     with_coupon = coupon.net_price(of_coupon, price, clips, coupon.budget_left(of_coupon))
+    paid = with_coupon * payable
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
-    fairness.book(option(sale, "fairness"), voice, sale, j, units, 0.0, with_coupon * payable)
-    ends = hand_over(rules, voice, sale, key, time, j, units, with_coupon * payable)
-    if ends or redeemed:
+    fairness.book(option(sale, "fairness"), voice, sale, j, units, price, 0.0, paid)
+    if hand_over(rules, sale, j, units, paid) or redeemed:
         composition.write_tags(rules, sale)
 
 
 @scalar
 def buy_basket(rules, voice, sale, of_basket, key, time, payable):
     """Buy what is in the basket, for the sums that the till wrote."""
-    ends = False
+    changes = False
     off_by_coupon = 0.0
     for j in range(rules.n_products):
-        if of_basket.units[j] > 0:
-            off_by_coupon += of_basket.before_coupon[j] - of_basket.after_coupon[j]
+        units = of_basket.units[j]
+        if units > 0:
+            asked = of_basket.before_coupon[j]
+            paid = of_basket.paid[j]
+            off_by_coupon += asked - of_basket.after_coupon[j]
             targeted.book(option(sale, "targeted"), of_basket.after_coupon[j] * (1.0 - payable))
             less = till.money_lost(rules, of_basket, payable, j)
-            fairness.book(option(sale, "fairness"), voice, sale, j, of_basket.units[j], less, of_basket.paid[j])
-            ends |= hand_over(rules, voice, sale, key, time, j, of_basket.units[j], of_basket.paid[j])
+            fairness.book(option(sale, "fairness"), voice, sale, j, units, asked, less, paid)
+            changes |= hand_over(rules, sale, j, units, paid)
     bundles.book(option(sale, "bundles"), of_basket.bundled)
     deal.book(option(sale, "deal"), of_basket.rebate)
     delivery.book(option(sale, "delivery"), of_basket.fee)
     fairness.charge(option(sale, "fairness"), voice, of_basket.fee)
     redeemed = coupon.redeem(option(sale, "coupon"), off_by_coupon)
-    if ends or redeemed:
+    if changes or redeemed:
         composition.write_tags(rules, sale)
 
 
@@ -98,3 +115,18 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if origin != customers.RETURN:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
+
+
+@scalar
+def visit_of_bot(of_rules, of_bots, rules, sale, key):
+    """Serve one bot: no coupon, no offer, no message; both records are None in a sale without bots."""
+    if of_rules is None or of_bots is None:
+        return
+    j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
+    if units == 0:
+        return
+    price = seckill.price_of(option(sale, "seckill"), sale, j, units)
+    changes = hand_over(rules, sale, j, units, price)
+    sale.demand[j] += units
+    if changes:
+        composition.write_tags(rules, sale)

@@ -209,6 +209,8 @@ def test_every_part_checks_its_types_and_reports_settings_without_effect():
         deal=fs.Deal((0.0, 10.0), per=100.0),
         bundles=fs.Bundles((standard.titles[:2],), (0.0, 0.1)),
         delivery=fs.Delivery(5.0, (0.0, 50.0), 2.0),
+        seckill=fs.Seckill((0.0, 10.0), 0.5, (0, 10)),
+        bots=fs.Bots(0.1),
         fairness=fs.Fairness(),
     )
     parts = {type(part): part for part in scenario._parts()}
