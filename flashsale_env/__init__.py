@@ -19,6 +19,7 @@ from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
 from flashsale_env.market.delivery import Delivery
@@ -29,6 +30,7 @@ from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import (
     DECISIONS,
@@ -83,6 +85,7 @@ __all__ = [
     "Bots",
     "Bundles",
     "Choice",
+    "Contagion",
     "Coupon",
     "Deal",
     "Delivery",
@@ -101,6 +104,7 @@ __all__ = [
     "Simulator",
     "Targeted",
     "UnitReader",
+    "Waiting",
     "environment_id",
     "load_population",
     "load_scenario",

@@ -28,6 +28,7 @@ from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.choice import Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
 from flashsale_env.market.delivery import Delivery
@@ -40,6 +41,7 @@ from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import HOMOGENEOUS, SHIPPED, Population
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
@@ -93,6 +95,8 @@ class Scenario:
     deal: Deal | None = None
     bundles: Bundles | None = None
     delivery: Delivery | None = None
+    waiting: Waiting | None = None
+    contagion: Contagion | None = None
     bots: Bots | None = None
     fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)

@@ -105,19 +105,18 @@ def note_terms(basket, nothing, paying):
 
 
 @scalar
-def units_of(basket, bought, j):
-    """Units of product j that the last customer took, whose first product was `bought`."""
+def units_of(basket, n_products, bought, j):
+    """Units of product j that a customer bought, whose first product was `bought`; M for none."""
     if basket is None:
         return 1 if j == bought else 0
-    return basket.units[j]
+    return basket.units[j] if bought < n_products else 0
 
 
 @scalar
-def count(rules, sale, basket, wanted):
-    """Count the units of a basket as demand: the first one as the customer's first choice, the others as themselves."""
-    for k in range(basket.n_units):
-        j = basket.order[k]
-        sale.demand[wanted if k == 0 and wanted < rules.n_products else j] += 1
+def count(sale, basket):
+    """Count a basket that is bought, and its further units as demand; the first one counts as the first choice."""
+    for k in range(1, basket.n_units):
+        sale.demand[basket.order[k]] += 1
     basket.filled += 1
     basket.recent_filled += 1.0
     basket.recent_units += basket.n_units

@@ -39,7 +39,7 @@ class Deal(Part):
     """
 
     off: tuple[float, ...] = field(metadata=example([0.0, 15.0, 30.0]))
-    per: float = 0.0
+    per: float = field(default=0.0, metadata=example(200.0))
     times: int = 1
     tiers: tuple[tuple[float, ...], ...] = ()
 

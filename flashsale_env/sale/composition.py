@@ -160,6 +160,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("episode", "i8"),
             ("voice", "i4"),
             ("tick", "i4"),
+            ("look", "i4"),  # 0 at the first visit of a customer, who may come back
             ("bought", "i4"),
             ("clips", "u1"),
             ("units", "u1", (products,)),

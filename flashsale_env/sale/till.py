@@ -242,15 +242,19 @@ def try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best):
 
 
 @scalar
-def fill(rules, of_rules, sale, basket, voice, clips, payable):
-    """Fill the basket of the customer whose likings the choice model noted; returns the first product, M for none.
+def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
+    """(wanted, bought) of a customer who may take a basket: the first choice, and the first product of the basket.
 
-    Units and money of this basket are in its record afterwards.
+    Both arguments and results are those of `choice.choose`: M is no purchase, and who buys something wants something.
+    Whoever finds the basket too dear for the sum to pay, the fee included, wants nothing. Units and money of the basket
+    are in its record afterwards. Both records are None in a sale without baskets.
     """
-    set_rules, deal_now = option(rules, "bundles"), option(sale, "deal")
+    if of_rules is None or basket is None:
+        return wanted, bought
+    set_rules = option(rules, "bundles")
     with_sets = bundles.is_on(set_rules, option(sale, "bundles"))
     with_fee = delivery.is_on(option(rules, "delivery"), option(sale, "delivery"))
-    reduced = with_sets or with_fee or deal.is_on(deal_now)
+    reduced = with_sets or with_fee or deal.is_on(option(sale, "deal"))
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
@@ -266,4 +270,8 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable):
     for k in range(basket.n_units):
         put_in(rules, sale, basket, clips, basket.order[k])
     ring_up(rules, sale, basket, payable)
-    return basket.order[0] if basket.n_units > 0 else rules.n_products
+    if basket.n_units > 0:
+        first = basket.order[0]
+        return wanted if wanted < rules.n_products else first, first
+    is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
+    return wanted if is_out else rules.n_products, rules.n_products

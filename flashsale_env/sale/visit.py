@@ -1,9 +1,11 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: clip the coupon, choose, buy, or lose the sale; leave a message.
+Owns    the order of events in a visit: clip the coupon, choose, fill a basket, wait for another look, buy
+        and tell friends, or lose the sale; leave a message at the first visit.
 
-A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. The full
-assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
+A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
+for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
+full assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
 """
 
 from flashsale_env.core.compiler import inlined, scalar
@@ -13,6 +15,7 @@ from flashsale_env.market import (
     bots,
     bundles,
     choice,
+    contagion,
     coupon,
     deal,
     delivery,
@@ -21,6 +24,7 @@ from flashsale_env.market import (
     seckill,
     stock,
     targeted,
+    waiting,
 )
 from flashsale_env.sale import composition, customers, till
 
@@ -35,22 +39,25 @@ def hand_over(rules, sale, j, units, paid):
 
 
 @scalar
-def buy(rules, voice, sale, key, time, j, units, clips, payable):
-    """Buy units of product j at the price on its tag; the caller has checked that they are on hand."""
+def buy_unit(rules, voice, sale, key, time, j, clips, payable):
+    """Buy one unit of product j at the price on its tag; the caller has checked that it is on hand."""
     of_coupon = option(sale, "coupon")
-    price = seckill.price_of(option(sale, "seckill"), sale, j, units)
+    price = seckill.price_of(option(sale, "seckill"), sale, j, 1)
     with_coupon = coupon.net_price(of_coupon, price, clips, coupon.budget_left(of_coupon))
     paid = with_coupon * payable
     targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
     redeemed = coupon.redeem(of_coupon, price - with_coupon)
-    fairness.book(option(sale, "fairness"), voice, sale, j, units, price, 0.0, paid)
-    if hand_over(rules, sale, j, units, paid) or redeemed:
+    fairness.book(option(sale, "fairness"), voice, sale, j, 1, price, 0.0, paid)
+    if hand_over(rules, sale, j, 1, paid) or redeemed:
         composition.write_tags(rules, sale)
 
 
 @scalar
-def buy_basket(rules, voice, sale, of_basket, key, time, payable):
-    """Buy what is in the basket, for the sums that the till wrote."""
+def buy(rules, voice, sale, of_basket, key, time, bought, clips, payable):
+    """Buy what is in the basket for the sums that the till wrote; in a sale without baskets, one unit of `bought`."""
+    if of_basket is None:
+        buy_unit(rules, voice, sale, key, time, bought, clips, payable)
+        return
     changes = False
     off_by_coupon = 0.0
     for j in range(rules.n_products):
@@ -63,6 +70,7 @@ def buy_basket(rules, voice, sale, of_basket, key, time, payable):
             less = till.money_lost(rules, of_basket, payable, j)
             fairness.book(option(sale, "fairness"), voice, sale, j, units, asked, less, paid)
             changes |= hand_over(rules, sale, j, units, paid)
+    basket.count(sale, of_basket)
     bundles.book(option(sale, "bundles"), of_basket.bundled)
     deal.book(option(sale, "deal"), of_basket.rebate)
     delivery.book(option(sale, "delivery"), of_basket.fee)
@@ -72,32 +80,6 @@ def buy_basket(rules, voice, sale, of_basket, key, time, payable):
         composition.write_tags(rules, sale)
 
 
-@scalar
-def serve(of_rules, of_basket, rules, voice, sale, key, time, wanted, bought, clips, payable, drift, mood):
-    """Sell to a customer with these choices, or lose the sale; returns the first product bought, M for none.
-
-    The first two records are None in a sale without baskets.
-    """
-    if of_rules is None or of_basket is None:
-        if wanted < rules.n_products:
-            sale.demand[wanted] += 1
-            if bought < rules.n_products:
-                fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
-                buy(rules, voice, sale, key, time, bought, 1, clips, payable)
-            else:
-                stock.lose(sale, wanted)
-        return bought
-    first = till.fill(rules, of_rules, sale, of_basket, voice, clips, payable)
-    if first < rules.n_products:
-        basket.count(rules, sale, of_basket, wanted)
-        fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
-        buy_basket(rules, voice, sale, of_basket, key, time, payable)
-    elif wanted < rules.n_products and sale.on_hand[wanted] == 0:
-        sale.demand[wanted] += 1
-        stock.lose(sale, wanted)
-    return first
-
-
 @inlined
 def visit(rules, voice, sale, key, marks, time, origin, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
@@ -105,14 +87,28 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
+    returns = origin == customers.RETURN
     sale.visits += 1
-    if origin != customers.RETURN:
+    if not returns:
         sale.customers += 1
         sale.tick_customers += 1
         fairness.meet(option(sale, "fairness"), voice)
-    of_rules, of_basket = option(rules, "basket"), option(sale, "basket")
-    bought = serve(of_rules, of_basket, rules, voice, sale, key, time, wanted, bought, clips, payable, drift, mood)
-    if origin != customers.RETURN:
+    of_basket = option(sale, "basket")
+    wanted, bought = till.fill(rules, option(rules, "basket"), sale, of_basket, voice, clips, payable, wanted, bought)
+    of_waiting = option(sale, "waiting")
+    offer = (clips, drift, payable, mood)
+    if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, returns, offer, wanted, bought):
+        bought = rules.n_products
+    elif wanted < rules.n_products:
+        sale.demand[wanted] += 1
+        if bought < rules.n_products:
+            fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
+            buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
+            waiting.count_buyer(of_waiting, returns)
+            contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
+        else:
+            stock.lose(sale, wanted)
+    if not returns:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
 
