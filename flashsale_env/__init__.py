@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from flashsale_env.catalogue import Product
 from flashsale_env.envs.registration import environment_id, register_environments
 from flashsale_env.envs.sale import FlashSaleEnv
+from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
+from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
@@ -26,6 +28,7 @@ from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
@@ -84,6 +87,7 @@ __all__ = [
     "Basket",
     "Bots",
     "Bundles",
+    "Carts",
     "Choice",
     "Contagion",
     "Coupon",
@@ -98,6 +102,7 @@ __all__ = [
     "Pricing",
     "Product",
     "Replenishment",
+    "Returns",
     "Scenario",
     "Seckill",
     "Shocks",
@@ -106,6 +111,7 @@ __all__ = [
     "UnitReader",
     "Waiting",
     "environment_id",
+    "generate",
     "load_population",
     "load_scenario",
 ]

@@ -15,7 +15,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
 from flashsale_env.market.parts import Part, require_rising
 from flashsale_env.tables import example
 
@@ -27,21 +27,21 @@ class Bundles(Part):
     """A share off sets of products bought together; needs [basket].
 
     Args:
-        sets: titles of the products of each set, at least two; a product belongs to at most one set, so no basket can
-            be divided into sets in two ways.
         off: the levels of every set, shares off, rising from 0.
+        sets: titles of the products of each set, at least two; () for one set of all products. A product belongs to at
+            most one set, so no basket can be divided into sets in two ways.
 
     Raises:
         ValueError: a set is too small, sets share a product, or the shares do not rise from 0; the message names it.
     """
 
-    sets: tuple[tuple[str, ...], ...] = field(metadata=example([["phone", "case"]]))
     off: tuple[float, ...] = field(metadata=example([0.0, 0.1, 0.2]))
+    sets: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_rising(self, "off")
-        if not self.sets or any(len(titles) < _SMALLEST_SET for titles in self.sets):
+        if any(len(titles) < _SMALLEST_SET for titles in self.sets):
             raise ValueError(
                 f"bundles.sets must be sets of at least {_SMALLEST_SET} products, got "
                 f"{[list(titles) for titles in self.sets]}; e.g. [['phone', 'case']]."
@@ -53,7 +53,7 @@ class Bundles(Part):
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
         """Sets that are larger than any basket."""
-        for titles in self.sets if scenario.basket is not None else ():
+        for titles in sets_of(scenario) if scenario.basket is not None else ():
             if len(titles) > scenario.basket.most_units:
                 yield (
                     f"the set {list(titles)} of [bundles] does nothing: it has {len(titles)} units, and a customer "
@@ -68,9 +68,17 @@ class Bundles(Part):
         """
         if scenario.basket is None:
             raise ValueError("[bundles] needs [basket]; add it, e.g. most_units = 4 and satiation = 2.0.")
+        if len(scenario.products) < _SMALLEST_SET:
+            raise ValueError(f"[bundles] needs at least {_SMALLEST_SET} products, the scenario has one.")
         for title in (title for titles in self.sets for title in titles):
             if title not in scenario.titles:
                 raise ValueError(unknown_name("product in bundles.sets", title, scenario.titles))
+
+
+def sets_of(scenario: ScenarioLike) -> tuple[tuple[str, ...], ...]:
+    """Titles of the products of each set."""
+    sets: tuple[tuple[str, ...], ...] = scenario.bundles.sets or (scenario.titles,)
+    return sets
 
 
 @scalar
@@ -146,12 +154,12 @@ def measure(rules, sale, out):
 
 
 def _set_of(scenario: ScenarioLike, title: str) -> int:
-    return next((s for s, titles in enumerate(scenario.bundles.sets) if title in titles), -1)
+    return next((s for s, titles in enumerate(sets_of(scenario)) if title in titles), -1)
 
 
 def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
     return {
-        "n_sets": len(scenario.bundles.sets),
+        "n_sets": len(sets_of(scenario)),
         "set_of": [_set_of(scenario, title) for title in scenario.titles],
         "largest": scenario.bundles.off[-1],
     }
@@ -159,14 +167,14 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
 
 MECHANISM = Mechanism(
     settings=Bundles,
-    size=lambda scenario: power_of_two(len(scenario.bundles.sets)),
+    size=lambda scenario: power_of_two(len(sets_of(scenario))),
     state=lambda sizes: (("off", "f8", (sizes.own,)), ("spend", "f8")),
     rules=lambda sizes: (("n_sets", "i8"), ("set_of", "i8", (sizes.products,)), ("largest", "f8")),
     lay_out=_lay_out,
     decisions={
         "bundles": Decision(
-            labels=lambda scenario: tuple(" + ".join(titles) for titles in scenario.bundles.sets),
-            levels=lambda scenario: [scenario.bundles.off for _ in scenario.bundles.sets],
+            labels=lambda scenario: tuple(" + ".join(titles) for titles in sets_of(scenario)),
+            levels=lambda scenario: [scenario.bundles.off for _ in sets_of(scenario)],
             discrete_steps=None,
         )
     },
@@ -183,6 +191,7 @@ MECHANISM = Mechanism(
     },
     metrics={"bundle_spend": "reductions given by bundles; currency"},
     promotion="a share off the units of a set of products that are bought together",
+    ranges={"off": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3)))},
     decide=decide,
     observe=observe,
     measure=measure,

@@ -188,8 +188,9 @@ MECHANISM = Mechanism(
     metrics={"deal_spend": "rebates given by threshold deals; currency"},
     promotion="an amount off for every so much that a basket costs",
     ranges={
-        "off": OneOf(((0.0, 0.5, 1.0), (0.0, 2.0))),
-        "per": Between(2.5, 8.0),
+        "off": OneOf(((0.0, 5.0, 10.0), (0.0, 20.0))),
+        "per": Between(40.0, 300.0),
+        "times": OneOf((1, 2, 3)),
     },
     facts=(("deal", "off", "money"),),
     decide=decide,

@@ -167,9 +167,9 @@ MECHANISM = Mechanism(
         "delivery_fees": "delivery fees of customers; currency",
     },
     ranges={
-        "fee": Between(0.2, 1.0),
-        "free_from": OneOf(((0.0, 2.0), (0.0, 1.0, 4.0))),
-        "cost": Between(0.0, 0.5),
+        "fee": Between(2.0, 10.0),
+        "free_from": OneOf(((0.0, 50.0), (0.0, 40.0, 150.0))),
+        "cost": Between(0.0, 6.0),
     },
     facts=(("delivery free from", "free_from", "money"),),
     begin_tick=begin_tick,

@@ -14,6 +14,7 @@ from flashsale_env.market import (
     basket,
     bots,
     bundles,
+    carts,
     choice,
     contagion,
     coupon,
@@ -21,6 +22,7 @@ from flashsale_env.market import (
     delivery,
     fairness,
     messages,
+    returns,
     seckill,
     stock,
     targeted,
@@ -30,52 +32,70 @@ from flashsale_env.sale import composition, customers, till
 
 
 @scalar
-def hand_over(rules, sale, j, units, paid):
-    """Take units of product j off the shelf and book them for this sum; returns whether that changes the offer."""
-    quota_ends = seckill.claim(option(sale, "seckill"), sale, j, units)
+def buy_line(rules, voice, sale, key, ending, j, units, asked, with_coupon, payable, less, paid):
+    """Sell units of product j, or put them in a cart; returns whether that ends a quota or the stock.
+
+    Args:
+        ending: of the customer's cart, see `carts.ending`. Offers and returns count only for what is paid.
+        asked, with_coupon, paid: sum of the prices, after the coupon and after all reductions, currency.
+        payable: share of the price after a targeted offer.
+        less: by how much further units are worth less than first ones, currency.
+    """
+    ahead, pays = ending
+    of_seckill = option(sale, "seckill")
+    special_units = min(units, seckill.left(of_seckill, sale, j))
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
-    stock.sell(sale, j, units, paid)
+    if pays:
+        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
+        fairness.book(option(sale, "fairness"), voice, j, units, special_units, asked, less, paid)
+        returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
+    carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, asked - with_coupon)
     return ends or quota_ends
 
 
 @scalar
 def buy_unit(rules, voice, sale, key, time, j, clips, payable):
     """Buy one unit of product j at the price on its tag; the caller has checked that it is on hand."""
+    ending = carts.ending(option(rules, "carts"), voice, key, time)
     of_coupon = option(sale, "coupon")
     price = seckill.price_of(option(sale, "seckill"), sale, j, 1)
     with_coupon = coupon.net_price(of_coupon, price, clips, coupon.budget_left(of_coupon))
+    redeemed = coupon.redeem(of_coupon, price - with_coupon, ending[1])
     paid = with_coupon * payable
-    targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-    redeemed = coupon.redeem(of_coupon, price - with_coupon)
-    fairness.book(option(sale, "fairness"), voice, sale, j, 1, price, 0.0, paid)
-    if hand_over(rules, sale, j, 1, paid) or redeemed:
+    changes = buy_line(rules, voice, sale, key, ending, j, 1, price, with_coupon, payable, 0.0, paid)
+    if changes or redeemed:
         composition.write_tags(rules, sale)
 
 
 @scalar
 def buy(rules, voice, sale, of_basket, key, time, bought, clips, payable):
-    """Buy what is in the basket for the sums that the till wrote; in a sale without baskets, one unit of `bought`."""
+    """Buy what is in the basket for the sums that the till wrote; in a sale without baskets, one unit of `bought`.
+
+    Where there are carts, the customer may pay later or never. Reductions, fee and parcel count only for what is paid.
+    """
     if of_basket is None:
         buy_unit(rules, voice, sale, key, time, bought, clips, payable)
         return
+    ending = carts.ending(option(rules, "carts"), voice, key, time)
     changes = False
     off_by_coupon = 0.0
     for j in range(rules.n_products):
         units = of_basket.units[j]
         if units > 0:
-            asked = of_basket.before_coupon[j]
-            paid = of_basket.paid[j]
-            off_by_coupon += asked - of_basket.after_coupon[j]
-            targeted.book(option(sale, "targeted"), of_basket.after_coupon[j] * (1.0 - payable))
+            asked, with_coupon = of_basket.before_coupon[j], of_basket.after_coupon[j]
             less = till.money_lost(rules, of_basket, payable, j)
-            fairness.book(option(sale, "fairness"), voice, sale, j, units, asked, less, paid)
-            changes |= hand_over(rules, sale, j, units, paid)
+            off_by_coupon += asked - with_coupon
+            changes |= buy_line(
+                rules, voice, sale, key, ending, j, units, asked, with_coupon, payable, less, of_basket.paid[j]
+            )
+    redeemed = coupon.redeem(option(sale, "coupon"), off_by_coupon, ending[1])
     basket.count(sale, of_basket)
-    bundles.book(option(sale, "bundles"), of_basket.bundled)
-    deal.book(option(sale, "deal"), of_basket.rebate)
-    delivery.book(option(sale, "delivery"), of_basket.fee)
-    fairness.charge(option(sale, "fairness"), voice, of_basket.fee)
-    redeemed = coupon.redeem(option(sale, "coupon"), off_by_coupon)
+    if ending[1]:
+        bundles.book(option(sale, "bundles"), of_basket.bundled)
+        deal.book(option(sale, "deal"), of_basket.rebate)
+        delivery.book(option(sale, "delivery"), of_basket.fee)
+        fairness.charge(option(sale, "fairness"), voice, of_basket.fee)
     if changes or redeemed:
         composition.write_tags(rules, sale)
 
@@ -87,9 +107,9 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
-    returns = origin == customers.RETURN
+    comes_back = origin == customers.RETURN
     sale.visits += 1
-    if not returns:
+    if not comes_back:
         sale.customers += 1
         sale.tick_customers += 1
         fairness.meet(option(sale, "fairness"), voice)
@@ -97,18 +117,18 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     wanted, bought = till.fill(rules, option(rules, "basket"), sale, of_basket, voice, clips, payable, wanted, bought)
     of_waiting = option(sale, "waiting")
     offer = (clips, drift, payable, mood)
-    if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, returns, offer, wanted, bought):
+    if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):
         bought = rules.n_products
     elif wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
-            waiting.count_buyer(of_waiting, returns)
+            waiting.count_buyer(of_waiting, comes_back)
             contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)
-    if not returns:
+    if not comes_back:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
     return bought, clips
 
@@ -121,8 +141,11 @@ def visit_of_bot(of_rules, of_bots, rules, sale, key):
     j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
     if units == 0:
         return
-    price = seckill.price_of(option(sale, "seckill"), sale, j, units)
-    changes = hand_over(rules, sale, j, units, price)
+    of_seckill = option(sale, "seckill")
+    price = seckill.price_of(of_seckill, sale, j, units)
+    quota_ends = seckill.claim(of_seckill, sale, j, units)
+    ends = stock.take(sale, j, units)
+    stock.sell(sale, j, units, price)
     sale.demand[j] += units
-    if changes:
+    if ends or quota_ends:
         composition.write_tags(rules, sale)
