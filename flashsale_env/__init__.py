@@ -19,6 +19,7 @@ from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -83,6 +84,7 @@ __all__ = [
     "Product",
     "Replenishment",
     "Scenario",
+    "Service",
     "Shocks",
     "Simulator",
     "Targeted",

@@ -30,6 +30,7 @@ from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_se
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -60,7 +61,7 @@ class Scenario:
         tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, targeted, messages: None switches the option off.
+        replenishment, coupon, targeted, service, messages: None switches the option off.
         population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
         memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
         observe: names of the features shown; () for all that apply, except those shown on request only.
@@ -81,6 +82,7 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    service: Service | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"

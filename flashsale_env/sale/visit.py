@@ -1,6 +1,7 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: clip the coupon, choose, buy, or lose the sale; leave a message.
+Owns    the order of events in a visit: wait for an answer or give up; clip the coupon, choose, buy, or lose the sale;
+        leave a message.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. The full
 assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
@@ -8,7 +9,7 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, stock, targeted
+from flashsale_env.market import choice, coupon, messages, service, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
@@ -30,14 +31,18 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
 @inlined
 def visit(rules, voice, sale, key, marks, time, origin, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
-    mood = 0.0  # logits that this visit adds to the utility of every product
+    if origin != customers.RETURN:
+        sale.customers += 1
+        sale.tick_customers += 1
+    of_service = option(rules, "service")
+    wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
+    if wait < 0.0:  # gave up, and has not seen the shop
+        return rules.n_products, False
+    mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
     sale.visits += 1
-    if origin != customers.RETURN:
-        sale.customers += 1
-        sale.tick_customers += 1
     if wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
