@@ -17,6 +17,7 @@ from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.service import Service
@@ -75,6 +76,7 @@ __all__ = [
     "Arrivals",
     "Choice",
     "Coupon",
+    "Disclosure",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
     "Layout",

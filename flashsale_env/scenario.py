@@ -26,6 +26,7 @@ from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
@@ -61,7 +62,7 @@ class Scenario:
         tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, targeted, service, messages: None switches the option off.
+        replenishment, coupon, targeted, service, disclosure, messages: None switches the option off.
         population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
         memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
         observe: names of the features shown; () for all that apply, except those shown on request only.
@@ -83,6 +84,7 @@ class Scenario:
     coupon: Coupon | None = None
     targeted: Targeted | None = None
     service: Service | None = None
+    disclosure: Disclosure | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"

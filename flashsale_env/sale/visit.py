@@ -1,7 +1,7 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: wait for an answer or give up; clip the coupon, choose, buy, or lose the sale;
-        leave a message.
+Owns    the order of events in a visit: wait for an answer or give up; read the page, clip the coupon, choose, buy, or
+        lose the sale; leave a message.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. The full
 assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
@@ -9,7 +9,7 @@ assortment consists of the products offered and those out of stock, each at the 
 
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import choice, coupon, messages, service, stock, targeted
+from flashsale_env.market import choice, coupon, disclosure, messages, service, stock, targeted
 from flashsale_env.sale import composition, customers
 
 
@@ -39,6 +39,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     if wait < 0.0:  # gave up, and has not seen the shop
         return rules.n_products, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
+    disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
