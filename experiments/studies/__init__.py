@@ -14,5 +14,6 @@ STUDIES = {
     "sentiment": "polarity of Chinese shopping reviews, multilingual BERT against TF-IDF",
     "wider": "what sharing weights across products gains, also in a sale of more products",
     "reference-policy": "trains the shipped policy that new learners on `standard` are compared with",
+    "levers": "what each decision of a sale is worth: the best schedule with it and without it",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

@@ -138,9 +138,9 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             ("alias_below", "f4"),
             ("alias", "i4"),
             ("predicted", "i4"),  # the likeliest intent
-            ("latent", "i4"),  # the true intent
             # Last, because it is read only when a message is left: the fields of every visit stay close together.
             ("intent", "f4", (len(INTENTS),)),
+            ("latent", "i4"),  # the true intent
         ]
     )
 
