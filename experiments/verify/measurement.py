@@ -106,7 +106,7 @@ def ratio_of(
     common = float(np.median(parts[came] / wholes[came]))
     others = int((np.abs(parts - common * wholes) > SINGLE * abs(common) * wholes).sum())
     return Measurement(
-        quantity, expected, ratio, error, len(parts), limit, SINGLE * abs(expected),
+        quantity, expected, ratio, error, len(parts), limit, tolerance=SINGLE * abs(expected),
         atom=Atom(common, others, reach / float(wholes.mean())),
     )  # fmt: skip
 

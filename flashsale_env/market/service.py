@@ -4,11 +4,12 @@ Owns    the number of servers in a tick, the queue in front of them, and their c
 Axes    lane c is server c; the first `servers` of them take new requests.
 Units   time in ticks since the start of the sale; settings and metrics in minutes.
 
-Every visit passes the queue before it sees the shop, whatever brought it. It is an M/M/c+M queue, first come first
-served (Palm 1957; Garnett, Mandelbaum & Reiman 2002), kept as Kiefer & Wolfowitz's vector (1955): a lane holds the time
-at which its server has answered all that it has taken. The wait is thus known on arrival, from one look at each lane,
-without a list of events. Whoever is less patient than that gives up. It makes no difference that the patience is spent
-only later, since nobody behind in the queue can change the wait of those in front.
+Every visit passes the queue before it sees the shop, whatever brought it, and so does every bot; those whom screening
+turns away do not. It is an M/M/c+M queue, first come first served (Palm 1957; Garnett, Mandelbaum & Reiman 2002), kept
+as Kiefer & Wolfowitz's vector (1955): a lane holds the time at which its server has answered all that it has taken. The
+wait is thus known on arrival, from one look at each lane, without a list of events. Whoever is less patient than that
+gives up. It makes no difference that the patience is spent only later, since nobody behind in the queue can change the
+wait of those in front.
 
 A request is played when it comes: it sees prices and shelves of that moment, and the wait is taken off its utility.
 
@@ -44,6 +45,7 @@ from flashsale_env.tables import example
 PATIENCE, ANSWER = streams.purpose("service.patience"), streams.purpose("service.answer")
 
 NOTHING = ByIntent.read(0.0, "")
+ENDLESS = 1e300  # mean patience of those who never give up; the core knows no infinity
 GAVE_UP = -1.0  # in place of the wait
 
 # Every request looks at every lane: with so many, about a microsecond.
@@ -135,12 +137,26 @@ def wait_for_answer(rules, service, voice, key, now):
     """
     if rules is None or service is None:
         return 0.0
+    return queue(rules, service, rules.patience[voice.latent], key, now)
+
+
+@scalar
+def answer_bot(rules, service, key, now):
+    """A bot takes its turn, however long it waits; both records are None in a sale without a queue."""
+    if rules is None or service is None:
+        return
+    queue(rules, service, ENDLESS, key, now)
+
+
+@scalar
+def queue(rules, service, mean_patience, key, now):
+    """Join the queue at `now`, with a mean patience in ticks; the wait, or `GAVE_UP`."""
     lane = first_free(service)
     wait = max(0.0, service.free_at[lane] - now)
     service.tick_requests += 1
     if wait > 0.0:
         service.delayed += 1
-        patience = -math.log(streams.uniform(streams.subkey(key, PATIENCE))) * rules.patience[voice.latent]
+        patience = -math.log(streams.uniform(streams.subkey(key, PATIENCE))) * mean_patience
         if patience < wait:
             service.tick_gave_up += 1
             service.tick_wait += patience
@@ -284,7 +300,7 @@ MECHANISM = Mechanism(
         "service": Term("cost of the servers that are on, and of those switched off until they have answered"),
     },
     metrics={
-        "requests": "visits that asked for an answer, returning customers included",
+        "requests": "requests for an answer: visits, those of customers who come back included, and bots not caught",
         "delayed": "share of requests that found every server busy",
         "gave_up": "share of requests that left before they were answered",
         "mean_wait": "mean time that a request waited, until it was answered or left; minutes",

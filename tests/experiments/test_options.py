@@ -41,6 +41,7 @@ CALLS = {
     "study sentiment": ["{reviews}", "--backbone", "tiny"],
     "study wider": [],
     "study reference-policy": [],
+    "study levers": [],
     "study sim2real": [],
 }
 

@@ -220,6 +220,25 @@ def test_a_server_switched_on_takes_requests_at_once():
     assert (simulator.sales["service"]["tick_wait"] == 0).all()
 
 
+def test_bots_queue_as_customers_do_and_screening_relieves_the_servers():
+    """A bot that is not caught takes its turn and never gives up, so customers wait longer."""
+    bots = {"bots": fs.Bots(1.0, speed=1.0, screening=(0.0, 1.0))}
+    let_in, caught = (played(sale(slow(), **bots), servers=[2] * TICKS, price=level)[0] for level in (0, 1))
+    alone, *_ = played(sale(slow()), servers=[2] * TICKS)
+    assert (metric(caught, "requests") == caught.sales["customers"]).all()
+    assert (metric(let_in, "requests") > let_in.sales["customers"]).all()
+    gave_up = [(metric(found, "gave_up") * metric(found, "requests")).sum() for found in (let_in, caught)]
+    assert gave_up[0] > 1.5 * gave_up[1]  # customers, since bots never do
+    assert metric(caught, "mean_wait").mean() == pytest.approx(metric(alone, "mean_wait").mean(), rel=0.3)
+
+
+def test_customers_who_come_back_queue_again():
+    again = {"waiting": fs.Waiting(0.9, look_minutes=5.0, most_waiting=1024)}
+    simulator, *_ = played(sale(slow(), **again), servers=[2] * TICKS)
+    came = simulator.sales["customers"] + metric(simulator, "return_visits")
+    assert np.array_equal(metric(simulator, "requests"), came)
+
+
 def test_one_sale_is_a_slice_of_many():
     many, observations, _ = played(sale(slow()), servers=[1] * TICKS)
     one = fs.Simulator(sale(slow()), sales=1, actions="multidiscrete")

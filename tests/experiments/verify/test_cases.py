@@ -34,6 +34,10 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "shown at 5 or fewer, n = 20, T = 60": 16.187404,
     "never shown, n = 20, T = 60": 15.953550,
     "always shown, n = 20, T = 60": 9.518530,
+    "revenue of a customer, alpha = 0": 0.625,
+    "revenue of a customer, alpha = 0.25": 0.610938,
+    "revenue of a customer, alpha = 0.5": 0.56875,
+    "revenue of a customer, alpha = 1": 0.5,
 }
 LIMITS = {  # of a queue that has been open for long
     "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
@@ -44,6 +48,7 @@ LIMITS = {  # of a queue that has been open for long
     "share who wait, servers = 1, load = 0.5": 0.5,
     "requests waiting, servers = 1, load = 0.5": 0.5,
 }
+WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,9 @@ def test_expected_values_are_the_published_ones(result):
     for row in result["rows"]:
         if row["anchor"] == "lost-sales":
             assert row["expected"] == pytest.approx(row["limit"], abs=0.0051), "the paper prints two decimals"
+        if row["anchor"] == "price-fairness" and "welfare" in row["quantity"]:
+            assert row["limit"] == pytest.approx(WELFARE[row["quantity"].split()[-1]], abs=1e-6)
+            assert row["expected"] == pytest.approx(row["limit"], abs=1e-4), "voices on a grid, for uniform valuations"
         if row["anchor"] == "gvr-optimal" and "revenue" in row["quantity"]:
             assert row["expected"] < row["limit"], "a price fixed for a tick cannot beat one that changes continuously"
 
@@ -92,6 +100,7 @@ def test_expected_values_are_the_published_ones(result):
         ("stockout-substitution", {"weights": [0.4, 2.0, 1.0], "stock": [1, 3, 2], "customers": 9.0}),
         ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
         ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
+        ("price-fairness", {"tops": [2.0, 3.0], "share": 0.7, "alpha": 0.6, "customers": 8.0}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
         ("erlang-a", {"servers": 3, "rate": 2.0, "answers": 0.5, "impatience": 0.1}),
         ("erlang-b", {"servers": 4, "load": 6.0}),
