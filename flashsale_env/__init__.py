@@ -16,12 +16,14 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
@@ -78,6 +80,7 @@ __all__ = [
     "ActionMasks",
     "Arrivals",
     "Bots",
+    "Carts",
     "Choice",
     "Contagion",
     "Coupon",
@@ -90,6 +93,7 @@ __all__ = [
     "Pricing",
     "Product",
     "Replenishment",
+    "Returns",
     "Scenario",
     "Seckill",
     "Shocks",

@@ -25,6 +25,7 @@ from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
@@ -33,6 +34,7 @@ from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_se
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
@@ -87,6 +89,8 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    carts: Carts | None = None
+    returns: Returns | None = None
     waiting: Waiting | None = None
     contagion: Contagion | None = None
     bots: Bots | None = None

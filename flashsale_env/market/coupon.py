@@ -96,14 +96,26 @@ def net_price(coupon, price, clips):
 
 
 @scalar
-def redeem(coupon, discount):
-    """Take the discount of one purchase out of the budget; returns whether there was one."""
+def redeem(coupon, discount, pays):
+    """Take the discount of one purchase out of the budget; returns whether there was one.
+
+    It is spent if the customer pays; a cart that is never paid only holds it, see `give_back`.
+    """
     if coupon is None or discount <= 0.0:
         return False
     coupon.budget -= discount
-    coupon.spend += discount
-    coupon.redeemed += 1
+    if pays:
+        coupon.spend += discount
+        coupon.redeemed += 1
     return True
+
+
+@scalar
+def give_back(coupon, discount):
+    """Put the discounts of carts that were never paid back into the budget, currency."""
+    if coupon is None:
+        return
+    coupon.budget += discount
 
 
 @scalar
