@@ -94,7 +94,7 @@ def test_expected_values_are_the_published_ones(result):
         ("waiting-myopic", {"ticks": 40, "markdown_tick": 35, "stay": 0.95, "look_ticks": 7.0, "customers": 25.0}),
         ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
         ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
-        ("contagion-claimed", {"ticks": 10, "rate": 30.0, "stock": 400, "claimed_lift": 1.5}),
+        ("contagion-claimed", {"ticks": 10, "rate": 15.0, "stock": 400, "claimed_lift": 1.5}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
     ],
 )
