@@ -41,11 +41,12 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
     redeemed = coupon.redeem(of_coupon, price - with_coupon, pays)
+    special_units = min(units, seckill.left(of_seckill, sale, j))
     quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
         targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-        fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
+        fairness.book(option(sale, "fairness"), voice, j, units, special_units, price, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
     if ends or redeemed or quota_ends:
