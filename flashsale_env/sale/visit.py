@@ -32,6 +32,7 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand.
 
     Where there are carts, the customer may pay later or never. Discounts and returns count only for what is paid.
+    Returns whether the customer pays, now or later.
     """
     ahead, pays = carts.ending(option(rules, "carts"), voice, key, time)
     of_seckill = option(sale, "seckill")
@@ -50,6 +51,7 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
     if ends or redeemed or quota_ends:
         composition.write_tags(rules, sale)
+    return pays
 
 
 @inlined
@@ -73,9 +75,10 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
-            buy(rules, voice, sale, key, time, bought, 1, clips, payable)
-            waiting.count_buyer(of_waiting, comes_back)
-            contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
+            pays = buy(rules, voice, sale, key, time, bought, 1, clips, payable)
+            waiting.count_buyer(of_waiting, comes_back and pays)
+            if pays:
+                contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)
     if not comes_back:
