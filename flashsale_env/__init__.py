@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flashsale_env.catalogue import Product
 from flashsale_env.envs.registration import environment_id, register_environments
 from flashsale_env.envs.sale import FlashSaleEnv
+from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.bots import Bots
@@ -106,6 +107,7 @@ __all__ = [
     "UnitReader",
     "Waiting",
     "environment_id",
+    "generate",
     "load_population",
     "load_scenario",
 ]

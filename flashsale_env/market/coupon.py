@@ -16,7 +16,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range, require_rising
 from flashsale_env.tables import example
 
@@ -217,6 +217,11 @@ MECHANISM = Mechanism(
     },
     most_traffic=lambda scenario: float(1.0 + scenario.coupon.traffic_lift),
     promotion="a share off the price for customers who clip it, while its budget lasts",
+    ranges={
+        "depths": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3), (0.0, 0.05, 0.1, 0.15, 0.2))),
+        "budget": Between(50.0, 2000.0),
+        "traffic_lift": Between(0.0, 0.3),
+    },
     facts=(("coupon", "depth", "discount"), ("coupon budget", "budget", "money")),
     open=open_sale,
     decide=decide,

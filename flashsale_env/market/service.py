@@ -308,7 +308,7 @@ MECHANISM = Mechanism(
     },
     ranges={
         "servers": OneOf(((1, 2, 4), (1, 2, 4, 8), (2, 4, 8, 16))),
-        "requests_per_minute": Between(1.0, 30.0),
+        "requests_per_minute": Between(0.5, 8.0),
         "patience_minutes": Between(0.0, 5.0),
         "latency_logits": Between(0.0, 2.0),
         "cost_per_server_hour": Between(0.0, 100.0),

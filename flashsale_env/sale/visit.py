@@ -34,6 +34,7 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     """Buy units of product j at the price on its tag; the caller has checked that they are on hand.
 
     Where there are carts, the customer may pay later or never. Discounts and returns count only for what is paid.
+    Returns whether the customer pays, now or later.
     """
     ahead, pays = carts.ending(option(rules, "carts"), voice, key, time)
     of_seckill = option(sale, "seckill")
@@ -42,15 +43,17 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
     with_coupon = coupon.net_price(of_coupon, price, clips)
     paid = with_coupon * payable
     redeemed = coupon.redeem(of_coupon, price - with_coupon, pays)
+    special_units = min(units, seckill.left(of_seckill, sale, j))
     quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
         targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-        fairness.book(option(sale, "fairness"), voice, sale, j, units, paid)
+        fairness.book(option(sale, "fairness"), voice, j, units, special_units, price, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
     if ends or redeemed or quota_ends:
         composition.write_tags(rules, sale)
+    return pays
 
 
 @inlined
@@ -79,9 +82,10 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
-            buy(rules, voice, sale, key, time, bought, 1, clips, payable)
-            waiting.count_buyer(of_waiting, comes_back)
-            contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
+            pays = buy(rules, voice, sale, key, time, bought, 1, clips, payable)
+            waiting.count_buyer(of_waiting, comes_back and pays)
+            if pays:
+                contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)
     if not comes_back:
