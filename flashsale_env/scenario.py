@@ -24,15 +24,22 @@ import numpy.typing as npt
 from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
+from flashsale_env.market.bots import Bots
+from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.returns import Returns
+from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import HOMOGENEOUS, SHIPPED, Population
 from flashsale_env.tables import as_declared, check_fields, example, from_table, read_toml
 
@@ -60,7 +67,7 @@ class Scenario:
         tick_minutes: length of one decision period, minutes.
         products: the M products.
         arrivals, choice, pricing, shocks: always present.
-        replenishment, coupon, targeted, messages: None switches the option off.
+        the other parts: None switches the option off.
         population: a shipped name, "homogeneous", or a folder; a TOML file may name a folder beside itself.
         memory_minutes: half-life of past events in `conversion`, `traffic` and `intent_mean`, minutes.
         observe: names of the features shown; () for all that apply, except those shown on request only.
@@ -78,9 +85,16 @@ class Scenario:
     description: str = ""
     choice: Choice = field(default_factory=Choice)
     pricing: Pricing = field(default_factory=Pricing)
+    seckill: Seckill | None = None
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    carts: Carts | None = None
+    returns: Returns | None = None
+    waiting: Waiting | None = None
+    contagion: Contagion | None = None
+    bots: Bots | None = None
+    fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
     population: str = "homogeneous"
@@ -121,9 +135,17 @@ class Scenario:
         return self.horizon_ticks * self.tick_minutes
 
     @property
+    def admission_edges(self) -> npt.NDArray[np.float64]:
+        """(T + 1,) elapsed share of the sale such that whoever came earlier is admitted before tick 0, 1, ..., T.
+
+        Without a lottery it is that of the tick itself.
+        """
+        return np.linspace(0, 1, self.horizon_ticks + 1)[self.arrivals.admitted_until(self)]
+
+    @property
     def customers_per_tick(self) -> npt.NDArray[np.float64]:
         """(T,) customers expected in each tick, before shocks and promotions."""
-        edges = self.arrivals.cumulative_share(np.linspace(0, 1, self.horizon_ticks + 1))
+        edges = self.arrivals.cumulative_share(self.admission_edges)
         return np.asarray(self.arrivals.customers_per_minute * self.sale_minutes * np.diff(edges))
 
     @property

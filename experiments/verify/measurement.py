@@ -82,11 +82,19 @@ def mean_of(
     )  # fmt: skip
 
 
-def ratio_of(quantity: str, expected: float, parts: Floats, wholes: Floats, *, reach: float = math.inf) -> Measurement:
+def ratio_of(
+    quantity: str,
+    expected: float,
+    parts: Floats,
+    wholes: Floats,
+    *,
+    reach: float = math.inf,
+    limit: float | None = None,
+) -> Measurement:
     """Ratio of two means, with its standard error by linearisation (Cochran 1977, chapter 6).
 
     Args:
-        quantity, expected: as in `Measurement`.
+        quantity, expected, limit: as in `Measurement`.
         parts: (S,) sum over the customers of each sale.
         wholes: (S,) number of customers of each sale.
         reach: largest possible part of one customer minus the smallest.
@@ -98,7 +106,7 @@ def ratio_of(quantity: str, expected: float, parts: Floats, wholes: Floats, *, r
     common = float(np.median(parts[came] / wholes[came]))
     others = int((np.abs(parts - common * wholes) > SINGLE * abs(common) * wholes).sum())
     return Measurement(
-        quantity, expected, ratio, error, len(parts), tolerance=SINGLE * abs(expected),
+        quantity, expected, ratio, error, len(parts), limit, tolerance=SINGLE * abs(expected),
         atom=Atom(common, others, reach / float(wholes.mean())),
     )  # fmt: skip
 

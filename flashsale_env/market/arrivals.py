@@ -19,7 +19,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
 from flashsale_env.market import messages
-from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.tables import example
 
@@ -51,6 +51,8 @@ class Arrivals(Part):
         burst_share, late_share: share of all customers in the burst and in the rush.
         burst_scale, late_scale: mean distance from the start or the close, as a share of the sale.
         law: a key of `ARRIVAL_LAWS`; under "bernoulli" at most one customer comes in a tick.
+        lottery_minutes: admission by lottery instead of first come, first served: whoever comes within a window of
+            this length is admitted at its end, in random order. Whole ticks, and whole windows in the sale; 0 for none.
 
     Raises:
         ValueError: unknown law, or a value out of range; the message names it.
@@ -62,12 +64,13 @@ class Arrivals(Part):
     late_share: float = 0.0
     late_scale: float = 0.05
     law: str = "poisson"
+    lottery_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.law not in ARRIVAL_LAWS:
             raise ValueError(unknown_name("arrivals.law", self.law, ARRIVAL_LAWS))
-        require_range(self, "customers_per_minute")
+        require_range(self, "customers_per_minute", "lottery_minutes")
         require_range(self, "burst_share", "burst_scale", "late_share", "late_scale", most=1.0)
         if self.burst_share + self.late_share > 1:
             raise ValueError(
@@ -81,10 +84,12 @@ class Arrivals(Part):
             )
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
-        """A scale without its share, or a burst or rush in a sale of one tick."""
+        """A scale without its share, a burst or rush in a sale of one tick, or a lottery in windows of one."""
         for name in ("burst", "late"):
             share, scale = getattr(self, f"{name}_share"), getattr(self, f"{name}_scale")
-            if not share and scale != getattr(Arrivals, f"{name}_scale"):
+            # Bots come in a burst of their own with the same scale.
+            races = name == "burst" and scenario.bots is not None
+            if not share and not races and scale != getattr(Arrivals, f"{name}_scale"):
                 yield (
                     f"arrivals.{name}_scale {scale:g} does nothing while {name}_share is 0. Give {name}_share, or "
                     f"leave {name}_scale out."
@@ -94,13 +99,26 @@ class Arrivals(Part):
                     f"arrivals.{name}_share {share:g} does nothing in a sale of one tick, within which the rate is "
                     f"even. Take more, shorter ticks, or set {name}_share = 0."
                 )
+            elif share and self.lottery_minutes >= scenario.sale_minutes:
+                yield (
+                    f"arrivals.{name}_share {share:g} does nothing when arrivals.lottery_minutes "
+                    f"{self.lottery_minutes:g} admits all customers in the last tick. Shorten it, or set "
+                    f"{name}_share = 0."
+                )
+        if self.lottery_minutes and self._window_ticks(scenario) == 1:
+            yield (
+                f"arrivals.lottery_minutes {self.lottery_minutes:g} does nothing: it is one tick, within which "
+                f"customers come in random order anyway. Take several ticks, or 0."
+            )
 
     def check(self, scenario: ScenarioLike) -> None:
-        """Refuse the law "bernoulli" if more than one customer is expected in a tick.
+        """Refuse the law "bernoulli" if more than one customer is expected in a tick, and windows that do not fit.
 
         Raises:
-            ValueError: more than one, or traffic has a shock.
+            ValueError: more than one customer, a shock of traffic, a lottery under "bernoulli", or one whose windows
+                are not whole ticks or do not fill the sale.
         """
+        self._check_lottery(scenario)
         if self.law != "bernoulli":
             return
         likeliest = float(scenario.customers_per_tick.max()) * scenario.most_traffic
@@ -110,6 +128,34 @@ class Arrivals(Part):
                 f"got {likeliest:g} (with every promotion that lifts traffic) and shocks.traffic_sd "
                 f"{scenario.shocks.traffic_sd:g}; take more, shorter ticks or law 'poisson'."
             )
+
+    def _check_lottery(self, scenario: ScenarioLike) -> None:
+        if not self.lottery_minutes:
+            return
+        if self.law != "poisson":
+            raise ValueError(
+                f"arrivals.lottery_minutes needs arrivals.law 'poisson', in which any number of customers can be "
+                f"admitted in a tick, got {self.law!r}."
+            )
+        ticks, window = self.lottery_minutes / scenario.tick_minutes, self._window_ticks(scenario)
+        if window == 0 or abs(ticks - window) > 1e-9 * window or scenario.horizon_ticks % window:
+            raise ValueError(
+                f"arrivals.lottery_minutes must be whole ticks of {scenario.tick_minutes:g} minutes, and the sale of "
+                f"{scenario.horizon_ticks} ticks whole windows, got {self.lottery_minutes:g} minutes, {ticks:g} ticks; "
+                f"e.g. {scenario.sale_minutes:g}, one window for the whole sale."
+            )
+
+    def _window_ticks(self, scenario: ScenarioLike) -> int:
+        return round(self.lottery_minutes / scenario.tick_minutes) if self.lottery_minutes else 1
+
+    def admitted_until(self, scenario: ScenarioLike) -> npt.NDArray[np.int64]:
+        """(T + 1,) the tick such that whoever came before it is admitted before tick 0, 1, ..., T.
+
+        A lottery admits nobody before the end of the window. The last tick of a window then has all of its expected
+        customers, and since a Poisson stream has no order within a tick, they come in random order.
+        """
+        window = self._window_ticks(scenario)
+        return np.arange(scenario.horizon_ticks + 1) // window * window
 
     def cumulative_share(self, elapsed: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Expected share of customers who have come by the elapsed share of the sale; both in [0, 1], of any shape."""
@@ -221,7 +267,8 @@ def measure(rules, sale, out):
 
 
 def _is_uneven(scenario: ScenarioLike) -> bool:
-    return bool(scenario.arrivals.burst_share > 0 or scenario.arrivals.late_share > 0)
+    arrivals = scenario.arrivals
+    return bool(arrivals.burst_share > 0 or arrivals.late_share > 0 or arrivals.lottery_minutes > 0)
 
 
 def _demand_varies(scenario: ScenarioLike) -> bool:
@@ -239,7 +286,7 @@ MECHANISM = Mechanism(
         ("coming_share", "f8"),  # share of the dominating stream that comes
         ("customers", "i8"),  # since the start of the sale
         ("visits", "i8"),  # * the same, and those of customers who came back
-        ("tick_customers", "i8"),
+        ("tick_customers", "i8"),  # as the shop counts them: bots are not told apart
         ("tick_came", "f8"),  # share of the dominating stream that came in this tick, until `came_until`
         ("came_until", "f8"),
         # exponentially weighted
@@ -287,6 +334,14 @@ MECHANISM = Mechanism(
         ("customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale", "law"),
         "the dominating stream is the same under every policy",
     ),
+    ranges={
+        "customers_per_minute": Between(2.0, 20.0),
+        "burst_share": OneOf((0.0, 0.11, 0.3, 0.51)),  # 0, or within the fit to published sales
+        "burst_scale": Between(0.01, 0.035),
+        "late_share": OneOf((0.0, 0.08)),
+        "late_scale": Between(0.02, 0.1),
+        "lottery_minutes": OneOf((0.0, 0.0, 0.0, 4.0, 10.0)),
+    },
     begin_tick=begin_tick,
     write_tags=write_tags,
     observe=observe,

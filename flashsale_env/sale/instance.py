@@ -76,7 +76,8 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
 
     longest = max(len(row.levels) for row in rows)
     grids = np.array([row.levels + row.levels[-1:] * (longest - len(row.levels)) for row in rows])
-    come = scenario.arrivals.cumulative_share(np.arange(scenario.horizon_ticks) / scenario.horizon_ticks)
+    admitted = scenario.arrivals.admitted_until(scenario)[:-1]
+    come = scenario.arrivals.cumulative_share(admitted / scenario.horizon_ticks)
     columns = [scenario.customers_per_tick, scenario.drift_per_tick, 1.0 - come]
     for entry in MECHANISMS.values():
         for name, column in entry.mechanism.schedule.items() if entry.present(scenario) else ():
@@ -104,6 +105,7 @@ def _voice_records(
     weight = population.weight[order].astype(np.float64)
     classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)
     rules["n_classes"] = len(classes)
+    rules["class_intent"][0, : len(classes)] = classes
     for k, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         inside = slice(start, start + size)
         rules["class_start"][0, k] = start

@@ -1,15 +1,17 @@
 """One tick of one sale, in the documented order of events.
 
 1 the action is decoded and orders are placed; 2 inbound stock arrives; 3 price tags are written for products on hand;
-4 customers come in exact time order; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
+4 customers come: those who look again at the start of the tick, then fresh customers and friends in exact time order, a
+friend first in a tie; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
 salvaged; 8 the caller writes the observation.
 """
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
-from flashsale_env.market import arrivals, stock
-from flashsale_env.sale import composition, customers, log
-from flashsale_env.sale.visit import visit
+from flashsale_env.core.records import option
+from flashsale_env.market import arrivals, bots, stock, waiting
+from flashsale_env.sale import composition, customers, guests, log
+from flashsale_env.sale.visit import visit, visit_of_bot
 
 
 @inlined
@@ -23,15 +25,21 @@ def serve(key, time, origin, rules, voices, sale, context):
     marks = streams.subkey(key, streams.MARKS)
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
-    if origin == customers.FRESH and streams.upper32(marks) >= share:
+    if origin == customers.FRESH and bots.is_bot(option(sale, "bots"), key):
+        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key)
+    elif origin == customers.FRESH and streams.upper32(marks) >= share:
         return
-    row = arrivals.pick_voice(rules, voices, sale, key)
-    number = sale.visits
-    if number < len(records):
-        log.record_offer(rules, sale, voices[row], row, records[number])
-    bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
-    if number < len(records):
-        log.record_outcome(bought, clips, records[number])
+    elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
+        return
+    else:
+        row = arrivals.pick_voice(rules, voices, sale, key)
+        number = sale.visits
+        if number < len(records):
+            look = waiting.look_of(option(sale, "waiting"), origin == customers.RETURN)
+            log.record_offer(rules, sale, voices[row], row, look, records[number])
+        bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
+        if number < len(records):
+            log.record_outcome(bought, clips, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 
@@ -56,10 +64,11 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     stock.receive(rules, sale)
     composition.write_tags(rules, sale)
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
+    rate += bots.join(option(rules, "bots"), option(sale, "bots"), rules, sale, schedule, rate)
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
     context = (drift, records)
-    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, customers.nobody, serve, context)
+    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, guests.next_guest, serve, context)
     arrivals.count_share(sale, sale.coming_share, 1.0)
     closes = sale.tick + 1 >= rules.horizon
     composition.end_tick(rules, sale, closes)

@@ -30,7 +30,18 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected sales of product 2": 0.729413,
     "probability that all is gone": 0.472851,
     "expected profit, Q = 100, demand = 100": 368.111203,
+    "gain over one price, T = 0.25, stay = 1, look_ticks = 1": 1.096332,
+    "gain over one price, T = 0.5, stay = 1, look_ticks = 1": 1.201943,
+    "revenue, p1 = 1.6, p2 = 0.8, phi = 0.8": 14.510203,
+    "customers, eta = 0.6, beta = 5, T = 2, K = 2": 4.263737,
+    "customers, eta = 0.6, beta = 5, T = 2, K = 8": 4.263737,
+    "expected sales, n = 1000, phi = 3, K = 40": 145.530317,
+    "revenue of a customer, alpha = 0": 0.625,
+    "revenue of a customer, alpha = 0.25": 0.610938,
+    "revenue of a customer, alpha = 0.5": 0.56875,
+    "revenue of a customer, alpha = 1": 0.5,
 }
+WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +64,9 @@ def test_expected_values_are_the_published_ones(result):
     for row in result["rows"]:
         if row["anchor"] == "lost-sales":
             assert row["expected"] == pytest.approx(row["limit"], abs=0.0051), "the paper prints two decimals"
+        if row["anchor"] == "price-fairness" and "welfare" in row["quantity"]:
+            assert row["limit"] == pytest.approx(WELFARE[row["quantity"].split()[-1]], abs=1e-6)
+            assert row["expected"] == pytest.approx(row["limit"], abs=1e-4), "voices on a grid, for uniform valuations"
         if row["anchor"] == "gvr-optimal" and "revenue" in row["quantity"]:
             assert row["expected"] < row["limit"], "a price fixed for a tick cannot beat one that changes continuously"
 
@@ -76,6 +90,11 @@ def test_expected_values_are_the_published_ones(result):
         ("stockout-substitution", {"weights": [0.4, 2.0, 1.0], "stock": [1, 3, 2], "customers": 9.0}),
         ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
         ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
+        ("price-fairness", {"tops": [2.0, 3.0], "share": 0.7, "alpha": 0.6, "customers": 8.0}),
+        ("waiting-myopic", {"ticks": 40, "markdown_tick": 35, "stay": 0.95, "look_ticks": 7.0, "customers": 25.0}),
+        ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
+        ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
+        ("contagion-claimed", {"ticks": 10, "rate": 15.0, "stock": 400, "claimed_lift": 1.5}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
     ],
 )
