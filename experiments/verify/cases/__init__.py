@@ -5,9 +5,16 @@ A new case is one decorated function in the file of its family. A new family is 
 """
 
 from flashsale_env.experiments.verify.case import ValidationCase
-from flashsale_env.experiments.verify.cases import fairness, gallego_van_ryzin, intent_signal, inventory, logit
+from flashsale_env.experiments.verify.cases import (
+    fairness,
+    gallego_van_ryzin,
+    intent_signal,
+    inventory,
+    logit,
+    scarce_units,
+)
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, fairness)
+FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, fairness, scarce_units)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)
