@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Any
 from flashsale_env.catalogue import Product
 from flashsale_env.envs.registration import environment_id, register_environments
 from flashsale_env.envs.sale import FlashSaleEnv
+from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
+from flashsale_env.market.waiting import Waiting
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import (
     DECISIONS,
@@ -76,7 +81,9 @@ __all__ = [
     "ActionMasks",
     "Arrivals",
     "Bots",
+    "Carts",
     "Choice",
+    "Contagion",
     "Coupon",
     "Fairness",
     "FlashSaleEnv",
@@ -87,13 +94,16 @@ __all__ = [
     "Pricing",
     "Product",
     "Replenishment",
+    "Returns",
     "Scenario",
     "Seckill",
     "Shocks",
     "Simulator",
     "Targeted",
     "UnitReader",
+    "Waiting",
     "environment_id",
+    "generate",
     "load_population",
     "load_scenario",
 ]

@@ -66,3 +66,7 @@ class ByIntent(tuple[float, ...]):
                     f"{{ bargain_hunting = 0.8, default = 0.1 }}, got {number!r}."
                 )
         return cls(float(number) for number in value)
+
+
+# A share or a probability of 0 for every intent.
+NOBODY = ByIntent.read(0.0, "")

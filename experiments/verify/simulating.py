@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
-from flashsale_env import Scenario, Simulator, agents
+from flashsale_env import Layout, Scenario, Simulator, agents
 from flashsale_env.agents import exact
 from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.protocol import Policy
@@ -25,19 +26,28 @@ RUN = 1
 BATCH = 4096
 
 
-class ConstantPrices:
-    """The same prices in every tick, (M,)."""
+class PricesByTick:
+    """Prices that depend on the tick alone, (T, M); the scenario shows `time_left`."""
 
     encoding = "box"
 
-    def __init__(self, scenario: Scenario, prices: Sequence[float]) -> None:
-        codec = agents.make("random", scenario).codec
-        self._action = exact.price_actions(codec, scenario, np.array([prices], np.float64))
+    def __init__(self, scenario: Scenario, prices: npt.NDArray[np.float64]) -> None:
+        self._ticks = scenario.horizon_ticks
+        self._time_left = Layout(scenario)["time_left"].start
+        self._actions = exact.price_actions(agents.make("random", scenario).codec, scenario, prices)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> Any:
-        return np.repeat(self._action, len(observation), axis=0), state
+        tick = np.rint((1.0 - observation[:, self._time_left]) * self._ticks).astype(np.int64)
+        return self._actions[tick], state
+
+
+class ConstantPrices(PricesByTick):
+    """The same prices in every tick, (M,)."""
+
+    def __init__(self, scenario: Scenario, prices: Sequence[float]) -> None:
+        super().__init__(scenario, np.repeat(np.array([prices], np.float64), scenario.horizon_ticks, axis=0))
 
 
 def simulate(agent: Policy, scenario: Scenario, sales: int) -> SaleTable:

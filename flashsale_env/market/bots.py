@@ -362,6 +362,7 @@ MECHANISM = Mechanism(
         "resale_share": Between(0.8, 1.5),
         "harm_per_unit": Between(0.0, 1.0),
         "screening": OneOf(((0.0,), (0.0, 0.5, 0.9))),
+        "false_positives": Between(0.01, 0.1),
     },
     begin_tick=begin_tick,
     decide=decide,

@@ -22,7 +22,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
 from flashsale_env.market import coupon
-from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import MOST_SD, Part, require_range
 from flashsale_env.market.pricing import is_offered
 
@@ -326,5 +326,12 @@ MECHANISM = Mechanism(
         ("model", "drift", "dissimilarity", "sensitivity_sd", "appetite_sd"),
         "the bounds are given the willingness to pay of every customer",
     ),
+    ranges={
+        "model": OneOf(tuple(CHOICE_MODELS)),
+        "drift": OneOf(((1.0,), (1.2, 0.8), (0.8, 1.0, 1.2))),
+        "dissimilarity": Between(0.3, 0.9),
+        "sensitivity_sd": Between(0.1, 0.6),
+        "appetite_sd": Between(0.1, 1.0),
+    },
     observe=observe,
 )

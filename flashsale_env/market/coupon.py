@@ -16,7 +16,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range, require_rising
 from flashsale_env.tables import example
 
@@ -96,14 +96,26 @@ def net_price(coupon, price, clips):
 
 
 @scalar
-def redeem(coupon, discount):
-    """Take the discount of one purchase out of the budget; returns whether there was one."""
+def redeem(coupon, discount, pays):
+    """Take the discount of one purchase out of the budget; returns whether there was one.
+
+    It is spent if the customer pays; a cart that is never paid only holds it, see `give_back`.
+    """
     if coupon is None or discount <= 0.0:
         return False
     coupon.budget -= discount
-    coupon.spend += discount
-    coupon.redeemed += 1
+    if pays:
+        coupon.spend += discount
+        coupon.redeemed += 1
     return True
+
+
+@scalar
+def give_back(coupon, discount):
+    """Put the discounts of carts that were never paid back into the budget, currency."""
+    if coupon is None:
+        return
+    coupon.budget += discount
 
 
 @scalar
@@ -205,6 +217,11 @@ MECHANISM = Mechanism(
     },
     most_traffic=lambda scenario: float(1.0 + scenario.coupon.traffic_lift),
     promotion="a share off the price for customers who clip it, while its budget lasts",
+    ranges={
+        "depths": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3), (0.0, 0.05, 0.1, 0.15, 0.2))),
+        "budget": Between(50.0, 2000.0),
+        "traffic_lift": Between(0.0, 0.3),
+    },
     facts=(("coupon", "depth", "discount"), ("coupon budget", "budget", "money")),
     open=open_sale,
     decide=decide,

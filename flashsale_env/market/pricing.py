@@ -16,7 +16,7 @@ import numpy as np
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import BOX, chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import Part
 
 # The tag of a product that is on hand and not offered. It is not a price; check with `is_offered`.
@@ -195,6 +195,7 @@ MECHANISM = Mechanism(
         "revenue": "what customers paid; currency",
     },
     bounded={"continuous": "a customer pays at most the list price"},
+    ranges={"continuous": OneOf((False, True))},
     open=open_sale,
     begin_tick=begin_tick,
     decide=decide,

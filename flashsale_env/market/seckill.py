@@ -256,8 +256,8 @@ MECHANISM = Mechanism(
         "slot_opens": Feature("sale", 0.0, 1.0, "1 or 0", "whether a slot begins with the coming tick", "time"),
     },
     metrics={
-        "seckill_units": "units bought at the special price",
-        "quota_used": "units bought at the special price over all quotas released",
+        "seckill_units": "units claimed at the special price; a cart that lapses keeps its claim",
+        "quota_used": "units claimed at the special price over all quotas released",
     },
     most_traffic=_most_traffic,
     promotion="a special price for a quota of units, released at announced times",

@@ -14,14 +14,15 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
-from flashsale_env.core.records import put
+from flashsale_env.core.records import option, put
 from flashsale_env.market.arrivals import customers_left
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 
 NO_LIMIT = 1 << 62
 # Steps of the common order in the discrete grid.
 _DISCRETE_STEPS = 3
+STOCK_UNIT = "share of all units (opening stock + reserve; under unlimited supply, the storage)"
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,20 @@ def in_transit(rules, sale, j):
 
 
 @scalar
+def in_carts(carts, j):
+    """Units of product j in open carts, neither on the shelf nor sold; `carts` is None in a sale without carts."""
+    if carts is None:
+        return 0
+    return carts.reserved[j]
+
+
+@scalar
 def available_to_order(rules, sale, j):
     """Units of product j that an order can bring now: those in the reserve, limited by the room in the storage."""
     units = NO_LIMIT if rules.unlimited_supply else sale.reserve[j]
     if rules.storage[j] > 0:
-        units = min(units, rules.storage[j] - sale.on_hand[j] - in_transit(rules, sale, j))
+        stored = sale.on_hand[j] + in_carts(option(sale, "carts"), j)
+        units = min(units, rules.storage[j] - stored - in_transit(rules, sale, j))
     return units
 
 
@@ -155,7 +165,7 @@ def settle(rules, sale, closes, terms):
     salvage = 0.0
     lost_sales = 0.0
     for j in range(rules.n_products):
-        holding += rules.holding_cost[j] * sale.on_hand[j]
+        holding += rules.holding_cost[j] * (sale.on_hand[j] + in_carts(option(sale, "carts"), j))
         lost_sales += rules.lost_sale_penalty[j] * sale.tick_lost[j]
         if closes:
             salvage += rules.salvage_value[j] * (sale.on_hand[j] + in_transit(rules, sale, j))
@@ -235,9 +245,6 @@ def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any
     )
 
 
-_STOCK_UNIT = "share of all units (opening stock + reserve; under unlimited supply, the storage)"
-
-
 def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
     products, supply = scenario.products, scenario.replenishment or Replenishment()
     return {
@@ -297,12 +304,12 @@ MECHANISM = Mechanism(
         )
     },
     features={
-        "on_hand": Feature("product", 0.0, 1.0, _STOCK_UNIT, "units free to sell", "stock"),
+        "on_hand": Feature("product", 0.0, 1.0, STOCK_UNIT, "units free to sell", "stock"),
         "in_transit": Feature(
             "product",
             0.0,
             1.0,
-            _STOCK_UNIT,
+            STOCK_UNIT,
             "units ordered and not yet arrived",
             "stock",
             applies=_orders_arrive_later,
@@ -312,7 +319,7 @@ MECHANISM = Mechanism(
             "product and tick",
             0.0,
             1.0,
-            _STOCK_UNIT,
+            STOCK_UNIT,
             "units that arrive in 0, 1, ... ticks",
             "stock",
             applies=_orders_arrive_later,
@@ -323,7 +330,7 @@ MECHANISM = Mechanism(
             "product",
             0.0,
             1.0,
-            _STOCK_UNIT,
+            STOCK_UNIT,
             "units that can still be ordered",
             "stock",
             applies=lambda scenario: (
@@ -345,7 +352,7 @@ MECHANISM = Mechanism(
     terms={
         "procurement": Term("unit cost of ordered units, paid when ordered"),
         "ordering": Term("fixed cost of an order and freight of its units, paid when ordered"),
-        "holding": Term("holding cost of the units on hand at the end of the tick"),
+        "holding": Term("holding cost of the units on hand or in carts at the end of the tick"),
         "salvage": Term("at the close: salvage value of leftovers, on hand or inbound"),
         "lost_sales": Term(
             "goodwill penalty for lost sales (see the metric); in the reward, never in the profit", is_money=False
@@ -366,6 +373,12 @@ MECHANISM = Mechanism(
         "an ordered unit costs at least unit cost and freight; all else only limits the shop. Under unlimited supply "
         "no unit is worth more than its landed cost",
     ),
+    ranges={
+        "lead_minutes": Between(0.0, 10.0),
+        "order_cost": Between(0.0, 60.0),
+        "freight_per_unit": Between(0.0, 2.0),
+        "unlimited": OneOf((False, False, True)),
+    },
     open=open_sale,
     begin_tick=begin_tick,
     decide=decide,

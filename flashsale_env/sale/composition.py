@@ -1,8 +1,9 @@
 """Composition of the mechanisms: their records, and one compiled function for each moment of a sale.
 
 Owns    the types of the records of the compiled core, and the order in which mechanisms are called: that of the fields
-        of `Scenario`. It matters for `write_tags` only, where prices come before the coupon. Where events of several
-        mechanisms alternate, the calls are written out in `tick` and `visit`.
+        of `Scenario`. It matters for `write_tags`, where prices come before the coupon, and for `settle`, where
+        leftovers are salvaged before returned goods are on hand. Where events of several mechanisms alternate, the
+        calls are written out in `tick` and `visit`.
 Axes    batch axis N first: `sales["on_hand"]` has shape (N, M). M products, R slots of the inbound ring, I intents,
         K reward terms.
 
@@ -159,6 +160,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("episode", "i8"),
             ("voice", "i4"),
             ("tick", "i4"),
+            ("look", "i4"),  # 0 at the first visit of a customer, who may come back
             ("bought", "i4"),
             ("clips", "u1"),
             ("available", "u1", (products,)),  # on hand and offered; otherwise the shares are those of the tag

@@ -12,7 +12,7 @@ from flashsale_env.market import coupon, pricing, targeted
 
 
 @scalar
-def record_offer(rules, sale, voice, row, record):
+def record_offer(rules, sale, voice, row, look, record):
     """Availability and prices of all products at the moment of the visit.
 
     An unavailable product keeps its tag: the price of its last unit if it is out of stock, else `NOT_OFFERED`.
@@ -20,6 +20,7 @@ def record_offer(rules, sale, voice, row, record):
     payable = np.float32(targeted.payable_share(option(sale, "targeted"), voice))
     record.voice = row
     record.tick = sale.tick
+    record.look = look
     of_coupon = option(sale, "coupon")
     for j in range(rules.n_products):
         available = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])

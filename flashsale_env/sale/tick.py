@@ -1,15 +1,16 @@
 """One tick of one sale, in the documented order of events.
 
 1 the action is decoded and orders are placed; 2 inbound stock arrives; 3 price tags are written for products on hand;
-4 customers come in exact time order; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
+4 customers come: those who look again at the start of the tick, then fresh customers and friends in exact time order, a
+friend first in a tie; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
 salvaged; 8 the caller writes the observation.
 """
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, bots, stock
-from flashsale_env.sale import composition, customers, log
+from flashsale_env.market import arrivals, bots, stock, waiting
+from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import visit, visit_of_bot
 
 
@@ -34,7 +35,8 @@ def serve(key, time, origin, rules, voices, sale, context):
         row = arrivals.pick_voice(rules, voices, sale, key)
         number = sale.visits
         if number < len(records):
-            log.record_offer(rules, sale, voices[row], row, records[number])
+            look = waiting.look_of(option(sale, "waiting"), origin == customers.RETURN)
+            log.record_offer(rules, sale, voices[row], row, look, records[number])
         bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
         if number < len(records):
             log.record_outcome(bought, clips, records[number])
@@ -66,7 +68,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
     context = (drift, records)
-    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, customers.nobody, serve, context)
+    customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, guests.next_guest, serve, context)
     arrivals.count_share(sale, sale.coming_share, 1.0)
     closes = sale.tick + 1 >= rules.horizon
     composition.end_tick(rules, sale, closes)

@@ -87,10 +87,18 @@ class UnitReader:
             return self._units(self._shown("in_transit", observations), self._scale)
         return np.asarray(self.pipeline(observations).sum(axis=2))
 
+    def reserved(self, observations: Observations) -> Integers:
+        """(N, M) units in open carts, neither free nor sold."""
+        self._require("reserved")
+        if self._scenario.carts is None:
+            return np.zeros((len(observations), len(self._scale)), np.int64)
+        return self._units(self._shown("reserved", observations), self._scale)
+
     def position(self, observations: Observations) -> Integers:
-        """(N, M) units on hand and in transit."""
+        """(N, M) units that the shop has bought and not sold: on hand, in carts and in transit."""
         self._require("position")
-        return np.asarray(self.on_hand(observations) + self.in_transit(observations))
+        held = self.on_hand(observations) + self.reserved(observations)
+        return np.asarray(held + self.in_transit(observations))
 
     def reserve(self, observations: Observations) -> Integers:
         """(N, M) units left in the reserve."""
@@ -138,12 +146,14 @@ class UnitReader:
         on_hand = unseen("on_hand")
         in_transit = unseen("in_transit", arrives_later and "pipeline" not in self._layout)
         reserve = unseen("reserve", draws_on_reserve)
-        position = on_hand | in_transit
+        reserved = unseen("reserved", self._scenario.carts is not None)
+        position = on_hand | reserved | in_transit
         return {
             "tick": unseen("time_left"),
             "on_hand": on_hand,
             "pipeline": unseen("pipeline", arrives_later),
             "in_transit": in_transit,
+            "reserved": reserved,
             "position": position,
             "reserve": reserve,
             "owned": reserve,

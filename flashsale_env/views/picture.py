@@ -28,11 +28,12 @@ TIME: Colour = (240, 200, 90)
 PRICE: Colour = (176, 140, 245)
 INTENT: Colour = (96, 190, 222)
 ON_HAND: Colour = (54, 190, 148)
+CARTS: Colour = (214, 190, 84)
 IN_TRANSIT: Colour = (92, 150, 246)
 RESERVE: Colour = (122, 136, 162)
 SOLD: Colour = (243, 154, 74)
 
-_STOCK_COLOURS = dict(zip(scene.STOCK_PARTS, (ON_HAND, IN_TRANSIT, RESERVE, SOLD), strict=True))
+_STOCK_COLOURS = {"on hand": ON_HAND, "carts": CARTS, "transit": IN_TRANSIT, "reserve": RESERVE, "sold": SOLD}
 
 
 def render_rgb(scenario: Scenario, sale: np.void) -> npt.NDArray[np.uint8]:
@@ -90,7 +91,9 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
     )
     _write(picture, "product", title, FAINT)
     x = stock.x
-    for name, colour in _STOCK_COLOURS.items():
+    parts = scene.stock(sale)
+    colours = [_STOCK_COLOURS[name] for name in parts]
+    for name, colour in zip(parts, colours, strict=True):
         _fill(picture, Box(x, box.y, 7, 7), colour)
         _write(picture, name, Box(x + 10, box.y, 48, 7), FAINT)
         x += 10 + text_width(name) + 9
@@ -109,7 +112,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
         _write(picture, f"+ {len(products) - shown} more products", rest, FAINT)
     height = max(GLYPH_HEIGHT, pitch * 5 // 8)
 
-    units = scene.stock(sale)
+    units = np.column_stack(list(parts.values()))
     titles = [product.title for product in products]
     prices = [scene.price(amount) for amount in sale["price"]]
     title_scale = _scale(titles, title.width, height)
@@ -123,7 +126,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
 
         edges = scene.edges(units[j], stock.width)
         _fill(picture, stock._replace(y=y, height=height), TRACK)
-        for colour, begin, end, count in zip(_STOCK_COLOURS.values(), edges, edges[1:], units[j], strict=False):
+        for colour, begin, end, count in zip(colours, edges, edges[1:], units[j], strict=False):
             part = Box(stock.x + begin, y, end - begin, height)
             _fill(picture, part, colour)
             _write_if_it_fits(picture, str(count), part, number_scale)

@@ -1,8 +1,8 @@
 """The observable state of a sale in progress, for all views.
 
 Never   anything hidden from the shop: tastes, true demand, lost sales, shocks.
-Axes    M products. A stock bar stands for all units of a product: on hand, in transit, in reserve and sold, from left
-        to right. It is empty if the product has had no units yet.
+Axes    M products. A stock bar stands for all units of a product: on hand, in carts, in transit, in reserve and sold,
+        from left to right. It is empty if the product has had no units yet.
 Units   money in the scenario's currency, stock in units, time in minutes.
 """
 
@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from flashsale_env.intents import INTENTS
 from flashsale_env.scenario import MECHANISMS, REWARD_TERMS, Scenario
-
-# The parts of a stock bar from left to right, in the column order of `stock`.
-STOCK_PARTS = ("on hand", "transit", "reserve", "sold")
 
 _REVENUE = list(REWARD_TERMS).index("revenue")
 
@@ -35,10 +32,16 @@ def facts(scenario: Scenario, sale: np.void) -> list[tuple[str, str]]:
     return shown
 
 
-def stock(sale: np.void) -> npt.NDArray[np.int64]:
-    """(M, 4) units on hand, in transit, in reserve and sold; a row sums to all units of the product."""
-    in_transit = sale["inbound"].sum(axis=0)
-    return np.column_stack([sale["on_hand"], in_transit, sale["reserve"], sale["sold"]])
+def stock(sale: np.void) -> dict[str, npt.NDArray[np.int64]]:
+    """The parts of a stock bar from left to right: caption -> (M,) units; together all units of each product."""
+    has_carts = "carts" in (sale.dtype.names or ())
+    return {
+        "on hand": sale["on_hand"],
+        **({"carts": sale["carts"]["reserved"]} if has_carts else {}),
+        "transit": sale["inbound"].sum(axis=0),
+        "reserve": sale["reserve"],
+        "sold": sale["sold"],
+    }
 
 
 def intent_shares(sale: np.void) -> npt.NDArray[np.float64]:

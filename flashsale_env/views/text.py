@@ -5,7 +5,7 @@ import numpy as np
 from flashsale_env.scenario import Scenario
 from flashsale_env.views import scene
 
-_SIGNS = dict(zip(scene.STOCK_PARTS, "#>. ", strict=True))
+_SIGNS = {"on hand": "#", "carts": "+", "transit": ">", "reserve": ".", "sold": " "}
 _BAR = 24  # characters
 _LIKELIEST = 3  # number of intents named
 
@@ -22,16 +22,20 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
         most probable intents by the encoder. No newline at the end.
     """
     left = max(len("product"), *(len(product.title) for product in scenario.products))
-    captions = "".join(f"{f'{name} {sign}'.strip():>11}" for name, sign in _SIGNS.items())
+    stock = scene.stock(sale)
+    signs = [_SIGNS[name] for name in stock]
+    captions = "".join(f"{f'{name} {sign}'.strip():>11}" for name, sign in zip(stock, signs, strict=True))
     lines = [
         " | ".join([scenario.name, *(f"{caption} {value}" for caption, value in scene.facts(scenario, sale))]),
         f"{'product':<{left}}{'price':>11}{'list':>11}  {'stock':<{_BAR + 2}}{captions}",
     ]
-    for product, price, units in zip(scenario.products, sale["price"], scene.stock(sale), strict=True):
+    for product, price, units in zip(
+        scenario.products, sale["price"], np.column_stack(list(stock.values())), strict=True
+    ):
         edges = scene.edges(units, _BAR)
-        bar = "".join(
-            sign * (end - begin) for sign, begin, end in zip(_SIGNS.values(), edges, edges[1:], strict=False)
-        ).ljust(_BAR)
+        bar = "".join(sign * (end - begin) for sign, begin, end in zip(signs, edges, edges[1:], strict=False)).ljust(
+            _BAR
+        )
         counts = "".join(f"{count:>11,}" for count in units)
         lines.append(
             f"{product.title:<{left}}{scene.price(price):>11}{scene.money(product.list_price):>11}  [{bar}]{counts}"

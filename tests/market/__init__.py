@@ -1,0 +1,1 @@
+"""Tests of mechanisms of the market, one file each."""

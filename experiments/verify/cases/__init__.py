@@ -8,13 +8,14 @@ from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
     fairness,
     gallego_van_ryzin,
+    guests,
     intent_signal,
     inventory,
     logit,
     scarce_units,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, fairness, scarce_units)
+FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, scarce_units, fairness)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)
