@@ -419,7 +419,7 @@ MECHANISM = Mechanism(
         "announced_minute": Between(2.0, 20.0),
         "strategic": Between(0.05, 0.5),
         "patience": Between(0.5, 1.0),
-        "most_waiting": OneOf((64, 256)),
+        "most_waiting": OneOf((256, 1024)),
     },
     begin_tick=begin_tick,
     decide=decide,

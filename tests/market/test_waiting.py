@@ -106,6 +106,15 @@ def test_the_time_between_two_looks_is_geometric():
     assert abs(looks - (came * each * p).sum()) < 4.0 * np.sqrt((came * each).sum() * p * (1 - p))
 
 
+def test_whether_a_customer_stays_is_drawn_anew_at_each_look():
+    """Nobody ever buys and everybody looks in the next tick: of those at look k, 60 % reach look k + 1; z = 4."""
+    scenario = ticket(prices=(1e9, 1e8), waiting=fs.Waiting(0.6, look_minutes=1.0))
+    log = play(scenario, constant(0), sales=50, log_rows=600)[0].choice_log()
+    for look in range(3):
+        n = ((log["look"] == look) & (log["tick"] < TICKS - 1)).sum()
+        assert abs((log["look"] == look + 1).sum() - 0.6 * n) < 4.0 * np.sqrt(n * 0.6 * 0.4)
+
+
 def test_a_coupon_of_today_counts_in_the_surplus_of_today():
     """The announced price is 30 % below. With 50 % off today nobody waits; with 10 % off every buyer does."""
     people = fs.Population.homogeneous(("ticket",))  # all clip
