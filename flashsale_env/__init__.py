@@ -21,11 +21,13 @@ from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
+from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -85,6 +87,7 @@ __all__ = [
     "Choice",
     "Contagion",
     "Coupon",
+    "Disclosure",
     "Fairness",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
@@ -97,6 +100,7 @@ __all__ = [
     "Returns",
     "Scenario",
     "Seckill",
+    "Service",
     "Shocks",
     "Simulator",
     "Targeted",

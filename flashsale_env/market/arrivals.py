@@ -285,7 +285,7 @@ MECHANISM = Mechanism(
     state=lambda sizes: (
         ("coming_share", "f8"),  # share of the dominating stream that comes
         ("customers", "i8"),  # since the start of the sale
-        ("visits", "i8"),  # * the same, and those of customers who came back
+        ("visits", "i8"),  # * that saw the shop, those of customers who came back included
         ("tick_customers", "i8"),  # as the shop counts them: bots are not told apart
         ("tick_came", "f8"),  # share of the dominating stream that came in this tick, until `came_until`
         ("came_until", "f8"),

@@ -21,7 +21,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market import coupon
+from flashsale_env.market import coupon, disclosure
 from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import MOST_SD, Part, require_range
 from flashsale_env.market.pricing import is_offered
@@ -179,11 +179,12 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     bought = n_products
     common = np.float32(0.0)
     of_coupon = option(sale, "coupon")
+    page = option(sale, "disclosure")
     for j in range(n_products):
         common = common_draw(rules, key, j, common)
         bits = taste_bits(key, bits, j + 1)
         price = coupon.tag(of_coupon, sale, clips, j)
-        draw = own_draw(rules, bits, common)
+        draw = own_draw(rules, bits, common) + disclosure.effect(page, j)
         utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
         if utility > best_on_hand and is_offered(price):
             if sale.on_hand[j] > 0:
@@ -216,11 +217,12 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     best_wanted = 0.0
     best_on_hand = 0.0
     of_coupon = option(sale, "coupon")
+    page = option(sale, "disclosure")
     for j in range(rules.n_products):
         price = coupon.tag(of_coupon, sale, clips, j)
         if not is_offered(price):
             continue
-        mean = paying if sale.on_hand[j] > 0 else asked
+        mean = (paying if sale.on_hand[j] > 0 else asked) * disclosure.factor(page, j)
         # A product is chosen by its surplus in currency, hence the reference price.
         surplus = (mean * exponential_draw(key, j) - price) * rules.reference_price[j]
         if surplus > best_wanted:
@@ -271,13 +273,16 @@ def reservation_prices(rules, voice, sale, key, drift, mood, out):
     bits = taste_bits(key, np.uint64(0), 0)
     outside = streams.GUMBEL[bits & _LOW16]
     common = np.float32(0.0)
+    page = option(sale, "disclosure")
     for j in range(rules.n_products):
         if rules.choice_model == EXPONENTIAL:
-            gain = exponential_draw(key, j)  # willingness to pay itself, times the sensitivity
+            # willingness to pay itself, times the sensitivity
+            gain = exponential_draw(key, j) * disclosure.factor(page, j)
         else:
             common = common_draw(rules, key, j, common)
             bits = taste_bits(key, bits, j + 1)
-            gain = voice.utility[j] + sale.appeal[j] + appetite + own_draw(rules, bits, common) - outside
+            draw = own_draw(rules, bits, common) + disclosure.effect(page, j)
+            gain = voice.utility[j] + sale.appeal[j] + appetite + draw - outside
         out[j] = gain / sensitivity * rules.reference_price[j]
 
 

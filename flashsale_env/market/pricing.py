@@ -137,11 +137,18 @@ def _has_one_price(product: Any) -> bool:
     return len(product.price_levels) == 1 and not product.may_be_withheld
 
 
-def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
-    """(N, M) level 0 for a product that is sold out for good, whose price has no effect; else the last level."""
+def sold_out_for_good(units: Any, observations: Any) -> Any:
+    """(N, M) whether no unit is on hand, in transit or to be ordered; None if the scenario does not show it."""
     if "position" not in units or "to_order" not in units:
         return None
-    gone = (units.position(observations) == 0) & (units.to_order(observations) == 0)
+    return (units.position(observations) == 0) & (units.to_order(observations) == 0)
+
+
+def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
+    """(N, M) level 0 for a product that is sold out for good, whose price has no effect; else the last level."""
+    gone = sold_out_for_good(units, observations)
+    if gone is None:
+        return None
     last = [len(product.price_levels) + product.may_be_withheld - 1 for product in scenario.products]
     return np.where(gone, 0, last)
 

@@ -26,7 +26,7 @@ def serve(key, time, origin, rules, voices, sale, context):
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
     if origin == customers.FRESH and bots.is_bot(option(sale, "bots"), key):
-        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key)
+        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
     elif origin == customers.FRESH and streams.upper32(marks) >= share:
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):

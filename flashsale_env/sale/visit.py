@@ -1,7 +1,7 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: clip the coupon, choose, wait for another look, buy and tell friends, or lose
-        the sale; leave a message at the first visit.
+Owns    the order of events in a visit: wait for an answer or give up; read the page, clip the coupon, choose, wait for
+        another look, buy and tell friends, or lose the sale; leave a message at the first visit.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
 for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
@@ -16,10 +16,12 @@ from flashsale_env.market import (
     choice,
     contagion,
     coupon,
+    disclosure,
     fairness,
     messages,
     returns,
     seckill,
+    service,
     stock,
     targeted,
     waiting,
@@ -57,16 +59,21 @@ def buy(rules, voice, sale, key, time, j, units, clips, payable):
 @inlined
 def visit(rules, voice, sale, key, marks, time, origin, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
-    mood = 0.0  # logits that this visit adds to the utility of every product
-    payable = targeted.payable_share(option(sale, "targeted"), voice)
-    clips = coupon.clips(option(sale, "coupon"), voice, marks)
-    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
     comes_back = origin == customers.RETURN
-    sale.visits += 1
     if not comes_back:
         sale.customers += 1
         sale.tick_customers += 1
         fairness.meet(option(sale, "fairness"), voice)
+    of_service = option(rules, "service")
+    wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
+    if wait < 0.0:  # gave up, and has not seen the shop
+        return rules.n_products, False
+    mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
+    disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
+    payable = targeted.payable_share(option(sale, "targeted"), voice)
+    clips = coupon.clips(option(sale, "coupon"), voice, marks)
+    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
+    sale.visits += 1
     of_waiting = option(sale, "waiting")
     offer = (clips, drift, payable, mood)
     if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):
@@ -87,11 +94,11 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
 
 
 @scalar
-def visit_of_bot(of_rules, of_bots, rules, sale, key):
+def visit_of_bot(of_rules, of_bots, rules, sale, key, time):
     """Serve one bot: no coupon, no offer, no message; both records are None in a sale without bots."""
     if of_rules is None or of_bots is None:
         return
-    j, units = bots.ask(of_rules, of_bots, sale, rules.n_products, key)
+    j, units = bots.ask(of_rules, of_bots, rules, sale, key, time)
     if units == 0:
         return
     of_seckill = option(sale, "seckill")

@@ -30,6 +30,10 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected sales of product 2": 0.729413,
     "probability that all is gone": 0.472851,
     "expected profit, Q = 100, demand = 100": 368.111203,
+    "dynamic program, n = 20, T = 60": 16.187404,
+    "shown at 5 or fewer, n = 20, T = 60": 16.187404,
+    "never shown, n = 20, T = 60": 15.953550,
+    "always shown, n = 20, T = 60": 9.518530,
     "gain over one price, T = 0.25, stay = 1, look_ticks = 1": 1.096332,
     "gain over one price, T = 0.5, stay = 1, look_ticks = 1": 1.201943,
     "revenue, p1 = 1.6, p2 = 0.8, phi = 0.8": 14.510203,
@@ -40,6 +44,15 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "revenue of a customer, alpha = 0.25": 0.610938,
     "revenue of a customer, alpha = 0.5": 0.56875,
     "revenue of a customer, alpha = 1": 0.5,
+}
+LIMITS = {  # of a queue that has been open for long
+    "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
+    "requests waiting, servers = 10, rate = 12, impatience = 0.5": 4.695743,
+    "share who leave, servers = 10, load = 8": 0.121661,
+    "share who wait, servers = 10, load = 8": 0.409180,
+    "share who leave, servers = 1, load = 0.8": 0.8 / 1.8,
+    "share who wait, servers = 1, load = 0.5": 0.5,
+    "requests waiting, servers = 1, load = 0.5": 0.5,
 }
 WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
 
@@ -61,6 +74,9 @@ def test_expected_values_are_the_published_ones(result):
     rows = {row["quantity"]: row for row in result["rows"]}
     for quantity, value in EXPECTED.items():
         assert rows[quantity]["expected"] == pytest.approx(value, abs=1e-6), quantity
+    for quantity, value in LIMITS.items():
+        assert rows[quantity]["limit"] == pytest.approx(value, abs=1e-6), quantity
+        assert 0.9 * value < rows[quantity]["expected"] < value, "a sale opens with an empty queue"
     for row in result["rows"]:
         if row["anchor"] == "lost-sales":
             assert row["expected"] == pytest.approx(row["limit"], abs=0.0051), "the paper prints two decimals"
@@ -96,6 +112,10 @@ def test_expected_values_are_the_published_ones(result):
         ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
         ("contagion-claimed", {"ticks": 10, "rate": 15.0, "stock": 400, "claimed_lift": 1.5}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
+        ("erlang-a", {"servers": 3, "rate": 2.0, "answers": 0.5, "impatience": 0.1}),
+        ("erlang-b", {"servers": 4, "load": 6.0}),
+        ("erlang-c", {"servers": 2, "load": 1.5}),
+        ("disclosure", {"units": 6, "ticks": 25, "hidden": 0.4, "plenty": 0.3, "scarce": 0.3, "scale": 2.0}),
     ],
 )
 def test_it_agrees_with_other_parameters_too(name, given):
