@@ -182,6 +182,18 @@ def test_making_people_wait_avoids_no_lost_sale():
     np.testing.assert_array_equal(lost[0], lost[2])
 
 
+def test_who_comes_back_and_gives_up_in_the_queue_is_still_a_lost_sale():
+    """Everybody wants the only unit and looks in every tick. Whoever saw it once bought it or is a lost sale."""
+    service = fs.Service(servers=(1, 2), requests_per_minute=3.0, patience_minutes=0.2)
+    waiting = fs.Waiting(restock=1.0, look_minutes=1.0)
+    scenario = ticket(stock=1, prices=(1.0, 1e-9), service=service, waiting=waiting)
+    simulator, _ = play(scenario, constant(1), log_rows=2000)
+    log, sales = simulator.choice_log(), simulator.sales
+    assert metric(simulator, "return_visits").sum() > (log["look"] > 0).sum(), "somebody must have given up"
+    np.testing.assert_array_equal(np.bincount(log["row"][log["look"] == 0]), sales["demand"][:, 0])
+    np.testing.assert_array_equal(sales["demand"][:, 0], sales["sold"][:, 0] + sales["lost"][:, 0])
+
+
 def test_who_finds_the_store_full_leaves_and_is_counted():
     scenario = ticket(stock=1, waiting=fs.Waiting(1.0, look_minutes=1.0, most_waiting=4))
     seen = []
