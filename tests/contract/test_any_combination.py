@@ -26,11 +26,11 @@ from flashsale_env.spaces.masks import ActionMasks
 from flashsale_env.theory import bounds
 
 ROOT = Path(__file__).parents[2]
-SALES = 3
+SALES = 2
 SEEDS, EPISODES = np.arange(7, 7 + SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 # An uncompiled customer takes a tenth of a millisecond and more.
-MOST_CUSTOMERS, MOST_TICKS = 200.0, 60
-RANDOM = 30
+MOST_CUSTOMERS, MOST_TICKS = 80.0, 60
+RANDOM = 20
 CASES = [*(f"random {seed}" for seed in range(RANDOM)), *fs.SCENARIOS]
 
 METRIC = {name: column for column, name in enumerate(fs.METRICS)}
@@ -234,7 +234,8 @@ def people(name, policy, monkeypatch):
 
     def watched(of_rules, voice, sale, key, marks, time, origin, drift):
         worth = np.zeros(len(simulator.scenario.products))
-        choice.reservation_prices(rules, voice, sale, key, 1.0, 0.0, worth)
+        if simulator.scenario.disclosure is None:  # what the shop tells changes what a product is worth
+            choice.reservation_prices(rules, voice, sale, key, 1.0, 0.0, worth)
         first = (int(sale.tick), float(time)) if origin == customers.FRESH else None
         met = found.setdefault(int(key), [voice.tobytes(), worth.tobytes(), first])
         assert met[:2] == [voice.tobytes(), worth.tobytes()], "the same person is another one at another visit"
@@ -369,5 +370,5 @@ def test_the_random_cases_combine_all_mechanisms():
     ]
     optional = [mechanism for mechanism, entry in fs.MECHANISMS.items() if entry.optional]
     for mechanism in optional:
-        assert sum(mechanism in present for present in found) >= RANDOM // 20, mechanism
+        assert any(mechanism in present for present in found), mechanism
     assert max(len(present & set(optional)) for present in found) >= len(optional) // 2
