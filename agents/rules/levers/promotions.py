@@ -63,7 +63,7 @@ class Slump(Lever):
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         ticks = view.scenario.horizon_ticks
-        share = np.diff(view.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        share = np.diff(view.scenario.arrivals.cumulative_share(view.scenario.admission_edges))
         expected = share[np.minimum(view.tick, ticks - 1), None] * ticks  # relative to the average tick
         slump = view.traffic * expected < params["slump_traffic"]
         if view.conversion is not None:
