@@ -21,6 +21,9 @@ _ENTRIES = (
     OfferByIntent("targeted"),
     SlotQuota("seckill"),
     Staffing("servers"),
+    BehindPlan("deal"),
+    BehindPlan("bundles"),
+    Constant("delivery", usual=1),
     ShowScarcity("disclosure"),
     Screening("screening"),
 )
