@@ -31,7 +31,7 @@ class SlotQuota(Lever):
 
     def space(self, scenario: Scenario) -> Space:
         space: Space = {"seckill_share": (0.0, 1.0)}
-        planned: Space = {"seckill_gain": (0.0, 2.0), "seckill_target": (0.0, 1.5)}
+        planned: Space = {"seckill_gain": (0.0, 4.0), "seckill_target": (0.0, 1.5)}
         return space | (planned if "sold" in UnitReader(scenario) else {})
 
     def defaults(self, scenario: Scenario) -> dict[str, float]:

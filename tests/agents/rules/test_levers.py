@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents.rules.estimating import OrderUpTo
@@ -63,15 +62,12 @@ def test_a_rule_that_needs_hidden_quantities_for_a_lever_does_not_apply():
     assert FixedPrice.applies(fs.load_scenario("gvr-periodic").replace(observe=("time_left",))) is None
 
 
-@pytest.mark.parametrize("name", ["coupon"])
-def test_a_promotion_is_shown_from_its_time_on_while_sales_are_behind_plan(name):
-    agent = FixedPrice(
-        "standard", **{f"{name}_level": 2, f"{name}_from": 0.25, f"{name}_target": 1.0, "order_cover": 0}
-    )
+def test_a_coupon_is_shown_from_its_time_on_while_sales_are_behind_plan():
+    agent = FixedPrice("standard", coupon_level=2, coupon_from=0.25, coupon_target=1.0)
     shown = observation(
         agent, time_left=[0.8, 0.5, 0.5], customers_left=[0.8, 0.5, 0.5], reserve=0.2, on_hand=[0.8, 0.6, 0.2]
     )
-    assert levels(agent, shown, name).tolist() == [[0], [2], [0]]
+    assert levels(agent, shown, "coupon").tolist() == [[0], [2], [0]]
 
 
 def sale(**parts):
@@ -150,3 +146,18 @@ def test_bots_are_expected_by_the_intents_of_the_messages():
     shown[:, first + bulk] = [1 / 3, 0.0, 1 / 3]
     shown[:, first + bulk - 1] = [2 / 3, 1.0, 2 / 3]
     assert levels(agent, shown, "screening").tolist() == [[1], [0], [0]]
+
+
+def test_deals_and_bundles_are_on_from_the_start_while_sales_are_not_ahead_of_plan():
+    """And delivery is free from the first threshold above nothing."""
+    scenario = sale(
+        basket=fs.Basket(4, ByIntent.read(2.0, "")),
+        deal=fs.Deal((0.0, 0.5, 1.0), per=4.0),
+        bundles=fs.Bundles((0.0, 0.2), sets=(("a", "b"),)),
+        delivery=fs.Delivery(1.0, (0.0, 3.0, 6.0)),
+    )
+    agent = FixedPrice(scenario, deal_level=2)
+    shown = observation(agent, time_left=[1.0, 0.5, 0.5], on_hand=[1.0, 0.6, 0.4])
+    assert levels(agent, shown, "deal").tolist() == [[2], [2], [0]]
+    assert levels(agent, shown, "bundles").tolist() == [[1], [1], [0]]
+    assert levels(agent, shown, "delivery").tolist() == [[1], [1], [1]]
