@@ -27,7 +27,7 @@ import typer
 
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.rules.merchant import own
+from flashsale_env.agents.rules.levers.base import own
 from flashsale_env.agents.sb3.on_policy import PPOAgent
 from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
