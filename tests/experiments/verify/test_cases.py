@@ -30,6 +30,8 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected sales of product 2": 0.729413,
     "probability that all is gone": 0.472851,
     "expected profit, Q = 100, demand = 100": 368.111203,
+    "open carts, rate = 2, hold = 15, paid = 0.0237783": 25.233059,
+    "profit of a customer, best price 82.135922, r = 0.176, k = 10": 0.824 * 80.0 * math.exp(-82.135922 / 80.0),
     "revenue of a customer, alpha = 0": 0.625,
     "revenue of a customer, alpha = 0.25": 0.610938,
     "revenue of a customer, alpha = 0.5": 0.56875,
@@ -85,6 +87,9 @@ def test_expected_values_are_the_published_ones(result):
         ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
         ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
         ("price-fairness", {"tops": [2.0, 3.0], "share": 0.7, "alpha": 0.6, "customers": 8.0}),
+        ("carts-open", {"rate": 1.0, "hold": 4.5, "paid": 0.3, "minutes": 30.0, "ticks": 20}),
+        ("carts-scarce", {"units": 4, "rate": 2.0, "paid": 0.05, "cart_minutes": 3.0, "minutes": 20.0, "ticks": 8}),
+        ("returns-price", {"theta": 10.0, "rate": 0.6, "handling": 1.0, "customers": 5.0}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
     ],
 )
