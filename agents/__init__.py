@@ -26,7 +26,8 @@ from flashsale_env.agents.registry import (
     shorter,
     tuned,
 )
-from flashsale_env.agents.seeding import SPLITS, split_seeds
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.seeds import SPLITS
 
 if TYPE_CHECKING:
     from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.errors import unknown_name
-
-SPLITS = ("train", "validation", "test")
+from flashsale_env.seeds import SPLITS
 
 _INDEX_BITS, _RUN_BITS = 40, 22  # 10^12 sales a run, 4·10^6 runs; the other two bits hold the split
 MOST_SALES, RUNS = 1 << _INDEX_BITS, 1 << _RUN_BITS

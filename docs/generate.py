@@ -35,6 +35,8 @@ from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.listing import described, populations
 from flashsale_env.experiments.studies import STUDIES
+from flashsale_env.generator import CLOCK, PRODUCTS
+from flashsale_env.market.mechanism import Between, OneOf
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- (generated|measured): (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -248,6 +250,25 @@ def studies() -> str:
     return table(("study", "question"), [(f"`{name}`", summary) for name, summary in STUDIES.items()])
 
 
+def ranges() -> str:
+    """The ranges of random scenarios, of the sale and of every mechanism."""
+    held = {"the sale": CLOCK, "a product": PRODUCTS}
+    held |= {f"`{name}`": entry.mechanism.ranges for name, entry in fs.MECHANISMS.items()}
+    rows = [
+        (part, f"`{setting}`", _range(values))
+        for part, settings in held.items()
+        for setting, values in settings.items()
+    ]
+    return table(("part", "setting", "values"), rows)
+
+
+def _range(values: Between | OneOf) -> str:
+    if isinstance(values, Between):
+        return f"{values.low:g} to {values.high:g}"
+    texts = [json.dumps(list(value) if isinstance(value, tuple) else value) for value in dict.fromkeys(values.values)]
+    return ", ".join(f"`{text}`" for text in texts)
+
+
 def mechanisms() -> str:
     """The mechanisms of the market: field of `Scenario`, file, what it owns."""
     rows = []
@@ -375,7 +396,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
-        *(agents, customers, benchmarks, commands, studies, mechanisms, example),
+        *(agents, customers, benchmarks, commands, studies, mechanisms, ranges, example),
         *(elasticities, throughput, tree, figures, results),
     )
 }

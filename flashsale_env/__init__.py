@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING, Any
 from flashsale_env.catalogue import Product
 from flashsale_env.envs.registration import environment_id, register_environments
 from flashsale_env.envs.sale import FlashSaleEnv
+from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.deal import Deal
+from flashsale_env.market.delivery import Delivery
+from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
+from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
@@ -79,11 +86,16 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Basket",
     "Bots",
+    "Bundles",
     "Carts",
     "Choice",
     "Contagion",
     "Coupon",
+    "Deal",
+    "Delivery",
+    "Disclosure",
     "Fairness",
     "FlashSaleEnv",
     "FlashSaleVectorEnv",
@@ -96,12 +108,14 @@ __all__ = [
     "Returns",
     "Scenario",
     "Seckill",
+    "Service",
     "Shocks",
     "Simulator",
     "Targeted",
     "UnitReader",
     "Waiting",
     "environment_id",
+    "generate",
     "load_population",
     "load_scenario",
 ]

@@ -10,6 +10,7 @@ only. A folder holds three files: `tastes.safetensors`, `voices.json` and `card.
 the other two, so a truncated or edited folder is refused.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -113,6 +114,13 @@ class Population:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def among(self, products: Sequence[str]) -> "Population":
+        """The same customers in a sale of these products only, in this order; each of them is one of its products."""
+        if self.products == tuple(products):
+            return self
+        columns = [self.products.index(title) for title in products]
+        return dataclasses.replace(self, products=tuple(products), relevance=self.relevance[:, columns])
+
     @classmethod
     def homogeneous(cls, products: Sequence[str]) -> "Population":
         """One voice without a text, with price sensitivity 1: the customers of the textbook scenarios."""
@@ -195,14 +203,14 @@ class Population:
 
 
 def load_population(name: "str | Path | Population", products: Sequence[str]) -> Population:
-    """A population by name, by folder, or as it is; its products are compared with those of the scenario.
+    """A population by name, by folder, or as it is, with the tastes for the products of a scenario.
 
     Args:
         name: one of `SHIPPED`, "homogeneous", the path of a folder, or a `Population`.
-        products: titles of the M products of the scenario, in its order.
+        products: titles of the M products of the scenario, in its order; the population may know further ones.
 
     Raises:
-        ValueError: unknown name, or a population for other products.
+        ValueError: unknown name, or a product that the population does not know.
         FileNotFoundError: no folder at the path.
     """
     if not isinstance(name, str | os.PathLike | Population):
@@ -220,13 +228,13 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
         )
     else:
         population = Population.load(name)
-    if population.products != tuple(products):
+    if not set(products) <= set(population.products):
         raise ValueError(
             f"the population was built for the products {list(population.products)}, the scenario sells "
             f"{list(products)}: build one for this catalogue with "
             f"`flashsale encode MESSAGES.csv --scenario SCENARIO --out DIR`."
         )
-    return population
+    return population.among(products)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

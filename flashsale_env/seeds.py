@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 LARGEST_SEED = 2**64 - 1
 
+# Of sales and of random scenarios: to learn from, to tune on, to test on. They share none.
+SPLITS = ("train", "validation", "test")
+
 Seeds = npt.NDArray[np.uint64]
 
 

@@ -1,7 +1,7 @@
 """Learning demand during the sale: upper confidence bounds, Thompson sampling, EXP3.
 
 Owns    the belief about demand of a seller who knows only the prices, and rules that explore prices to estimate it.
-Leaves  rules that fit a demand curve to `demand_curves`; orders, coupon and offers to `merchant`.
+Leaves  rules that fit a demand curve to `demand_curves`; the other decisions to `levers`.
 Axes    N sales, M products, A arms. An arm is a price level of a product. Every product learns by itself; products with
         fewer levels than the longest list are padded with arms that are never played.
 Units   `units` sold, `customers`; demand is units a customer; money in currency.
@@ -29,7 +29,9 @@ from scipy.special import gammainc, softmax
 
 from flashsale_env import Scenario
 from flashsale_env.agents.base import Space
-from flashsale_env.agents.rules.merchant import Shop, View, own, why_no_price
+from flashsale_env.agents.rules.levers.base import own
+from flashsale_env.agents.rules.merchant import Shop, why_no_price
+from flashsale_env.agents.rules.view import View
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -135,7 +137,7 @@ class Bandit(Shop):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Memory]:
-        view, n = View(self, observations), len(observations)
+        view, n = self.view(observations), len(observations)
         if state is not None and len(state.arm) != n:
             raise ValueError(
                 f"{self.name}: the state is of {len(state.arm)} sales and the observations are of {n}. Pass the state "
@@ -166,7 +168,7 @@ class Bandit(Shop):
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, calls]))
         arm = self.choose(belief, prospect, rng)
         memory = Memory(calls + 1, view.customers_left, view.sold, arm, intents, belief)
-        return self.actions(view, arm.astype(np.float64), self.missing(view)), memory
+        return self.actions(view, arm.astype(np.float64)), memory
 
     def _learned(self, state: Memory, view: View, goes_on: npt.NDArray[np.bool_]) -> Belief:
         """The belief after the tick that has just ended, in the rows whose sale goes on."""

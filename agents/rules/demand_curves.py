@@ -14,7 +14,8 @@ import numpy.typing as npt
 from flashsale_env import INTENTS, Scenario
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.rules.bandits import Bandit, Belief, CountingBandit, Integers, Outcome, Prospect
-from flashsale_env.agents.rules.merchant import Floats, own
+from flashsale_env.agents.rules.levers.base import own
+from flashsale_env.agents.rules.view import Floats
 
 # Range of the fitted decline: demand falls by a factor of e^-0.1 to e^-40 from a price of 0 to the list price.
 _LEAST_DECLINE, _MOST_DECLINE = 0.1, 40.0

@@ -17,7 +17,10 @@ from flashsale_env import Scenario, UnitReader
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.exact import best_offer, clearing_worth
 from flashsale_env.agents.rules.heuristics import FixedPrice, fixed_price_level
-from flashsale_env.agents.rules.merchant import Floats, Integers, Shop, View, own, why_no_price
+from flashsale_env.agents.rules.levers.base import own
+from flashsale_env.agents.rules.levers.orders import arrives_in_time, order_levels, units_ordered
+from flashsale_env.agents.rules.merchant import Shop, why_no_price
+from flashsale_env.agents.rules.view import Floats, Integers, View
 from flashsale_env.population import HOMOGENEOUS
 
 if TYPE_CHECKING:
@@ -115,14 +118,14 @@ class EstimatedMyopic(Shop):
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        view = View(self, observations)
+        view = self.view(observations)
         memory = Demand.begin(view.sold.shape, state, episode_start)
         self._update(view, memory)
         prices = self._prices(view, memory)
         price_level = self.price_level_of(prices)
         shown = prices if self.scenario.pricing.continuous else self._nearest_prices(price_level)
         memory.price = np.clip(shown, self._low, self._list_price) / self._list_price
-        return self.actions(view, price_level, self.missing(view)), memory
+        return self.actions(view, price_level), memory
 
     def _update(self, view: View, memory: Demand) -> None:
         """Add the tick that has just ended to the statistics."""
@@ -217,6 +220,7 @@ class OrderUpTo(Shop):
     """
 
     name = "order_up_to"
+    decides: ClassVar[tuple[str, ...]] = ("price", "order")
     _PRIOR_CUSTOMERS: ClassVar[float] = 20.0  # weight of the prior: a handful of ticks of a small sale
 
     @classmethod
@@ -224,33 +228,24 @@ class OrderUpTo(Shop):
         supply = scenario.replenishment
         if supply is None or all(len(product.order_levels) == 1 for product in scenario.products):
             return "the scenario has nothing to order"
-        wanted = ["position", "to_order"]
-        if scenario.coupon is not None:
-            wanted += ["tick"] if supply.unlimited else ["tick", "sold"]
+        wanted = ["position", "to_order", *cls.levers_need(scenario)]
         if not np.allclose(*np.percentile(scenario.customers_per_tick, (0, 100))):
             wanted.append("tick")
         return UnitReader(scenario).why_unread(*wanted)
 
     @classmethod
-    def order_space(cls, scenario: Scenario) -> Space:
-        return {"prior": (0.0, 1.0), "safety": (-2.0, 4.0), "review": (1, min(scenario.horizon_ticks, 60))}
-
-    @classmethod
-    def order_defaults(cls) -> dict[str, float]:
-        return {"prior": 0.5, "safety": 1.0, "review": 1}
-
-    @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
-        return FixedPrice.price_space(scenario)
+        orders: Space = {"prior": (0.0, 1.0), "safety": (-2.0, 4.0), "review": (1, min(scenario.horizon_ticks, 60))}
+        return FixedPrice.price_space(scenario) | orders
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
-        return FixedPrice.price_defaults(scenario)
+        return FixedPrice.price_defaults(scenario) | {"prior": 0.5, "safety": 1.0, "review": 1}
 
     def act(
         self, observations: npt.NDArray[np.float32], state: Any, episode_start: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[Any], Any]:
-        view = View(self, observations)
+        view = self.view(observations)
         memory = Wants.begin(view.stock.shape, state, episode_start)
         # Without a clock in the observation, arrivals are even (see `applies`), and every tick counts as the first.
         clock = "tick" in self.units
@@ -263,10 +258,11 @@ class OrderUpTo(Shop):
         missing = np.maximum(forecast + self.params["safety"] * np.sqrt(forecast) - view.stock, 0.0)
         missing = np.minimum(missing, view.to_order)
         if clock:
-            missing = np.where(self.in_time(view), missing, 0.0)
-        actions = self.actions(view, fixed_price_level(self), missing)
+            missing = np.where(arrives_in_time(view), missing, 0.0)
+        orders = order_levels(self.codec, missing)
+        actions = self.actions(view, fixed_price_level(self), order=orders)
         memory.began[:] = 1.0
-        memory.position = view.stock + self.units_ordered(missing)
+        memory.position = view.stock + units_ordered(self.codec, orders, len(self.scenario.products))
         return actions, memory
 
     def _rate(self, memory: Wants) -> Floats:

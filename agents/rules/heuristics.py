@@ -1,12 +1,13 @@
 """Rules of thumb of retailers, without memory and without a model of demand.
 
 Owns    random decisions, and pricing by time, stock and traffic.
-Leaves  orders, coupon and offers, which all rules share, to `rules.merchant`.
+Leaves  the decisions besides the price, which all rules share, to `rules.levers`.
 Axes    N sales, M products, C columns of the action.
 Units   prices as levels, time and customers as shares, stock in units, see `rules.merchant`. The *range* of a product
         runs from its list price (0) to its lowest price (1).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,11 @@ import numpy.typing as npt
 
 from flashsale_env import Scenario
 from flashsale_env.agents.base import Agent, Space
-from flashsale_env.agents.rules.merchant import Floats, Merchant, View, last_price_level, own, why_no_price
+from flashsale_env.agents.rules.levers import LEVERS
+from flashsale_env.agents.rules.levers.base import Lever, own
+from flashsale_env.agents.rules.levers.promotions import Slump
+from flashsale_env.agents.rules.merchant import Merchant, last_price_level, why_no_price
+from flashsale_env.agents.rules.view import Floats, View
 
 
 class Random(Agent):
@@ -245,35 +250,12 @@ class Clearance(Merchant):
 
 
 class SlumpCoupon(FixedPrice):
-    """Fixed prices, and the coupon when demand slumps.
-
-    The coupon is shown while the customers expected in the next tick, times the recent traffic, are below the share
-    `slump_traffic` of the sale's average, or while the conversion (where observed) is below `slump_conversion`.
-    """
+    """Fixed prices, and the coupon when demand slumps, see `levers.promotions.Slump`."""
 
     name = "slump_coupon"
     reads: ClassVar[tuple[str, ...]] = ("time_left",)
+    levers: ClassVar[Mapping[str, Lever]] = {**LEVERS, "coupon": Slump("coupon")}
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
         return "the scenario has no coupon" if scenario.coupon is None else super().applies(scenario)
-
-    @classmethod
-    def coupon_space(cls, scenario: Scenario) -> Space:
-        assert scenario.coupon is not None
-        space: Space = {"coupon_level": (0, len(scenario.coupon.depths) - 1), "slump_traffic": (0.0, 4.0)}
-        return space | ({"slump_conversion": (0.0, 1.0)} if "conversion" in scenario.features else {})
-
-    @classmethod
-    def coupon_defaults(cls) -> dict[str, float]:
-        return {"coupon_level": 1, "slump_traffic": 0.8, "slump_conversion": 0.2}
-
-    def _promote(self, view: View) -> npt.NDArray[np.int64]:
-        ticks = self.scenario.horizon_ticks
-        share = np.diff(self.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
-        expected = share[np.minimum(view.tick, ticks - 1), None] * ticks  # relative to the average tick
-        slump = view.traffic * expected < self.params["slump_traffic"]
-        if view.conversion is not None:
-            # In the first tick there is no conversion yet.
-            slump |= (view.conversion < self.params["slump_conversion"]) & (view.tick[:, None] > 0)
-        return np.where(slump, int(self.params["coupon_level"]), 0)

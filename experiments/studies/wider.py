@@ -6,7 +6,7 @@
 Owns    the study. The policies "per_product" (weights shared across products) and "merchant" (separate weights) are
         trained on `standard` with the same budget; the first one then plays, without further training, a sale of
         variants of the same products; both are also trained there from the start.
-Leaves  the wider sale to `flashsale_env.generator`, learning to `agents`, intervals to `experiments.intervals`.
+Leaves  the wider sale to `flashsale_env.variants`, learning to `agents`, intervals to `experiments.intervals`.
 Axes    R training runs, S test sales.
 Units   profit in the scenario's currency.
 
@@ -27,7 +27,7 @@ import typer
 
 from flashsale_env import Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
-from flashsale_env.agents.rules.merchant import own
+from flashsale_env.agents.rules.levers.base import own
 from flashsale_env.agents.sb3.on_policy import PPOAgent
 from flashsale_env.agents.sb3.presets import preset
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
@@ -45,7 +45,7 @@ from flashsale_env.experiments.options import (
     TestSales,
 )
 from flashsale_env.experiments.runs import RESULT, Run, write_json
-from flashsale_env.generator import variants
+from flashsale_env.variants import variants
 
 Floats = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
 from flashsale_env.market import messages
-from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.tables import example
 
@@ -285,7 +285,7 @@ MECHANISM = Mechanism(
     state=lambda sizes: (
         ("coming_share", "f8"),  # share of the dominating stream that comes
         ("customers", "i8"),  # since the start of the sale
-        ("visits", "i8"),  # * the same, and those of customers who came back
+        ("visits", "i8"),  # * that saw the shop, those of customers who came back included
         ("tick_customers", "i8"),  # as the shop counts them: bots are not told apart
         ("tick_came", "f8"),  # share of the dominating stream that came in this tick, until `came_until`
         ("came_until", "f8"),
@@ -334,6 +334,14 @@ MECHANISM = Mechanism(
         ("customers_per_minute", "burst_share", "burst_scale", "late_share", "late_scale", "law"),
         "the dominating stream is the same under every policy",
     ),
+    ranges={
+        "customers_per_minute": Between(2.0, 20.0),
+        "burst_share": OneOf((0.0, 0.11, 0.3, 0.51)),  # 0, or within the fit to published sales
+        "burst_scale": Between(0.01, 0.035),
+        "late_share": OneOf((0.0, 0.08)),
+        "late_scale": Between(0.02, 0.1),
+        "lottery_minutes": OneOf((0.0, 0.0, 0.0, 4.0, 10.0)),
+    },
     begin_tick=begin_tick,
     write_tags=write_tags,
     observe=observe,

@@ -22,7 +22,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import option, put
 from flashsale_env.intents import ByIntent
-from flashsale_env.market import seckill
+from flashsale_env.market import seckill, service
 from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_CUSTOMERS, MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
@@ -199,8 +199,12 @@ def wanted(of_rules, sale, n_products):
 
 
 @scalar
-def ask(of_rules, bots, sale, n_products, key):
-    """The request of a bot: (product or M, units of it that the bot buys); none if it is caught."""
+def ask(of_rules, bots, rules, sale, key, time):
+    """The request of a bot: (product or M, units of it that the bot buys); none if it is caught.
+
+    One that is not caught takes a server's time, as a customer does, and waits as long as it must.
+    """
+    n_products = rules.n_products
     if of_rules is None or bots is None:
         return n_products, 0
     sale.tick_customers += 1  # the shop cannot tell it from a customer
@@ -208,6 +212,7 @@ def ask(of_rules, bots, sale, n_products, key):
         bots.caught += 1
         bots.recent_caught += 1.0
         return n_products, 0
+    service.answer_bot(option(rules, "service"), option(sale, "service"), key, sale.tick + time)
     j, units = wanted(of_rules, sale, n_products)
     if units > 0:
         bots.units += units
@@ -362,6 +367,7 @@ MECHANISM = Mechanism(
         "resale_share": Between(0.8, 1.5),
         "harm_per_unit": Between(0.0, 1.0),
         "screening": OneOf(((0.0,), (0.0, 0.5, 0.9))),
+        "false_positives": Between(0.01, 0.1),
     },
     begin_tick=begin_tick,
     decide=decide,

@@ -21,8 +21,8 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market import coupon
-from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market import basket, coupon, disclosure
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import MOST_SD, Part, require_range
 from flashsale_env.market.pricing import is_offered
 
@@ -178,13 +178,16 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     wanted = n_products
     bought = n_products
     common = np.float32(0.0)
-    of_coupon = option(sale, "coupon")
+    of_coupon, of_basket = option(sale, "coupon"), option(sale, "basket")
+    basket.note_terms(of_basket, best_wanted, paying)
+    page = option(sale, "disclosure")
     for j in range(n_products):
         common = common_draw(rules, key, j, common)
         bits = taste_bits(key, bits, j + 1)
         price = coupon.tag(of_coupon, sale, clips, j)
-        draw = own_draw(rules, bits, common)
+        draw = own_draw(rules, bits, common) + disclosure.effect(page, j)
         utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
+        basket.note(of_basket, j, utility)
         if utility > best_on_hand and is_offered(price):
             if sale.on_hand[j] > 0:
                 best_on_hand = utility
@@ -215,14 +218,17 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     bought = rules.n_products
     best_wanted = 0.0
     best_on_hand = 0.0
-    of_coupon = option(sale, "coupon")
+    of_coupon, of_basket = option(sale, "coupon"), option(sale, "basket")
+    basket.note_terms(of_basket, 0.0, paying)
+    page = option(sale, "disclosure")
     for j in range(rules.n_products):
         price = coupon.tag(of_coupon, sale, clips, j)
         if not is_offered(price):
             continue
-        mean = paying if sale.on_hand[j] > 0 else asked
+        mean = (paying if sale.on_hand[j] > 0 else asked) * disclosure.factor(page, j)
         # A product is chosen by its surplus in currency, hence the reference price.
         surplus = (mean * exponential_draw(key, j) - price) * rules.reference_price[j]
+        basket.note(of_basket, j, surplus)
         if surplus > best_wanted:
             best_wanted = surplus
             wanted = j
@@ -271,13 +277,16 @@ def reservation_prices(rules, voice, sale, key, drift, mood, out):
     bits = taste_bits(key, np.uint64(0), 0)
     outside = streams.GUMBEL[bits & _LOW16]
     common = np.float32(0.0)
+    page = option(sale, "disclosure")
     for j in range(rules.n_products):
         if rules.choice_model == EXPONENTIAL:
-            gain = exponential_draw(key, j)  # willingness to pay itself, times the sensitivity
+            # willingness to pay itself, times the sensitivity
+            gain = exponential_draw(key, j) * disclosure.factor(page, j)
         else:
             common = common_draw(rules, key, j, common)
             bits = taste_bits(key, bits, j + 1)
-            gain = voice.utility[j] + sale.appeal[j] + appetite + own_draw(rules, bits, common) - outside
+            draw = own_draw(rules, bits, common) + disclosure.effect(page, j)
+            gain = voice.utility[j] + sale.appeal[j] + appetite + draw - outside
         out[j] = gain / sensitivity * rules.reference_price[j]
 
 
@@ -326,5 +335,12 @@ MECHANISM = Mechanism(
         ("model", "drift", "dissimilarity", "sensitivity_sd", "appetite_sd"),
         "the bounds are given the willingness to pay of every customer",
     ),
+    ranges={
+        "model": OneOf(tuple(CHOICE_MODELS)),
+        "drift": OneOf(((1.0,), (1.2, 0.8), (0.8, 1.0, 1.2))),
+        "dissimilarity": Between(0.3, 0.9),
+        "sensitivity_sd": Between(0.1, 0.6),
+        "appetite_sd": Between(0.1, 1.0),
+    },
     observe=observe,
 )

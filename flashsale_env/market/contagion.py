@@ -45,8 +45,9 @@ class Contagion(Part):
     """Word of mouth, and the pull of the share of units sold.
 
     Args:
-        friends: mean number of friends whom a buyer tells; they come whether or not the traffic of the shop is lifted.
-        minutes: mean time until a friend comes, minutes; exponential.
+        friends: mean number of friends whom a buyer tells, who pays now or later; they come whether or not the traffic
+            of the shop is lifted.
+        minutes: mean time from the visit of the buyer until a friend comes, minutes; exponential.
         claimed_lift: relative increase of traffic when everything is sold; in proportion to the share of units sold at
             the start of a tick.
         most_coming: friends on their way that the store can hold, a power of two. Who finds it full does not come

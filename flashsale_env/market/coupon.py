@@ -16,7 +16,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range, require_rising
 from flashsale_env.tables import example
 
@@ -87,12 +87,20 @@ def tag(coupon, sale, clips, j):
 
 
 @scalar
-def net_price(coupon, price, clips):
-    """What a customer pays for a product with this price, currency."""
+def budget_left(coupon):
+    """The budget left, currency; 0 in a sale without coupons."""
+    if coupon is None:
+        return 0.0
+    return coupon.budget
+
+
+@scalar
+def net_price(coupon, price, clips, left):
+    """What a customer pays for a product with this price while so much of the budget is left, currency."""
     if coupon is None or not clips:
         return price
     discount = price * coupon.depth
-    return price if discount > coupon.budget else price - discount
+    return price if discount > left else price - discount
 
 
 @scalar
@@ -103,7 +111,8 @@ def redeem(coupon, discount, pays):
     """
     if coupon is None or discount <= 0.0:
         return False
-    coupon.budget -= discount
+    # The discounts of a basket fit one by one; their sum may exceed the budget by rounding.
+    coupon.budget = max(coupon.budget - discount, 0.0)
     if pays:
         coupon.spend += discount
         coupon.redeemed += 1
@@ -125,7 +134,9 @@ def write_tags(rules, sale):
     for j in range(rules.n_products):
         # A product out of stock or not offered keeps its tag: an empty shelf carries no promotion.
         if sale.on_hand[j] > 0 and sale.asking_price[j] > 0.0:
-            coupon.price_share[j] = np.float32(net_price(coupon, sale.asking_price[j], True) / rules.reference_price[j])
+            coupon.price_share[j] = np.float32(
+                net_price(coupon, sale.asking_price[j], True, coupon.budget) / rules.reference_price[j]
+            )
         else:
             coupon.price_share[j] = sale.price_share[j]
     sale.coming_share *= traffic_share(rules, sale)
@@ -217,6 +228,11 @@ MECHANISM = Mechanism(
     },
     most_traffic=lambda scenario: float(1.0 + scenario.coupon.traffic_lift),
     promotion="a share off the price for customers who clip it, while its budget lasts",
+    ranges={
+        "depths": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3), (0.0, 0.05, 0.1, 0.15, 0.2))),
+        "budget": Between(50.0, 2000.0),
+        "traffic_lift": Between(0.0, 0.3),
+    },
     facts=(("coupon", "depth", "discount"), ("coupon budget", "budget", "money")),
     open=open_sale,
     decide=decide,

@@ -77,25 +77,40 @@ def meet(fairness, voice):
 
 @scalar
 def value(fairness, rules, voice, sale, key, drift, mood):
-    """Count a buyer, and keep the reservation prices of this customer for `book`."""
+    """Keep the reservation prices of a customer who is about to buy, for `book`."""
     if fairness is None:
         return
-    fairness.buyers[voice.latent] += 1
+    fairness.booked = 0
     choice.reservation_prices(rules, voice, sale, key, drift, mood, fairness.reservation)
 
 
 @scalar
-def book(fairness, voice, sale, j, units, paid):
-    """Add one purchase: `units` of product j for the sum `paid`, currency, before the price tags change."""
+def book(fairness, voice, j, units, special_units, public, less, paid):
+    """Add one purchase; a cart that will not be paid is no purchase.
+
+    Args:
+        units, special_units: of product j, and those of them at a special price.
+        public, paid: their public price and what is paid for all of them, currency.
+        less: by how much further units of a basket are worth less than first ones, currency.
+    """
     if fairness is None:
         return
     group = voice.latent
-    relative = paid / (sale.asking_price[j] * units)
-    fairness.relative_price[group] += units * (math.floor(relative * _GRID + 0.5) / _GRID)
+    if fairness.booked == 0:
+        fairness.buyers[group] += 1
+    fairness.booked += units
+    fairness.relative_price[group] += units * (math.floor(paid / public * _GRID + 0.5) / _GRID)
     fairness.units[group] += units
-    if sale.asking_price[j] < sale.price[j]:
-        fairness.special_units[group] += units
-    fairness.surplus[group] += units * fairness.reservation[j] - paid
+    fairness.special_units[group] += special_units
+    fairness.surplus[group] += units * fairness.reservation[j] - less - paid
+
+
+@scalar
+def charge(fairness, voice, fee):
+    """Subtract a fee for the whole purchase, currency, from what the customer gained."""
+    if fairness is None:
+        return
+    fairness.surplus[voice.latent] -= fee
 
 
 @scalar
@@ -176,7 +191,9 @@ MECHANISM = Mechanism(
         ("special_units", "i8", (sizes.intents,)),  # at a special price
         ("relative_price", "f8", (sizes.intents,)),  # sum over units, price paid over the public price
         ("surplus", "f8", (sizes.intents,)),  # reservation price less what was paid
-        ("reservation", "f8", (sizes.products,)),  # of the last buyer
+        # scratch, of the last buyer
+        ("reservation", "f8", (sizes.products,)),
+        ("booked", "i8"),  # units
     ),
     rules=lambda sizes: (("penalty", "f8"),),
     lay_out=lambda scenario: {"penalty": scenario.fairness.penalty},

@@ -14,7 +14,7 @@ import numpy as np
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Feature, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, ScenarioLike
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part, require_range
 
 
@@ -138,6 +138,7 @@ MECHANISM = Mechanism(
     bounded=dict.fromkeys(
         ("share", "before_opening"), "they limit the information of the shop; the bounds are given more"
     ),
+    ranges={"share": Between(0.05, 0.5), "before_opening": Between(0.0, 150.0)},
     begin_tick=begin_tick,
     observe=observe,
 )

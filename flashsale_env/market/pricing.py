@@ -16,7 +16,7 @@ import numpy as np
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import BOX, chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import Part
 
 # The tag of a product that is on hand and not offered. It is not a price; check with `is_offered`.
@@ -137,11 +137,18 @@ def _has_one_price(product: Any) -> bool:
     return len(product.price_levels) == 1 and not product.may_be_withheld
 
 
-def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
-    """(N, M) level 0 for a product that is sold out for good, whose price has no effect; else the last level."""
+def sold_out_for_good(units: Any, observations: Any) -> Any:
+    """(N, M) whether no unit is on hand, in transit or to be ordered; None if the scenario does not show it."""
     if "position" not in units or "to_order" not in units:
         return None
-    gone = (units.position(observations) == 0) & (units.to_order(observations) == 0)
+    return (units.position(observations) == 0) & (units.to_order(observations) == 0)
+
+
+def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
+    """(N, M) level 0 for a product that is sold out for good, whose price has no effect; else the last level."""
+    gone = sold_out_for_good(units, observations)
+    if gone is None:
+        return None
     last = [len(product.price_levels) + product.may_be_withheld - 1 for product in scenario.products]
     return np.where(gone, 0, last)
 
@@ -195,6 +202,7 @@ MECHANISM = Mechanism(
         "revenue": "what customers paid; currency",
     },
     bounded={"continuous": "a customer pays at most the list price"},
+    ranges={"continuous": OneOf((False, True))},
     open=open_sale,
     begin_tick=begin_tick,
     decide=decide,

@@ -13,7 +13,7 @@ import numpy as np
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
-from flashsale_env.market.mechanism import Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Between, Mechanism, ScenarioLike
 from flashsale_env.market.parts import MOST_SD, Part, require_range
 
 
@@ -96,5 +96,11 @@ MECHANISM = Mechanism(
     bounded=dict.fromkeys(
         ("appeal_sd", "common_appeal_sd", "traffic_sd", "mix_sd"), "the bounds are given the shocks of each sale"
     ),
+    ranges={
+        "appeal_sd": Between(0.0, 0.5),
+        "common_appeal_sd": Between(0.0, 0.5),
+        "traffic_sd": Between(0.0, 0.4),
+        "mix_sd": Between(0.0, 1.5),
+    },
     open=open_sale,
 )

@@ -16,7 +16,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import option, put
 from flashsale_env.market.arrivals import customers_left
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, ScenarioLike, Term
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 
 NO_LIMIT = 1 << 62
@@ -373,6 +373,12 @@ MECHANISM = Mechanism(
         "an ordered unit costs at least unit cost and freight; all else only limits the shop. Under unlimited supply "
         "no unit is worth more than its landed cost",
     ),
+    ranges={
+        "lead_minutes": Between(0.0, 10.0),
+        "order_cost": Between(0.0, 60.0),
+        "freight_per_unit": Between(0.0, 2.0),
+        "unlimited": OneOf((False, False, True)),
+    },
     open=open_sale,
     begin_tick=begin_tick,
     decide=decide,

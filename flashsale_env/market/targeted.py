@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.intents import INTENTS
-from flashsale_env.market.mechanism import Decision, Mechanism, ScenarioLike
+from flashsale_env.market.mechanism import Decision, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_rising
 from flashsale_env.tables import example
 
@@ -84,6 +84,7 @@ MECHANISM = Mechanism(
     metrics={"targeted_spend": "discounts given by targeted offers; currency"},
     bounded={"depths": "a customer pays at most the list price, since offers only lower prices"},
     promotion="a share off for customers by the predicted intent of their message, a depth for each intent",
+    ranges={"depths": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3), (0.0, 0.05, 0.1, 0.15)))},
     decide=decide,
     measure=measure,
 )

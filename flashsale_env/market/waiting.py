@@ -414,6 +414,11 @@ MECHANISM = Mechanism(
     ranges={
         "stay": Between(0.05, 0.95),
         "look_minutes": Between(1.0, 20.0),
+        "restock": Between(0.05, 0.95),
+        "announced_share": Between(0.4, 0.9),
+        "announced_minute": Between(2.0, 20.0),
+        "strategic": Between(0.05, 0.5),
+        "patience": Between(0.5, 1.0),
         "most_waiting": OneOf((64, 256)),
     },
     begin_tick=begin_tick,

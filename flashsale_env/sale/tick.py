@@ -26,7 +26,7 @@ def serve(key, time, origin, rules, voices, sale, context):
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
     if origin == customers.FRESH and bots.is_bot(option(sale, "bots"), key):
-        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key)
+        visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
     elif origin == customers.FRESH and streams.upper32(marks) >= share:
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
@@ -39,7 +39,7 @@ def serve(key, time, origin, rules, voices, sale, context):
             log.record_offer(rules, sale, voices[row], row, look, records[number])
         bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
         if number < len(records):
-            log.record_outcome(bought, clips, records[number])
+            log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 

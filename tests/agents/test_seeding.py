@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from flashsale_env.agents.seeding import SPLITS, split_seeds
+from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.seeds import SPLITS
 
 
 def test_no_two_runs_or_splits_share_a_sale():

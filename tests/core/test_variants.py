@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import flashsale_env as fs
-from flashsale_env.generator import variants
+from flashsale_env.variants import variants
 
 COPIES = 4
 

@@ -71,6 +71,14 @@ def test_the_friends_of_a_buyer_are_the_same_people_under_every_policy():
     assert len(cheap) > len(dear)
 
 
+def test_who_leaves_a_cart_behind_tells_nobody():
+    """The only units are held by carts of which almost none is paid."""
+    scenario = ticket(contagion=fs.Contagion(2.0, minutes=1.0), carts=fs.Carts(hold_minutes=20.0, paid_per_minute=1e-9))
+    simulator, _ = play(scenario, constant(1))
+    assert metric(simulator, "friends").sum() == 0
+    assert simulator.sales["demand"].min() > 0
+
+
 @numba.njit
 def _tell(sales, rules, voices, schedule, keys, numbers):
     of_contagion = sales[0].contagion
@@ -102,7 +110,7 @@ def test_the_number_of_friends_is_poisson():
 
 
 def test_friends_come_in_the_order_of_their_times():
-    simulator = fs.Simulator(ticket(contagion=fs.Contagion(1.0, most_coming=64)), sales=1)
+    simulator = fs.Simulator(ticket(contagion=fs.Contagion(1.0)), sales=1)
     rng = np.random.default_rng(1)
     for n in (1, 2, 7, 64):
         whens, keys = rng.random(n), np.arange(n, dtype=np.uint64)

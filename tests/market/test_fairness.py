@@ -216,3 +216,17 @@ def test_welfare_rises_and_then_falls_as_the_limit_tightens():
 def test_the_ranges_of_the_theory_are_checked():
     with pytest.raises(ValueError, match=r"want tops that rise from above 0"):
         fair_prices((4.0, 1.0), (0.5, 0.5), 0.5)
+
+
+def test_only_what_is_paid_counts_and_units_at_a_special_price_have_a_column():
+    """With carts some never pay; in a seckill the special price is the public one, so it makes no gap."""
+    scenario = sale(
+        seckill=fs.Seckill((0.0, 3.0), 0.4, (5,)), carts=fs.Carts(10.0, paid_per_minute=0.1, given_up_per_minute=0.1)
+    )
+    simulator, _ = play(scenario)
+    table = by_group(simulator.sales)
+    assert (table["units"].sum(axis=1) == simulator.sales["sold"].sum(axis=1)).all()
+    assert (table["buyers"] == table["units"]).all()
+    assert (table["special_units"].sum(axis=1) > 0).all()
+    assert (table["special_units"].sum(axis=1) <= simulator.sales["seckill"]["claimed"]).all()
+    assert (metric(simulator, "price_gap") == 0.0).all()

@@ -62,7 +62,7 @@ def test_every_customer_counts_once(people, stay):
 
 
 def test_a_policy_meets_the_same_people_at_their_first_visits(people):
-    scenario = market(coupon=None, waiting=fs.Waiting(0.7))
+    scenario = market(coupon=fs.Coupon((0.0, 0.2), 100.0), waiting=fs.Waiting(0.7))
     firsts = []
     for levels in (constant(0), random_levels):
         log = play(scenario, levels, log_rows=2000, population=people)[0].choice_log()
@@ -132,13 +132,17 @@ def test_surplus_is_compared_in_the_units_of_the_choice_model():
     waiting = fs.Waiting(strategic=0.6, patience=0.7, announced_share=0.6, announced_minute=8.0, stay=0.3)
     people = customers(market().titles)
     logs = []
+
+    def random_prices(simulator, tick):
+        return random_levels(simulator, tick) * (constant(1)(simulator, tick) > 0)
+
     for scale in (1.0, 8.0):
         products = (
             fs.Product("kettle", (10.0, 8.0), 30, quality=1.0),
             fs.Product("lamp", (20.0 * scale, 15.0 * scale), 40, quality=1.5),
         )
-        scenario = market(products=products, coupon=None, targeted=None, waiting=waiting)
-        logs.append(play(scenario, random_levels, log_rows=500, population=people)[0].choice_log())
+        scenario = market(products=products, waiting=waiting)
+        logs.append(play(scenario, random_prices, log_rows=500, population=people)[0].choice_log())
     np.testing.assert_array_equal(*logs)
     assert (logs[0]["look"] > 0).sum() > 20
 
@@ -178,7 +182,7 @@ def test_who_finds_the_store_full_leaves_and_is_counted():
     sales = simulator.sales
     np.testing.assert_array_equal(sales["demand"][:, 0], sales["sold"][:, 0] + sales["lost"][:, 0])
     # A full store makes nobody buy who would have waited.
-    waiting = fs.Waiting(strategic=1.0, announced_share=0.5, announced_minute=7.0, most_waiting=1)
+    waiting = fs.Waiting(strategic=1.0, announced_share=0.5, announced_minute=7.0, most_waiting=4)
     before = []
     simulator, _ = play(ticket(waiting=waiting), constant(0), each=lambda s, _, t: before.append(s.sales["sold"].sum()))
     assert before[6] == 0

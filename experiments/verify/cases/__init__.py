@@ -7,16 +7,31 @@ A new case is one decorated function in the file of its family. A new family is 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
     carts,
+    disclosure,
     fairness,
     gallego_van_ryzin,
     guests,
     intent_signal,
     inventory,
     logit,
+    queues,
     returns,
+    scarce_units,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, carts, returns, guests, fairness)
+FAMILIES = (
+    gallego_van_ryzin,
+    logit,
+    intent_signal,
+    inventory,
+    carts,
+    returns,
+    guests,
+    scarce_units,
+    queues,
+    disclosure,
+    fairness,
+)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)

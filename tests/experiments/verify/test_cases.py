@@ -32,12 +32,37 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected profit, Q = 100, demand = 100": 368.111203,
     "open carts, rate = 2, hold = 15, paid = 0.0237783": 25.233059,
     "profit of a customer, best price 82.135922, r = 0.176, k = 10": 0.824 * 80.0 * math.exp(-82.135922 / 80.0),
+    "revenue, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 3.770090,
+    "units at the special price, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 4.752159,
+    "share of bots, units = 500, people = 9000, bots = 1000": 0.1,
+    "dynamic program, n = 20, T = 60": 16.187404,
+    "shown at 5 or fewer, n = 20, T = 60": 16.187404,
+    "never shown, n = 20, T = 60": 15.953550,
+    "always shown, n = 20, T = 60": 9.518530,
+    "gain over one price, T = 0.25, stay = 1, look_ticks = 1": 1.096332,
+    "gain over one price, T = 0.5, stay = 1, look_ticks = 1": 1.201943,
+    "revenue, p1 = 1.6, p2 = 0.8, phi = 0.8": 14.510203,
+    "customers, eta = 0.6, beta = 5, T = 2, K = 2": 4.263737,
+    "customers, eta = 0.6, beta = 5, T = 2, K = 8": 4.263737,
+    "expected sales, n = 1000, phi = 3, K = 40": 145.530317,
     "revenue of a customer, alpha = 0": 0.625,
     "revenue of a customer, alpha = 0.25": 0.610938,
     "revenue of a customer, alpha = 0.5": 0.56875,
     "revenue of a customer, alpha = 1": 0.5,
 }
+LIMITS = {  # of a queue that has been open for long
+    "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
+    "requests waiting, servers = 10, rate = 12, impatience = 0.5": 4.695743,
+    "share who leave, servers = 10, load = 8": 0.121661,
+    "share who wait, servers = 10, load = 8": 0.409180,
+    "share who leave, servers = 1, load = 0.8": 0.8 / 1.8,
+    "share who wait, servers = 1, load = 0.5": 0.5,
+    "requests waiting, servers = 1, load = 0.5": 0.5,
+}
 WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
+
+# Two deterministic streams of people and bots; the share of bots among the first 500, by the speed of the bots.
+FLUID_RACE = {1: 0.1, 5: 0.340504, 20: 0.649828, 100: 0.893728}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +82,13 @@ def test_expected_values_are_the_published_ones(result):
     rows = {row["quantity"]: row for row in result["rows"]}
     for quantity, value in EXPECTED.items():
         assert rows[quantity]["expected"] == pytest.approx(value, abs=1e-6), quantity
+    for speed, value in FLUID_RACE.items():
+        row = rows[f"share of bots, units = 500, people = 9000, bots = 1000, speed = {speed}, K = 1000"]
+        assert row["limit"] == pytest.approx(value, abs=1e-6)
+        assert row["expected"] == pytest.approx(value, abs=3e-4), "chance and ticks change the fourth digit"
+    for quantity, value in LIMITS.items():
+        assert rows[quantity]["limit"] == pytest.approx(value, abs=1e-6), quantity
+        assert 0.9 * value < rows[quantity]["expected"] < value, "a sale opens with an empty queue"
     for row in result["rows"]:
         if row["anchor"] == "lost-sales":
             assert row["expected"] == pytest.approx(row["limit"], abs=0.0051), "the paper prints two decimals"
@@ -90,7 +122,18 @@ def test_expected_values_are_the_published_ones(result):
         ("carts-open", {"rate": 1.0, "hold": 4.5, "paid": 0.3, "minutes": 30.0, "ticks": 20}),
         ("carts-scarce", {"units": 4, "rate": 2.0, "paid": 0.05, "cart_minutes": 3.0, "minutes": 20.0, "ticks": 8}),
         ("returns-price", {"theta": 10.0, "rate": 0.6, "handling": 1.0, "customers": 5.0}),
+        ("seckill", {"quota": 3, "special_price": 0.2, "price": 0.7, "customers": 4.0, "lift": 2.0}),
+        ("bots-race", {"stock": 20, "people": 100.0, "bots": 150.0, "speed": 3.0, "ticks": 7}),
+        ("bots-lottery", {"stock": 20, "people": 100.0, "bots": 150.0, "ticks": 2}),
+        ("waiting-myopic", {"ticks": 40, "markdown_tick": 35, "stay": 0.95, "look_ticks": 7.0, "customers": 25.0}),
+        ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
+        ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
+        ("contagion-claimed", {"ticks": 10, "rate": 15.0, "stock": 400, "claimed_lift": 1.5}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
+        ("erlang-a", {"servers": 3, "rate": 2.0, "answers": 0.5, "impatience": 0.1}),
+        ("erlang-b", {"servers": 4, "load": 6.0}),
+        ("erlang-c", {"servers": 2, "load": 1.5}),
+        ("disclosure", {"units": 6, "ticks": 25, "hidden": 0.4, "plenty": 0.3, "scarce": 0.3, "scale": 2.0}),
     ],
 )
 def test_it_agrees_with_other_parameters_too(name, given):

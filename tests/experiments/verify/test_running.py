@@ -27,6 +27,8 @@ def test_parameters_too_large_to_solve_are_refused_at_once():
         (["mnl-price"], {"a": [1.0]}, "every product needs a number in every list"),
         (["lost-sales"], {"ticks": 200}, "leaves out 200 ticks"),
         (["newsvendor"], {"unit_cost": 11.0}, "price > unit_cost > salvage_value"),
+        (["erlang-c"], {"load": 10.0}, "load must be below servers"),
+        (["disclosure"], {"scarce": 1.2}, "must be probabilities"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(names, given, message):

@@ -12,7 +12,7 @@ from flashsale_env import agents
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.agents.sb3.on_policy import PPOAgent
 from flashsale_env.agents.sb3.settings import CUSTOMERS, EVERYTHING
-from flashsale_env.generator import variants
+from flashsale_env.variants import variants
 
 SMALL = {"sales": 64, "num_envs": 32, "batch_size": 480, "validation_sales": 16, "net_arch": (8,), "siblings": 4}
 
