@@ -84,4 +84,4 @@ class CartChain:
 
     def _of_sold(self, now: Floats) -> Floats:
         sold = [self.units - sum(state) for state in self._states]
-        return np.bincount(sold, now, self.units + 1)
+        return np.asarray(np.bincount(sold, now, self.units + 1), np.float64)

@@ -9,6 +9,7 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.verify.case import validation_case
 from flashsale_env.experiments.verify.measurement import Measurement, described, distribution_of, mean_of, ratio_of
 from flashsale_env.experiments.verify.simulating import BATCH, MINUTES, RUN, ample
+from flashsale_env.intents import ByIntent
 from flashsale_env.theory.carts import CartChain, open_carts, share_unpaid
 
 
@@ -56,7 +57,9 @@ def carts_open(sales: int, rate: float, hold: float, paid: float, minutes: float
         raise ValueError(f"carts-open: the sale must be longer than the hold of {hold:g} minutes, got {minutes:g}.")
     units = ample(rate * minutes * (1 + 1 / ticks))
     # A sale has over a hundred carts, so a tenth of the sales is enough.
-    before, closed = before_the_close(cart_sale(units, rate, ticks, minutes, Carts(hold, paid)), max(sales // 10, 400))
+    before, closed = before_the_close(
+        cart_sale(units, rate, ticks, minutes, Carts(hold, ByIntent.read(paid, "paid"))), max(sales // 10, 400)
+    )
     held, mean = before["carts"]["reserved"][:, 0], open_carts(rate, hold, paid)
     law = stats.poisson.pmf(np.arange(units + 1), mean)
     opened = closed["carts"]["opened"].astype(float)
@@ -86,7 +89,9 @@ def carts_open(sales: int, rate: float, hold: float, paid: float, minutes: float
 def carts_scarce(
     sales: int, units: int, rate: float, paid: float, cart_minutes: float, minutes: float, ticks: int
 ) -> list[Measurement]:
-    scenario = cart_sale(units, rate, ticks, minutes, Carts(2.0 * minutes, paid, 1.0 / cart_minutes))
+    rates = (ByIntent.read(each, "rate") for each in (paid, 1.0 / cart_minutes))
+    # The hold outlasts the sale, so only payment and giving up end a cart.
+    scenario = cart_sale(units, rate, ticks, minutes, Carts(2.0 * minutes, *rates))
     sold = before_the_close(scenario, sales)[0]["sold"][:, 0]
     chain, number = CartChain(units, rate, paid, 1.0 / cart_minutes), np.arange(units + 1)
     law, limit = chain.law(minutes, ticks), chain.limit(minutes)

@@ -6,6 +6,7 @@ from flashsale_env import Arrivals, Choice, Product, Returns, Scenario
 from flashsale_env.experiments.verify.case import validation_case
 from flashsale_env.experiments.verify.measurement import Measurement, described, ratio_of
 from flashsale_env.experiments.verify.simulating import MINUTES, ConstantPrices, ample, simulate
+from flashsale_env.intents import ByIntent
 
 
 def best_price_with_returns(theta: float, rate: float, handling: float, salvage: float) -> float:
@@ -44,7 +45,7 @@ def returns_price(sales: int, theta: float, rate: float, handling: float, custom
             products=(Product("shoes", (2.0 * best, price), ample(customers), reference_price=1.0 * theta),),
             arrivals=Arrivals(customers / MINUTES),
             choice=Choice("exponential"),
-            returns=Returns(rate, handling),
+            returns=Returns(ByIntent.read(rate, "rate"), handling),
             observe=("time_left", "on_hand"),
         )
         table = simulate(ConstantPrices(scenario, [price]), scenario, sales)
