@@ -6,6 +6,7 @@ A new case is one decorated function in the file of its family. A new family is 
 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
+    carts,
     disclosure,
     fairness,
     gallego_van_ryzin,
@@ -14,9 +15,23 @@ from flashsale_env.experiments.verify.cases import (
     inventory,
     logit,
     queues,
+    returns,
+    scarce_units,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, queues, disclosure, fairness)
+FAMILIES = (
+    gallego_van_ryzin,
+    logit,
+    intent_signal,
+    inventory,
+    carts,
+    returns,
+    guests,
+    scarce_units,
+    queues,
+    disclosure,
+    fairness,
+)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)
