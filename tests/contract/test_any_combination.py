@@ -43,7 +43,9 @@ BEYOND_THE_LOG = ("bots", "carts", "basket", "deal", "bundles", "delivery")
 # Settings without an effect of their own in these cases.
 NOT_ALONE = {
     ("replenishment", "unlimited"): "with it a reserve is idle, without it orders need one: it never changes alone",
+    ("deal", "tiers"): "in place of `per` and `times`, so never alone",
     ("contagion", "most_coming"): "room in memory, and these sales are too small to fill it",
+    ("waiting", "most_waiting"): "likewise",
 }
 
 uncompiled = pytest.mark.skipif(not JIT_DISABLED, reason="each combination of mechanisms would compile")
