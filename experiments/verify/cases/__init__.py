@@ -6,6 +6,7 @@ A new case is one decorated function in the file of its family. A new family is 
 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
+    baskets,
     disclosure,
     fairness,
     gallego_van_ryzin,
@@ -16,7 +17,7 @@ from flashsale_env.experiments.verify.cases import (
     queues,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, queues, disclosure, fairness)
+FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, queues, disclosure, fairness, baskets)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)
