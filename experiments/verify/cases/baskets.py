@@ -24,7 +24,7 @@ _ENOUGH = 1000.0
 # Visits are recorded for the law of baskets; this many sales of them fit into memory.
 _MOST_LOGGED = 10_000
 # Voices of a uniform willingness to pay lie in the middle of this many cells in each direction. The taste draws have
-# the scale of a cell: that smooths the grid, and moves the revenue of a pair by 2e-5.
+# the scale of a cell: that smooths the grid, and moves the revenue of a pair by 3e-5.
 _CELLS = 256
 
 
