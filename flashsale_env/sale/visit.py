@@ -114,7 +114,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         fairness.meet(option(sale, "fairness"), voice)
     of_service = option(rules, "service")
     wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
-    if wait < 0.0:  # gave up, and has not seen the shop
+    if wait < 0.0:  # gave up, and has not seen the shop, at least not this time
+        waiting.give_up(option(sale, "waiting"), sale, comes_back)
         return rules.n_products, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)

@@ -7,6 +7,7 @@ A new case is one decorated function in the file of its family. A new family is 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
     baskets,
+    carts,
     disclosure,
     fairness,
     gallego_van_ryzin,
@@ -15,9 +16,24 @@ from flashsale_env.experiments.verify.cases import (
     inventory,
     logit,
     queues,
+    returns,
+    scarce_units,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, queues, disclosure, fairness, baskets)
+FAMILIES = (
+    gallego_van_ryzin,
+    logit,
+    intent_signal,
+    inventory,
+    carts,
+    returns,
+    guests,
+    scarce_units,
+    queues,
+    disclosure,
+    fairness,
+    baskets,
+)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)

@@ -35,6 +35,11 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "share who buy, a = (0.3, -0.4)": 0.668894,
     "units of a customer, a = 0.5, d = 0.7, most = 8": 1.704462,
     "revenue of a customer, price = 0.666667, both = 0.861929": 0.549201,
+    "open carts, rate = 2, hold = 15, paid = 0.0237783": 25.233059,
+    "profit of a customer, best price 82.135922, r = 0.176, k = 10": 0.824 * 80.0 * math.exp(-82.135922 / 80.0),
+    "revenue, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 3.770090,
+    "units at the special price, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 4.752159,
+    "share of bots, units = 500, people = 9000, bots = 1000": 0.1,
     "dynamic program, n = 20, T = 60": 16.187404,
     "shown at 5 or fewer, n = 20, T = 60": 16.187404,
     "never shown, n = 20, T = 60": 15.953550,
@@ -61,6 +66,9 @@ LIMITS = {  # of a queue that has been open for long
 }
 WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
 
+# Two deterministic streams of people and bots; the share of bots among the first 500, by the speed of the bots.
+FLUID_RACE = {1: 0.1, 5: 0.340504, 20: 0.649828, 100: 0.893728}
+
 
 @pytest.fixture(scope="module")
 def result():
@@ -79,6 +87,10 @@ def test_expected_values_are_the_published_ones(result):
     rows = {row["quantity"]: row for row in result["rows"]}
     for quantity, value in EXPECTED.items():
         assert rows[quantity]["expected"] == pytest.approx(value, abs=1e-6), quantity
+    for speed, value in FLUID_RACE.items():
+        row = rows[f"share of bots, units = 500, people = 9000, bots = 1000, speed = {speed}, K = 1000"]
+        assert row["limit"] == pytest.approx(value, abs=1e-6)
+        assert row["expected"] == pytest.approx(value, abs=3e-4), "chance and ticks change the fourth digit"
     for quantity, value in LIMITS.items():
         assert rows[quantity]["limit"] == pytest.approx(value, abs=1e-6), quantity
         assert 0.9 * value < rows[quantity]["expected"] < value, "a sale opens with an empty queue"
@@ -115,6 +127,12 @@ def test_expected_values_are_the_published_ones(result):
         ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
         ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
         ("price-fairness", {"tops": [2.0, 3.0], "share": 0.7, "alpha": 0.6, "customers": 8.0}),
+        ("carts-open", {"rate": 1.0, "hold": 4.5, "paid": 0.3, "minutes": 30.0, "ticks": 20}),
+        ("carts-scarce", {"units": 4, "rate": 2.0, "paid": 0.05, "cart_minutes": 3.0, "minutes": 20.0, "ticks": 8}),
+        ("returns-price", {"theta": 10.0, "rate": 0.6, "handling": 1.0, "customers": 5.0}),
+        ("seckill", {"quota": 3, "special_price": 0.2, "price": 0.7, "customers": 4.0, "lift": 2.0}),
+        ("bots-race", {"stock": 20, "people": 100.0, "bots": 150.0, "speed": 3.0, "ticks": 7}),
+        ("bots-lottery", {"stock": 20, "people": 100.0, "bots": 150.0, "ticks": 2}),
         ("waiting-myopic", {"ticks": 40, "markdown_tick": 35, "stay": 0.95, "look_ticks": 7.0, "customers": 25.0}),
         ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
         ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
