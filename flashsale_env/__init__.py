@@ -16,11 +16,15 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
+from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.deal import Deal
+from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
@@ -82,11 +86,15 @@ __all__ = [
     "ActionCodec",
     "ActionMasks",
     "Arrivals",
+    "Basket",
     "Bots",
+    "Bundles",
     "Carts",
     "Choice",
     "Contagion",
     "Coupon",
+    "Deal",
+    "Delivery",
     "Disclosure",
     "Fairness",
     "FlashSaleEnv",

@@ -140,10 +140,11 @@ class Product(Part):
                 f"{where}quality {self.quality:g} does nothing under choice.model {scenario.choice.model!r}, in which "
                 f"customers differ in willingness to pay alone. Set quality = 0, or take another choice.model."
             )
-        if self.nest and scenario.choice.model != "nested":
+        has_substitutes = scenario.basket is not None and any(scenario.basket.substitution)
+        if self.nest and scenario.choice.model != "nested" and not has_substitutes:
             yield (
                 f"{where}nest {self.nest!r} does nothing under choice.model {scenario.choice.model!r}; it belongs to "
-                f"'nested'. Leave nest out, or take choice.model 'nested'."
+                f"'nested' and to basket.substitution. Leave nest out, or take choice.model 'nested'."
             )
 
     @property

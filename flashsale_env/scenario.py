@@ -24,11 +24,15 @@ import numpy.typing as npt
 from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
 from flashsale_env.market.arrivals import Arrivals
+from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
+from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
+from flashsale_env.market.deal import Deal
+from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
@@ -91,6 +95,10 @@ class Scenario:
     replenishment: Replenishment | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
+    basket: Basket | None = None
+    deal: Deal | None = None
+    bundles: Bundles | None = None
+    delivery: Delivery | None = None
     carts: Carts | None = None
     returns: Returns | None = None
     service: Service | None = None

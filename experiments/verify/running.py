@@ -18,7 +18,7 @@ from flashsale_env.experiments.verify.measurement import Measurement
 # Largest whole number, and longest list: larger tables take too long to solve.
 MOST = 10_000
 # All other parameters are above 0.
-MAY_BE_ZERO = {"lead", "salvage", "unit_cost", "c", "burst_share", "late_share", "alpha"}
+MAY_BE_ZERO = {"lift", "lead", "salvage", "unit_cost", "c", "burst_share", "late_share", "alpha"}
 MAY_BE_NEGATIVE = {"a"}
 
 

@@ -87,12 +87,20 @@ def tag(coupon, sale, clips, j):
 
 
 @scalar
-def net_price(coupon, price, clips):
-    """What a customer pays for a product with this price, currency."""
+def budget_left(coupon):
+    """The budget left, currency; 0 in a sale without coupons."""
+    if coupon is None:
+        return 0.0
+    return coupon.budget
+
+
+@scalar
+def net_price(coupon, price, clips, left):
+    """What a customer pays for a product with this price while so much of the budget is left, currency."""
     if coupon is None or not clips:
         return price
     discount = price * coupon.depth
-    return price if discount > coupon.budget else price - discount
+    return price if discount > left else price - discount
 
 
 @scalar
@@ -103,7 +111,8 @@ def redeem(coupon, discount, pays):
     """
     if coupon is None or discount <= 0.0:
         return False
-    coupon.budget -= discount
+    # The discounts of a basket fit one by one; their sum may exceed the budget by rounding.
+    coupon.budget = max(coupon.budget - discount, 0.0)
     if pays:
         coupon.spend += discount
         coupon.redeemed += 1
@@ -125,7 +134,9 @@ def write_tags(rules, sale):
     for j in range(rules.n_products):
         # A product out of stock or not offered keeps its tag: an empty shelf carries no promotion.
         if sale.on_hand[j] > 0 and sale.asking_price[j] > 0.0:
-            coupon.price_share[j] = np.float32(net_price(coupon, sale.asking_price[j], True) / rules.reference_price[j])
+            coupon.price_share[j] = np.float32(
+                net_price(coupon, sale.asking_price[j], True, coupon.budget) / rules.reference_price[j]
+            )
         else:
             coupon.price_share[j] = sale.price_share[j]
     sale.coming_share *= traffic_share(rules, sale)

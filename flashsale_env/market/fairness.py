@@ -85,10 +85,13 @@ def value(fairness, rules, voice, sale, key, drift, mood):
 
 
 @scalar
-def book(fairness, voice, j, units, special_units, public, paid):
-    """Add one purchase: units of product j, those of them at a special price, their public price and what is paid.
+def book(fairness, voice, j, units, special_units, public, less, paid):
+    """Add one purchase; a cart that will not be paid is no purchase.
 
-    Both prices are for all of the units, currency. A cart that will not be paid is no purchase.
+    Args:
+        units, special_units: of product j, and those of them at a special price.
+        public, paid: their public price and what is paid for all of them, currency.
+        less: by how much further units of a basket are worth less than first ones, currency.
     """
     if fairness is None:
         return
@@ -99,7 +102,15 @@ def book(fairness, voice, j, units, special_units, public, paid):
     fairness.relative_price[group] += units * (math.floor(paid / public * _GRID + 0.5) / _GRID)
     fairness.units[group] += units
     fairness.special_units[group] += special_units
-    fairness.surplus[group] += units * fairness.reservation[j] - paid
+    fairness.surplus[group] += units * fairness.reservation[j] - less - paid
+
+
+@scalar
+def charge(fairness, voice, fee):
+    """Subtract a fee for the whole purchase, currency, from what the customer gained."""
+    if fairness is None:
+        return
+    fairness.surplus[voice.latent] -= fee
 
 
 @scalar

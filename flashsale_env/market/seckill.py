@@ -6,6 +6,10 @@ Units   quotas in units of one product; prices in currency.
 When a slot begins, what is left of the last quota lapses and the quota in the action of that tick is released. While
 any of it is left, the product is sold at the lower of special and normal price. A unit bought at the special price is
 claimed for good: if it comes back to the shelf, it is sold at the normal price.
+
+What attracts customers is the depth of the special price below the *prior price*, the lowest normal price of the sale
+so far. The law measures a reduction in the same way (EU directive 98/6/EC, article 6a: the lowest price of the last 30
+days). Below the current price alone, raising it while a quota lasts would attract customers at no cost.
 """
 
 import math
@@ -34,7 +38,7 @@ class Seckill(Part):
         price_share: special price as a share of the list price, between 0 and 1.
         quota: the possible quotas of a product in a slot, units, rising. A single one leaves nothing to decide.
         traffic_lift: relative increase of traffic if all products were free. Each product on hand with a quota left
-            adds in proportion to the depth of its special price below its normal one.
+            adds in proportion to the depth of its special price below its prior price.
 
     Raises:
         ValueError: a value is out of range or a list does not rise; the message names it.
@@ -84,6 +88,13 @@ class Seckill(Part):
 
 
 @scalar
+def open_sale(rules, sale, grids):
+    """Before the sale every product was sold at list price."""
+    for j in range(rules.n_products):
+        sale.seckill.prior_price[j] = rules.list_price[j]
+
+
+@scalar
 def decide(rules, sale, grids, encoding, action):
     """When a slot begins, the quotas in the action take the place of what is left."""
     seckill = sale.seckill
@@ -99,12 +110,16 @@ def decide(rules, sale, grids, encoding, action):
 @scalar
 def write_tags(rules, sale):
     """The special price in place of a higher one, and the share of the dominating stream that comes."""
+    seckill = sale.seckill
     depth = 0.0
     for j in range(rules.n_products):
-        special = rules.seckill.price[j]
         # An empty shelf keeps its tag and attracts nobody; a product that is not offered has the price 0.
-        if sale.seckill.left[j] > 0 and sale.on_hand[j] > 0 and special < sale.price[j]:
-            depth += 1.0 - special / sale.price[j]
+        if sale.on_hand[j] == 0 or sale.price[j] <= 0.0:
+            continue
+        seckill.prior_price[j] = min(seckill.prior_price[j], sale.price[j])
+        special = rules.seckill.price[j]
+        if seckill.left[j] > 0 and special < sale.price[j]:
+            depth += max(0.0, 1.0 - special / seckill.prior_price[j])
             sale.asking_price[j] = special
             sale.price_share[j] = np.float32(special / rules.reference_price[j])
     lift = rules.seckill.traffic_lift * depth / rules.n_products
@@ -142,6 +157,9 @@ def claim(seckill, sale, j, units):
 @scalar
 def observe(rules, sale, schedule, out):
     """What is left of the quotas, and the time until the next slot."""
+    if rules.at.prior_price >= 0:
+        for j in range(rules.n_products):
+            put(out, rules.at.prior_price + j, sale.seckill.prior_price[j] / rules.list_price[j], 0.0, 1.0)
     if rules.at.quota_left >= 0:
         for j in range(rules.n_products):
             put(out, rules.at.quota_left + j, sale.seckill.left[j] / rules.seckill.highest, 0.0, 1.0)
@@ -159,7 +177,7 @@ def measure(rules, sale, out):
 
 
 def _most_traffic(scenario: ScenarioLike) -> float:
-    """At list price, no special price is deeper below the normal one."""
+    """A special price is deepest below the list price."""
     return float(1.0 + scenario.seckill.traffic_lift * (1.0 - scenario.seckill.price_share))
 
 
@@ -194,6 +212,7 @@ MECHANISM = Mechanism(
     size=_slots,
     state=lambda sizes: (
         ("left", "i8", (sizes.products,)),  # units of the quota of the last slot
+        ("prior_price", "f8", (sizes.products,)),
         ("slots", "i8"),  # that have begun
         # since the start of the sale, units of all products
         ("released", "i8"),
@@ -219,14 +238,26 @@ MECHANISM = Mechanism(
         "quota_left": Feature(
             "product", 0.0, 1.0, "share of the highest quota", "units left at the special price", "promotion"
         ),
+        "prior_price": Feature(
+            "product",
+            0.0,
+            1.0,
+            "share of list price",
+            "lowest normal price so far, on hand and offered",
+            "price",
+            applies=lambda scenario: (
+                scenario.seckill.traffic_lift > 0 and any(len(p.price_levels) > 1 for p in scenario.products)
+            ),
+            constant=lambda scenario, number: len(scenario.products[number].price_levels) == 1,
+        ),
         "next_slot": Feature(
             "sale", 0.0, 1.0, "share of the horizon", "time until the next slot begins, or until the close", "time"
         ),
         "slot_opens": Feature("sale", 0.0, 1.0, "1 or 0", "whether a slot begins with the coming tick", "time"),
     },
     metrics={
-        "seckill_units": "units bought at the special price",
-        "quota_used": "units bought at the special price over all quotas released",
+        "seckill_units": "units claimed at the special price; a cart that lapses keeps its claim",
+        "quota_used": "units claimed at the special price over all quotas released",
     },
     most_traffic=_most_traffic,
     promotion="a special price for a quota of units, released at announced times",
@@ -236,6 +267,7 @@ MECHANISM = Mechanism(
         "quota": OneOf(((0, 2), (0, 5, 10), (1, 20))),
         "traffic_lift": Between(0.0, 0.6),
     },
+    open=open_sale,
     decide=decide,
     write_tags=write_tags,
     observe=observe,

@@ -203,7 +203,7 @@ def decide(rules, sale, grids, encoding, action):
 def next_look(waiting, sale):
     """(time, key) of the next customer who looks again in this tick; `waiting` is None in a sale where nobody waits.
 
-    Frees the place and notes the number of the look, from 1.
+    Frees the place and notes the number of the look, from 1, and what was out of stock at the last one.
     """
     if waiting is None:
         return arrivals.NEVER, sale.key
@@ -216,6 +216,7 @@ def next_look(waiting, sale):
     waiting.number -= 1
     waiting.visits += 1
     waiting.look = waiting.looks[place - 1]
+    waiting.wanted_last = waiting.wanted[place - 1] if waiting.lost[place - 1] else -1
     return 0.0, waiting.key[place - 1]
 
 
@@ -312,6 +313,16 @@ def waits(rules, of_rules, waiting, voice, sale, key, returns, offer, wanted, bo
 
 
 @scalar
+def give_up(waiting, sale, returns):
+    """A customer leaves before this look: who found the first choice out of stock at the last one is a lost sale."""
+    if waiting is None:
+        return
+    if returns and waiting.wanted_last >= 0:
+        sale.demand[waiting.wanted_last] += 1
+        stock.lose(sale, waiting.wanted_last)
+
+
+@scalar
 def count_buyer(waiting, returns):
     """Count a purchase at a later look."""
     if waiting is None:
@@ -380,6 +391,7 @@ MECHANISM = Mechanism(
         ("used", "i4"),
         ("number", "i4"),  # people who wait
         ("look", "i4"),  # number of the look of the customer who came back last
+        ("wanted_last", "i4"),  # the product that this customer found out of stock at the look before; -1 for none
         ("dropped", "i4"),
         ("visits", "i8"),
         ("buyers", "i8"),
@@ -419,7 +431,7 @@ MECHANISM = Mechanism(
         "announced_minute": Between(2.0, 20.0),
         "strategic": Between(0.05, 0.5),
         "patience": Between(0.5, 1.0),
-        "most_waiting": OneOf((64, 256)),
+        "most_waiting": OneOf((256, 1024)),
     },
     begin_tick=begin_tick,
     decide=decide,

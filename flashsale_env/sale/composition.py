@@ -149,7 +149,8 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
 
 @cache
 def log_dtype(products: int) -> np.dtype[np.void]:
-    """One visit in a choice log. `bought` is M for no purchase; `clips` is 1 if the coupon price applied.
+    """One visit in a choice log. `bought` is M for no purchase, in a basket the product of the first unit; `units` are
+    those of the whole basket; `clips` is 1 if the coupon price applied.
 
     Price shares are fractions of the product's reference price.
     """
@@ -163,6 +164,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("look", "i4"),  # 0 at the first visit of a customer, who may come back
             ("bought", "i4"),
             ("clips", "u1"),
+            ("units", "u1", (products,)),
             ("available", "u1", (products,)),  # on hand and offered; otherwise the shares are those of the tag
             ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),

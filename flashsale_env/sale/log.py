@@ -8,7 +8,7 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import coupon, pricing, targeted
+from flashsale_env.market import basket, coupon, pricing, targeted
 
 
 @scalar
@@ -31,7 +31,9 @@ def record_offer(rules, sale, voice, row, look, record):
 
 
 @scalar
-def record_outcome(bought, clips, record):
-    """The product bought (M for none), and whether the coupon price applied."""
+def record_outcome(rules, of_basket, bought, clips, record):
+    """The first product bought (M for none), the units of each, and whether the coupon price applied."""
     record.bought = bought
     record.clips = clips
+    for j in range(rules.n_products):
+        record.units[j] = basket.units_of(of_basket, rules.n_products, bought, j)

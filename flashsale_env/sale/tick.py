@@ -39,7 +39,7 @@ def serve(key, time, origin, rules, voices, sale, context):
             log.record_offer(rules, sale, voices[row], row, look, records[number])
         bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
         if number < len(records):
-            log.record_outcome(bought, clips, records[number])
+            log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 

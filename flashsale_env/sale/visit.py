@@ -1,7 +1,7 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: wait for an answer or give up; read the page, clip the coupon, choose, wait for
-        another look, buy and tell friends, or lose the sale; leave a message at the first visit.
+Owns    the order of events in a visit: wait for an answer or give up; read the page, clip the coupon, choose, fill a
+        basket, wait for another look, buy and tell friends, or lose the sale; leave a message at the first visit.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
 for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
@@ -11,11 +11,15 @@ full assortment consists of the products offered and those out of stock, each at
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
 from flashsale_env.market import (
+    basket,
     bots,
+    bundles,
     carts,
     choice,
     contagion,
     coupon,
+    deal,
+    delivery,
     disclosure,
     fairness,
     messages,
@@ -26,34 +30,78 @@ from flashsale_env.market import (
     targeted,
     waiting,
 )
-from flashsale_env.sale import composition, customers
+from flashsale_env.sale import composition, customers, till
 
 
 @scalar
-def buy(rules, voice, sale, key, time, j, units, clips, payable):
-    """Buy units of product j at the price on its tag; the caller has checked that they are on hand.
+def buy_line(rules, voice, sale, key, ending, j, units, asked, with_coupon, payable, less, paid):
+    """Sell units of product j, or put them in a cart; returns whether that ends a quota or the stock.
 
-    Where there are carts, the customer may pay later or never. Discounts and returns count only for what is paid.
-    Returns whether the customer pays, now or later.
+    Args:
+        ending: of the customer's cart, see `carts.ending`. Offers and returns count only for what is paid.
+        asked, with_coupon, paid: sum of the prices, after the coupon and after all reductions, currency.
+        payable: share of the price after a targeted offer.
+        less: by how much further units are worth less than first ones, currency.
     """
-    ahead, pays = carts.ending(option(rules, "carts"), voice, key, time)
+    ahead, pays = ending
     of_seckill = option(sale, "seckill")
-    of_coupon = option(sale, "coupon")
-    price = seckill.price_of(of_seckill, sale, j, units)
-    with_coupon = coupon.net_price(of_coupon, price, clips)
-    paid = with_coupon * payable
-    redeemed = coupon.redeem(of_coupon, price - with_coupon, pays)
     special_units = min(units, seckill.left(of_seckill, sale, j))
     quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
         targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-        fairness.book(option(sale, "fairness"), voice, j, units, special_units, price, paid)
+        fairness.book(option(sale, "fairness"), voice, j, units, special_units, asked, less, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
-    carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, price - with_coupon)
-    if ends or redeemed or quota_ends:
+    carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, asked - with_coupon)
+    return ends or quota_ends
+
+
+@scalar
+def buy_unit(rules, voice, sale, key, time, j, clips, payable):
+    """As `buy`: one unit of product j at the price on its tag; the caller has checked that it is on hand."""
+    ending = carts.ending(option(rules, "carts"), voice, key, time)
+    of_coupon = option(sale, "coupon")
+    price = seckill.price_of(option(sale, "seckill"), sale, j, 1)
+    with_coupon = coupon.net_price(of_coupon, price, clips, coupon.budget_left(of_coupon))
+    redeemed = coupon.redeem(of_coupon, price - with_coupon, ending[1])
+    paid = with_coupon * payable
+    changes = buy_line(rules, voice, sale, key, ending, j, 1, price, with_coupon, payable, 0.0, paid)
+    if changes or redeemed:
         composition.write_tags(rules, sale)
-    return pays
+    return ending[1]
+
+
+@scalar
+def buy(rules, voice, sale, of_basket, key, time, bought, clips, payable):
+    """Buy what is in the basket for the sums that the till wrote; in a sale without baskets, one unit of `bought`.
+
+    Where there are carts, the customer may pay later or never. Reductions, fee and parcel count only for what is paid.
+    Returns whether the customer pays, now or later.
+    """
+    if of_basket is None:
+        return buy_unit(rules, voice, sale, key, time, bought, clips, payable)
+    ending = carts.ending(option(rules, "carts"), voice, key, time)
+    changes = False
+    off_by_coupon = 0.0
+    for j in range(rules.n_products):
+        units = of_basket.units[j]
+        if units > 0:
+            asked, with_coupon = of_basket.before_coupon[j], of_basket.after_coupon[j]
+            less = till.money_lost(rules, of_basket, payable, j)
+            off_by_coupon += asked - with_coupon
+            changes |= buy_line(
+                rules, voice, sale, key, ending, j, units, asked, with_coupon, payable, less, of_basket.paid[j]
+            )
+    redeemed = coupon.redeem(option(sale, "coupon"), off_by_coupon, ending[1])
+    basket.count(sale, of_basket)
+    if ending[1]:
+        bundles.book(option(sale, "bundles"), of_basket.bundled)
+        deal.book(option(sale, "deal"), of_basket.rebate)
+        delivery.book(option(sale, "delivery"), of_basket.fee)
+        fairness.charge(option(sale, "fairness"), voice, of_basket.fee)
+    if changes or redeemed:
+        composition.write_tags(rules, sale)
+    return ending[1]
 
 
 @inlined
@@ -66,7 +114,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         fairness.meet(option(sale, "fairness"), voice)
     of_service = option(rules, "service")
     wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
-    if wait < 0.0:  # gave up, and has not seen the shop
+    if wait < 0.0:  # gave up, and has not seen the shop, at least not this time
+        waiting.give_up(option(sale, "waiting"), sale, comes_back)
         return rules.n_products, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
@@ -74,6 +123,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
     sale.visits += 1
+    of_basket = option(sale, "basket")
+    wanted, bought = till.fill(rules, option(rules, "basket"), sale, of_basket, voice, clips, payable, wanted, bought)
     of_waiting = option(sale, "waiting")
     offer = (clips, drift, payable, mood)
     if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):
@@ -82,7 +133,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         sale.demand[wanted] += 1
         if bought < rules.n_products:
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
-            pays = buy(rules, voice, sale, key, time, bought, 1, clips, payable)
+            pays = buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
             waiting.count_buyer(of_waiting, comes_back and pays)
             if pays:
                 contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)

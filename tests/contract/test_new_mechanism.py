@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-IMPORT = "from flashsale_env.market.shipping import Shipping\n"
-FIELD = "    shipping: Shipping | None = None\n"
+IMPORT = "from flashsale_env.market.packaging import Packaging\n"
+FIELD = "    packaging: Packaging | None = None\n"
 
 # A sale in which the fee is the only decision beside the price.
 PLAY = """
@@ -22,18 +22,18 @@ from flashsale_env.theory.bounds import hindsight_bound
 
 scenario = fs.load_scenario("mnl-price")
 with_fee = fs.load_scenario(sys.argv[1])
-with_fee = with_fee.replace(observe=(*with_fee.features, "shipping_fee"))
+with_fee = with_fee.replace(observe=(*with_fee.features, "packaging_fee"))
 said = {
     "features": list(set(with_fee.features) - set(scenario.features)),
-    "same": with_fee.replace(shipping=None, observe=scenario.observe) == scenario,
+    "same": with_fee.replace(packaging=None, observe=scenario.observe) == scenario,
 }
 
 def play(level, scenario, coupon=0):
     simulator = fs.Simulator(scenario, sales=6, actions="multidiscrete")
     simulator.open(np.arange(6, dtype=np.uint64), np.zeros(6, np.int64))
     action = np.zeros((6, len(simulator.codec.names)), np.int64)
-    if scenario.shipping is not None:
-        action[:, simulator.codec.columns("shipping")] = level
+    if scenario.packaging is not None:
+        action[:, simulator.codec.columns("packaging")] = level
     if scenario.coupon is not None:
         action[:, simulator.codec.columns("coupon")] = coupon
     money = 0.0
@@ -42,14 +42,14 @@ def play(level, scenario, coupon=0):
         money += rewards.sum()
     metrics = dict(zip(fs.METRICS, simulator.measure().sum(axis=0).tolist()))
     total = dict(zip(fs.REWARD_TERMS, simulator.sales["money"].sum(axis=0).tolist()))
-    if "shipping_fee" in simulator.layout:
-        said["observed"] = float(observations[0, simulator.layout["shipping_fee"]][0])
+    if "packaging_fee" in simulator.layout:
+        said["observed"] = float(observations[0, simulator.layout["packaging_fee"]][0])
     said["columns"] = list(simulator.codec.names)
     return {"reward": money, "terms": total, "metrics": metrics, "sold": simulator.sales["sold"].tolist()}
 
 said["coupon"] = {}
 for fees in ([0.0, 1.0, 2.0], [0.0, 1.0, 4.0]):
-    both = with_fee.replace(coupon=fs.Coupon((0.0, 0.2), 500.0), shipping=type(with_fee.shipping)(fees, 0.5))
+    both = with_fee.replace(coupon=fs.Coupon((0.0, 0.2), 500.0), packaging=type(with_fee.packaging)(fees, 0.5))
     said["coupon"][str(fees[-1])] = play(2, both, coupon=1)["metrics"]
 try:
     with_fee.replace(targeted=fs.Targeted((0.0, 0.1)), messages=fs.Messages())
@@ -66,12 +66,12 @@ env = fs.FlashSaleEnv(with_fee, render_mode="ansi", actions="multidiscrete")
 env.reset(seed=0)
 env.step(np.array([0] * len(said["columns"]))[: len(env.action_space.nvec)])
 said["shown"] = env.render().splitlines()[0]
-said["table"] = with_fee.shipping.fees
+said["table"] = with_fee.packaging.fees
 print(json.dumps(said))
 """
 
-SHIPPING = """
-[shipping]
+PACKAGING = """
+[packaging]
 fees = [0.0, 1.0, 2.0]
 cost = 0.5
 """
@@ -82,14 +82,14 @@ def site(tmp_path_factory) -> Path:
     """A copy of the package with the new mechanism and no other change."""
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "flashsale_env", site / "flashsale_env", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "docs" / "examples" / "shipping.py", site / "flashsale_env" / "market" / "shipping.py")
+    shutil.copy(ROOT / "docs" / "examples" / "packaging.py", site / "flashsale_env" / "market" / "packaging.py")
     path = site / "flashsale_env" / "scenario.py"
     source = path.read_text(encoding="utf-8")
-    after = "from flashsale_env.market.shocks import Shocks\n", "    targeted: Targeted | None = None\n"
+    after = "from flashsale_env.market.parts import MOST_CUSTOMERS, Part\n", "    targeted: Targeted | None = None\n"
     assert all(source.count(line) == 1 for line in after)
     path.write_text(source.replace(after[0], IMPORT + after[0]).replace(after[1], after[1] + FIELD), encoding="utf-8")
     shipped = (ROOT / "flashsale_env" / "scenarios" / "mnl-price.toml").read_text(encoding="utf-8")
-    (site / "mine.toml").write_text(shipped + SHIPPING, encoding="utf-8")
+    (site / "mine.toml").write_text(shipped + PACKAGING, encoding="utf-8")
     return site
 
 
@@ -117,25 +117,25 @@ def test_compiled_it_plays_the_same(site, said):
 
 def test_its_table_is_read_and_its_column_feature_term_and_metric_are_there(said):
     assert said["table"] == [0.0, 1.0, 2.0]
-    assert "shipping" in said["columns"]
-    assert said["features"] == ["shipping_fee"]
+    assert "packaging" in said["columns"]
+    assert said["features"] == ["packaging_fee"]
     assert said["observed"] == 1.0
-    assert said["fee"]["metrics"]["parcels"] == sum(map(sum, said["fee"]["sold"])) > 0
-    assert "shipping 0.00" in said["shown"]
+    assert said["fee"]["metrics"]["wrapped"] == sum(map(sum, said["fee"]["sold"])) > 0
+    assert "packaging 0.00" in said["shown"]
 
 
-def test_a_scenario_without_it_plays_as_before_and_a_free_parcel_changes_no_purchase(said):
+def test_a_scenario_without_it_plays_as_before_and_free_packaging_changes_no_purchase(said):
     assert said["same"]
     assert said["without"]["sold"] == said["free"]["sold"]
-    assert said["without"]["terms"]["shipping"] == 0.0
-    parcels = said["free"]["metrics"]["parcels"]
-    assert said["free"]["reward"] == pytest.approx(said["without"]["reward"] - 0.5 * parcels)
+    assert said["without"]["terms"]["packaging"] == 0.0
+    wrapped = said["free"]["metrics"]["wrapped"]
+    assert said["free"]["reward"] == pytest.approx(said["without"]["reward"] - 0.5 * wrapped)
 
 
 def test_a_fee_lowers_demand_and_is_part_of_reward_and_profit(said):
     free, fee = said["free"], said["fee"]
     assert fee["metrics"]["units_sold"] < free["metrics"]["units_sold"]
-    assert fee["terms"]["shipping"] == pytest.approx(1.5 * fee["metrics"]["parcels"])
+    assert fee["terms"]["packaging"] == pytest.approx(1.5 * fee["metrics"]["wrapped"])
     assert fee["reward"] == pytest.approx(sum(fee["terms"].values()))
     cost = free["metrics"]["profit"] - free["reward"]
     assert fee["metrics"]["profit"] == pytest.approx(fee["reward"] + cost)
@@ -146,9 +146,9 @@ def test_customers_with_a_coupon_pay_the_fee_too_and_offers_are_refused(said):
     low, high = said["coupon"]["2.0"], said["coupon"]["4.0"]
     assert low["coupon_spend"] > 0
     assert high["units_sold"] < low["units_sold"]
-    assert "[shipping] and [targeted] cannot be combined" in said["refused"]
+    assert "[packaging] and [targeted] cannot be combined" in said["refused"]
 
 
 def test_every_bound_refuses_it_until_the_bound_is_proved_for_it(said):
-    assert "shipping" in said["bound"]
+    assert "packaging" in said["bound"]
     assert "does not model" in said["bound"]

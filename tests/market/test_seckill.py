@@ -142,6 +142,24 @@ def test_traffic_rises_with_depth_quota_and_stock_only():
     assert lift((0, 0), (1, 1), (0, 9)) == pytest.approx(1 + 0.6 * 0.25), "an empty shelf attracts nobody"
 
 
+def test_a_price_raised_for_the_quota_attracts_nobody():
+    """Slots in ticks 0 and 3. The lowest price so far counts, on hand: price 1 in tick 1 takes the depth to 0."""
+    scenario = sale(customers=1e-9, lift=0.6)
+    most = scenario.most_traffic
+    for on_hand, lift in ((9, 1.0), (0, most)):
+        simulator, _ = opened(scenario, sales=1)
+        act(simulator, quotas=(1, 1))
+        assert simulator.sales["coming_share"] * most == pytest.approx(most)
+        simulator.sales["on_hand"] = on_hand
+        act(simulator, prices=(1, 1))
+        simulator.sales["on_hand"] = 9
+        act(simulator)
+        observation, _, _ = act(simulator, quotas=(1, 1))
+        assert simulator.sales["asking_price"].tolist() == [[1.0, 1.0]]
+        assert simulator.sales["coming_share"] * most == pytest.approx(lift)
+        assert (observation[0, simulator.layout["prior_price"]] == (1.0 if on_hand == 0 else 0.5)).all()
+
+
 def test_traffic_falls_when_the_quota_ends():
     """On average over 400 sales: a tick of 20 customers, 30 % more of them until both quotas of 4 are gone."""
     scenario = sale(customers=20.0, lift=0.6, stock=500, slots=(0.0,), share=0.01, quota=(0, 4))

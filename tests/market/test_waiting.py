@@ -106,6 +106,15 @@ def test_the_time_between_two_looks_is_geometric():
     assert abs(looks - (came * each * p).sum()) < 4.0 * np.sqrt((came * each).sum() * p * (1 - p))
 
 
+def test_whether_a_customer_stays_is_drawn_anew_at_each_look():
+    """Nobody ever buys and everybody looks in the next tick: of those at look k, 60 % reach look k + 1; z = 4."""
+    scenario = ticket(prices=(1e9, 1e8), waiting=fs.Waiting(0.6, look_minutes=1.0))
+    log = play(scenario, constant(0), sales=50, log_rows=600)[0].choice_log()
+    for look in range(3):
+        n = ((log["look"] == look) & (log["tick"] < TICKS - 1)).sum()
+        assert abs((log["look"] == look + 1).sum() - 0.6 * n) < 4.0 * np.sqrt(n * 0.6 * 0.4)
+
+
 def test_a_coupon_of_today_counts_in_the_surplus_of_today():
     """The announced price is 30 % below. With 50 % off today nobody waits; with 10 % off every buyer does."""
     people = fs.Population.homogeneous(("ticket",))  # all clip
@@ -171,6 +180,18 @@ def test_making_people_wait_avoids_no_lost_sale():
     assert lost[0].min() > 0
     np.testing.assert_array_equal(lost[0], lost[1])
     np.testing.assert_array_equal(lost[0], lost[2])
+
+
+def test_who_comes_back_and_gives_up_in_the_queue_is_still_a_lost_sale():
+    """Everybody wants the only unit and looks in every tick. Whoever saw it once bought it or is a lost sale."""
+    service = fs.Service(servers=(1, 2), requests_per_minute=3.0, patience_minutes=0.2)
+    waiting = fs.Waiting(restock=1.0, look_minutes=1.0)
+    scenario = ticket(stock=1, prices=(1.0, 1e-9), service=service, waiting=waiting)
+    simulator, _ = play(scenario, constant(1), log_rows=2000)
+    log, sales = simulator.choice_log(), simulator.sales
+    assert metric(simulator, "return_visits").sum() > (log["look"] > 0).sum(), "somebody must have given up"
+    np.testing.assert_array_equal(np.bincount(log["row"][log["look"] == 0]), sales["demand"][:, 0])
+    np.testing.assert_array_equal(sales["demand"][:, 0], sales["sold"][:, 0] + sales["lost"][:, 0])
 
 
 def test_who_finds_the_store_full_leaves_and_is_counted():

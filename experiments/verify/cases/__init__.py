@@ -14,9 +14,20 @@ from flashsale_env.experiments.verify.cases import (
     inventory,
     logit,
     queues,
+    scarce_units,
 )
 
-FAMILIES = (gallego_van_ryzin, logit, intent_signal, inventory, guests, queues, disclosure, fairness)
+FAMILIES = (
+    gallego_van_ryzin,
+    logit,
+    intent_signal,
+    inventory,
+    guests,
+    scarce_units,
+    queues,
+    disclosure,
+    fairness,
+)
 
 CASES: dict[str, ValidationCase] = {
     case.name: case for family in FAMILIES for case in vars(family).values() if isinstance(case, ValidationCase)

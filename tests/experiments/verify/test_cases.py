@@ -30,6 +30,9 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected sales of product 2": 0.729413,
     "probability that all is gone": 0.472851,
     "expected profit, Q = 100, demand = 100": 368.111203,
+    "revenue, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 3.770090,
+    "units at the special price, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 4.752159,
+    "share of bots, units = 500, people = 9000, bots = 1000": 0.1,
     "dynamic program, n = 20, T = 60": 16.187404,
     "shown at 5 or fewer, n = 20, T = 60": 16.187404,
     "never shown, n = 20, T = 60": 15.953550,
@@ -56,6 +59,9 @@ LIMITS = {  # of a queue that has been open for long
 }
 WELFARE = {"0": 0.9375, "0.25": 0.986719, "0.5": 1.021875, "1": 0.75}  # by alpha, of uniform valuations
 
+# Two deterministic streams of people and bots; the share of bots among the first 500, by the speed of the bots.
+FLUID_RACE = {1: 0.1, 5: 0.340504, 20: 0.649828, 100: 0.893728}
+
 
 @pytest.fixture(scope="module")
 def result():
@@ -74,6 +80,10 @@ def test_expected_values_are_the_published_ones(result):
     rows = {row["quantity"]: row for row in result["rows"]}
     for quantity, value in EXPECTED.items():
         assert rows[quantity]["expected"] == pytest.approx(value, abs=1e-6), quantity
+    for speed, value in FLUID_RACE.items():
+        row = rows[f"share of bots, units = 500, people = 9000, bots = 1000, speed = {speed}, K = 1000"]
+        assert row["limit"] == pytest.approx(value, abs=1e-6)
+        assert row["expected"] == pytest.approx(value, abs=3e-4), "chance and ticks change the fourth digit"
     for quantity, value in LIMITS.items():
         assert rows[quantity]["limit"] == pytest.approx(value, abs=1e-6), quantity
         assert 0.9 * value < rows[quantity]["expected"] < value, "a sale opens with an empty queue"
@@ -107,6 +117,9 @@ def test_expected_values_are_the_published_ones(result):
         ("lost-sales", {"demand": 2.0, "lost_sale_cost": 6.0, "lead": 2, "largest_order": 8, "storage": 20}),
         ("lost-sales", {"demand": 3.0, "lead": 0, "largest_order": 12, "storage": 12}),
         ("price-fairness", {"tops": [2.0, 3.0], "share": 0.7, "alpha": 0.6, "customers": 8.0}),
+        ("seckill", {"quota": 3, "special_price": 0.2, "price": 0.7, "customers": 4.0, "lift": 2.0}),
+        ("bots-race", {"stock": 20, "people": 100.0, "bots": 150.0, "speed": 3.0, "ticks": 7}),
+        ("bots-lottery", {"stock": 20, "people": 100.0, "bots": 150.0, "ticks": 2}),
         ("waiting-myopic", {"ticks": 40, "markdown_tick": 35, "stay": 0.95, "look_ticks": 7.0, "customers": 25.0}),
         ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
         ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
