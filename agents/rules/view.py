@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env import Layout, Scenario, UnitReader
+from flashsale_env.intents import ByIntent
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,7 +48,14 @@ class View:
         """(N, 1) share of the sale's customers who are still expected."""
         if "customers_left" in self._layout:
             return self.read("customers_left")
-        return 1.0 - self.scenario.arrivals.cumulative_share(self.elapsed)
+        # Whoever came before the coming tick and was admitted; without a lottery that is the same.
+        admitted = self.scenario.arrivals.admitted_until(self.scenario)[self.tick, None] / self.scenario.horizon_ticks
+        return 1.0 - self.scenario.arrivals.cumulative_share(admitted)
+
+    @cached_property
+    def expected_customers(self) -> Floats:
+        """(N, 1) customers expected in the coming tick, before shocks and promotions."""
+        return self.scenario.customers_per_tick[np.minimum(self.tick, self.scenario.horizon_ticks - 1), None]
 
     @cached_property
     def on_hand(self) -> Integers:
@@ -56,7 +64,7 @@ class View:
 
     @cached_property
     def stock(self) -> Integers:
-        """(N, M) units on hand and on their way."""
+        """(N, M) units bought and not sold: on hand, in carts and on their way."""
         return self._units.position(self._observations)
 
     @cached_property
@@ -101,6 +109,13 @@ class View:
             return None
         # The observation holds the square root of each product's.
         return np.asarray((self.read("conversion") ** 2).sum(axis=1, keepdims=True))
+
+    def mean_by_intent(self, values: ByIntent) -> Floats:
+        """(N, 1) mean of a setting over the intents of the messages; over all intents where they are not shown."""
+        if "intent_mean" not in self._layout:
+            return np.full((self.sales, 1), np.mean(values))
+        share = self.read("intent_mean")
+        return np.asarray((share * np.array(values)).sum(axis=1, keepdims=True))
 
     def read(self, feature: str) -> Floats:
         """(N, its length) numbers of a feature as they are observed."""

@@ -26,6 +26,9 @@ from flashsale_env.agents.sb3.policy import (
 from flashsale_env.agents.sb3.settings import OnPolicy, PPOSettings, RecurrentSettings
 from flashsale_env.errors import unknown_name
 
+# Levels of a decision for which `log_std` holds as it is.
+_USUAL_LEVELS = 4
+
 
 class OnPolicyAgent(SB3Agent):
     """What the learners that correct advice share."""
@@ -86,9 +89,12 @@ class OnPolicyAgent(SB3Agent):
     @property
     def _log_stds(self) -> npt.NDArray[np.float64]:
         """(C,) log standard deviations at the start of the training."""
-        log_stds = np.full(len(self._box.names), self.settings.log_std)
+        # Advice lies at the far end of a cell. The wider the cells, the more noise it takes to try another level.
+        log_stds = self.settings.log_std + np.log(_USUAL_LEVELS / self._box.n_levels)
+        for decision in ("price", "coupon", "targeted"):
+            log_stds[self._box.columns(decision)] = self.settings.log_std
         log_stds[self._box.columns("order")] = self.settings.log_std_orders
-        return log_stds
+        return np.asarray(log_stds)
 
     @property
     def _rollout_ticks(self) -> int:

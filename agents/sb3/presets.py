@@ -12,7 +12,7 @@ from typing import Any
 
 from gymnasium import spaces
 
-from flashsale_env import ActionCodec, Scenario
+from flashsale_env import DECISIONS, ActionCodec, Scenario
 from flashsale_env.agents.registry import AGENTS
 from flashsale_env.agents.sb3.settings import (
     CUSTOMERS,
@@ -29,13 +29,14 @@ from flashsale_env.agents.sb3.settings import (
     TQCSettings,
 )
 
-ONE_PRODUCT, FEW_PRODUCTS, MANY_PRODUCTS, REPLENISHMENT = (
+ONE_PRODUCT, FEW_PRODUCTS, MANY_PRODUCTS, REPLENISHMENT, OPERATIONS = (
     "one product",
     "few products",
     "many products",
     "replenishment",
+    "operations",
 )
-FAMILIES = (ONE_PRODUCT, FEW_PRODUCTS, MANY_PRODUCTS, REPLENISHMENT)
+FAMILIES = (ONE_PRODUCT, FEW_PRODUCTS, MANY_PRODUCTS, REPLENISHMENT, OPERATIONS)
 
 # No unobserved shocks: the stock is a sufficient statistic, and white exploration noise suffices over many sales.
 _PPO_ONE_PRODUCT: dict[str, Any] = {
@@ -66,6 +67,24 @@ _MANY_PRODUCTS: dict[str, Any] = {
     "net_arch": (32,),
 }
 _PPO_MANY_PRODUCTS: dict[str, Any] = {**_MANY_PRODUCTS, "sales": 48 * 1024, "n_epochs": 2, "validate_every": 6}
+# Quotas, servers, deals: the adviser uses every decision, and the policy corrects all of them by everything observed,
+# e.g. the queue. The siblings take out what differs between sales, e.g. how many bots come.
+_OPERATIONS: dict[str, Any] = {
+    "siblings": 8,
+    "adviser": "sell_through",
+    "log_std": -1.5,
+    "final_log_std": -3.0,
+    "learning_rate": 3e-3,
+    "net_arch": (32,),
+}
+_PPO_OPERATIONS: dict[str, Any] = {
+    **_OPERATIONS,
+    "sales": 96 * 512,
+    "num_envs": 512,
+    "n_epochs": 2,
+    "validate_every": 8,
+    "validation_sales": 4096,
+}
 # An order takes effect a few ticks later, well within a rollout of 40 ticks. Siblings centre the rewards, as learning
 # a long-run average needs.
 _LONG_RUN: dict[str, Any] = {"gamma": 0.98, "validate_every": 1, "validation_sales": 64}
@@ -125,41 +144,55 @@ PRESETS: dict[tuple[str, str], Settings] = {
     ("ppo", FEW_PRODUCTS): PPOSettings(**_PPO_FEW_PRODUCTS),
     ("ppo", MANY_PRODUCTS): PPOSettings(**_PPO_MANY_PRODUCTS),
     ("ppo", REPLENISHMENT): PPOSettings(**_PPO_REPLENISHMENT),
+    ("ppo", OPERATIONS): PPOSettings(**_PPO_OPERATIONS),
     ("a2c", ONE_PRODUCT): OnPolicy(sales=800 * 128, adviser="fixed_price", final_log_std=-3.5, **_A2C),
     ("a2c", FEW_PRODUCTS): OnPolicy(sales=800 * 128, adviser="fixed_price", final_log_std=-3.5, **_A2C),
     ("a2c", MANY_PRODUCTS): OnPolicy(sales=192 * 256, num_envs=256, validate_every=24, **_MANY_PRODUCTS),
     ("a2c", REPLENISHMENT): OnPolicy(
         sales=8 * 128, num_envs=128, siblings=4, adviser="base_stock", rollout_ticks=10, final_log_std=-3.0, **_LONG_RUN
     ),
+    ("a2c", OPERATIONS): OnPolicy(sales=192 * 256, num_envs=256, validate_every=24, **_OPERATIONS),
     ("maskable_ppo", ONE_PRODUCT): MaskableSettings(**_PPO_ONE_PRODUCT, **_GRID),
     ("maskable_ppo", FEW_PRODUCTS): MaskableSettings(**_PPO_FEW_PRODUCTS, **_GRID),
     ("maskable_ppo", MANY_PRODUCTS): MaskableSettings(
         sales=24 * 512, num_envs=512, adviser="sell_through", log_std=-2.0
     ),
     ("maskable_ppo", REPLENISHMENT): MaskableSettings(**_PPO_REPLENISHMENT, **_GRID),
+    ("maskable_ppo", OPERATIONS): MaskableSettings(**_PPO_OPERATIONS, **_GRID),
     ("recurrent_ppo", ONE_PRODUCT): RecurrentSettings(**_PPO_ONE_PRODUCT),
     ("recurrent_ppo", FEW_PRODUCTS): RecurrentSettings(**_PPO_FEW_PRODUCTS),
     ("recurrent_ppo", MANY_PRODUCTS): RecurrentSettings(
         sales=24 * 1024, n_epochs=2, validate_every=6, **_MANY_PRODUCTS
     ),
     ("recurrent_ppo", REPLENISHMENT): RecurrentSettings(**_PPO_REPLENISHMENT),
+    ("recurrent_ppo", OPERATIONS): RecurrentSettings(**_PPO_OPERATIONS),
     ("dqn", ONE_PRODUCT): DQNSettings(**_DQN_FEW_PRICES),
     ("dqn", FEW_PRODUCTS): DQNSettings(**_DQN_FEW_PRICES),
     ("dqn", MANY_PRODUCTS): DQNSettings(sales=128 * 64, potential="sell_through", validate_every=16),
     ("dqn", REPLENISHMENT): DQNSettings(sales=16 * 64, potential="base_stock", checkpoint_every=2, **_LONG_RUN),
+    ("dqn", OPERATIONS): DQNSettings(sales=128 * 64, potential="sell_through", validate_every=16),
     ("sac", ONE_PRODUCT): SACSettings(**_REPLAYED_ONE_PRODUCT),
     ("sac", FEW_PRODUCTS): SACSettings(**_REPLAYED_FEW_PRODUCTS),
     ("sac", MANY_PRODUCTS): SACSettings(**_REPLAYED_MANY_PRODUCTS),
     ("sac", REPLENISHMENT): SACSettings(**_REPLAYED_REPLENISHMENT),
+    ("sac", OPERATIONS): SACSettings(**_REPLAYED_MANY_PRODUCTS),
     ("td3", ONE_PRODUCT): TD3Settings(**_REPLAYED_ONE_PRODUCT),
     ("td3", FEW_PRODUCTS): TD3Settings(**_REPLAYED_FEW_PRODUCTS),
     ("td3", MANY_PRODUCTS): TD3Settings(**_REPLAYED_MANY_PRODUCTS),
     ("td3", REPLENISHMENT): TD3Settings(**_REPLAYED_REPLENISHMENT),
+    ("td3", OPERATIONS): TD3Settings(**_REPLAYED_MANY_PRODUCTS),
     ("tqc", ONE_PRODUCT): TQCSettings(**_REPLAYED_ONE_PRODUCT),
     ("tqc", FEW_PRODUCTS): TQCSettings(**_REPLAYED_FEW_PRODUCTS),
     ("tqc", MANY_PRODUCTS): TQCSettings(**_REPLAYED_MANY_PRODUCTS),
     ("tqc", REPLENISHMENT): TQCSettings(**_REPLAYED_REPLENISHMENT),
+    ("tqc", OPERATIONS): TQCSettings(**_REPLAYED_MANY_PRODUCTS),
 }
+
+
+# Heuristics that stand in for one that does not apply, e.g. because the scenario has a single price.
+_STAND_INS = {"sell_through": "fixed_price"}
+# Decisions of all families but `OPERATIONS`.
+_SELLING = ("price", "order", "coupon", "targeted")
 
 
 def family(scenario: Scenario) -> str:
@@ -167,6 +200,8 @@ def family(scenario: Scenario) -> str:
     codec = ActionCodec(scenario)
     if len(codec.columns("order")) == len(codec.names) == 1 and scenario.horizon_ticks > 1:
         return REPLENISHMENT
+    if any(len(codec.columns(decision)) for decision in DECISIONS if decision not in _SELLING):
+        return OPERATIONS
     if len(scenario.products) == 1:
         return ONE_PRODUCT
     # Beyond a handful of products, or with observed intents, the stock is no longer a sufficient statistic.
@@ -174,7 +209,7 @@ def family(scenario: Scenario) -> str:
 
 
 def preset(scenario: Scenario, algorithm: str = "ppo") -> Settings:
-    """The preset of a scenario; without the adviser or potential of a heuristic that does not apply."""
+    """The preset of a scenario; a heuristic that does not apply is replaced by its stand-in, or else left out."""
     chosen = PRESETS[algorithm, family(scenario)]
     changed: dict[str, Any] = {}
     if isinstance(chosen, OnPolicy):
@@ -184,8 +219,10 @@ def preset(scenario: Scenario, algorithm: str = "ppo") -> Settings:
         changed["rollout_ticks"] = next(fitting, 0)
     for role in ("adviser", "potential"):
         heuristic = getattr(chosen, role, "")
-        if heuristic and AGENTS[heuristic].applies(scenario) is not None:
-            changed[role] = ""
+        if not heuristic:
+            continue
+        possible = (name for name in (heuristic, _STAND_INS.get(heuristic)) if name)
+        changed[role] = next((name for name in possible if AGENTS[name].applies(scenario) is None), "")
     return dataclasses.replace(chosen, **changed)
 
 

@@ -127,7 +127,9 @@ class OnPolicy(Settings):
         pay_at_close: credit every tick with the whole sale. With persistent noise, credit for later rewards only is
             biased: stock saved by earlier noise would be attributed to later noise of the same sign.
         log_std, log_std_orders: log standard deviation at the start, of prices and coupon, and of orders. Advice for no
-            order lies at the far end of its cell, so that noise rarely orders. Grids explore as widely.
+            order lies at the far end of its cell, so that noise rarely orders. Grids explore as widely. Decisions about
+            operations, e.g. servers, explore with `log_std` if they have four levels; with half as many levels, whose
+            cells are twice as wide, the standard deviation is twice as large.
         final_log_std: value to which `log_std` of box actions falls linearly during the training; the orders' falls by
             as much. None to learn them instead. Under noise of standard deviation s the best mean price for exponential
             willingness to pay of mean w is too high by s²/w, so the noise must be small at the end.

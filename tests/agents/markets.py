@@ -1,6 +1,7 @@
-"""Random markets for agents: any scenario, and textbook scenarios, which are rare among random ones."""
+"""Random markets for agents: any scenario, textbook scenarios, which are rare among random ones, and all mechanisms."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from hypothesis import strategies as st
@@ -61,6 +62,18 @@ def glimpses(draw):
 def any_market():
     """One of all these."""
     return st.one_of(markets(), textbook_markets(), glimpses())
+
+
+@functools.cache
+def market_of_all_mechanisms(seed, most_customers=60.0):
+    """A generated scenario among its own customers, so few that a sale without the compiler takes a moment."""
+    scenario = fs.generate(seed, "validation")
+    arrivals = scenario.arrivals
+    fewer = min(1.0, most_customers / (arrivals.customers_per_minute * scenario.sale_minutes))
+    arrivals = dataclasses.replace(arrivals, customers_per_minute=fewer * arrivals.customers_per_minute)
+    titles = [product.title for product in scenario.products]
+    population = fs.load_population(scenario.population, titles)
+    return scenario.replace(arrivals=arrivals), population, np.arange(3, dtype=np.uint64), None
 
 
 def with_storage(scenario, spare):

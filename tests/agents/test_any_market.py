@@ -2,7 +2,10 @@
 
 import copy
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import warnings
 
@@ -14,12 +17,17 @@ from hypothesis import strategies as st
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.agents import AGENTS
-from tests.agents.markets import any_market, with_storage
+from flashsale_env.agents.rules.levers import LEVERS
+from flashsale_env.core.compiler import JIT_DISABLED
+from flashsale_env.spaces.decisions import decision_rows
+from tests.agents.markets import any_market, market_of_all_mechanisms, with_storage
 from tests.core.strategies import SALES, markets
 
 RULES = [name for name, entry in AGENTS.items() if not entry.learns]
 LEARNERS = [name for name, entry in AGENTS.items() if entry.learns]
 EPISODES = np.zeros(SALES, np.int64)
+# Seeds of generated scenarios, in which every lever occurs.
+GENERATED = range(8)
 
 
 def examples(number):
@@ -96,6 +104,30 @@ def test_a_rule_plays_any_market_or_gives_a_reason(name, market):
     draws = any((taken != decisions(made(name, market[0], seed=seed), market)[0]).any() for seed in (4, 5, 6))
     if not draws:  # a draw for a batch is no draw for its rows
         np.testing.assert_array_equal(taken[:, 2:3], decisions(agent, market, rows=slice(2, 3))[0])
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="the test runs in this very process")
+def test_rules_play_all_mechanisms_uncompiled():
+    """Each combination of mechanisms would be a compilation of its own."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "of_all_mechanisms"]
+    done = subprocess.run(words, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+@pytest.mark.skipif(not JIT_DISABLED, reason="each combination of mechanisms would compile")
+@pytest.mark.parametrize("seed", GENERATED)
+def test_a_rule_plays_a_sale_of_all_mechanisms_or_gives_a_reason(seed):
+    """Every rule, with whatever levers the scenario has."""
+    market = market_of_all_mechanisms(seed)
+    for name in RULES:
+        agent = made(name, market[0], seed=3)
+        if agent is not None:
+            decisions(agent, market)
+
+
+def test_every_lever_occurs_in_a_sale_of_all_mechanisms():
+    rows = [row for seed in GENERATED for row in decision_rows(market_of_all_mechanisms(seed)[0])]
+    assert {row.decision for row in rows if row.column >= 0} >= LEVERS.keys()
 
 
 @pytest.mark.parametrize("name", RULES)

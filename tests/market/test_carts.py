@@ -9,6 +9,7 @@ import pytest
 import flashsale_env as fs
 from flashsale_env import agents
 from flashsale_env.theory.bounds import hindsight_bound
+from flashsale_env.theory.carts import CartChain
 from flashsale_env.views.text import render_text
 from tests.contract.test_masks import draw, outputs
 
@@ -286,6 +287,24 @@ def test_a_view_shows_units_in_carts():
     assert "carts +" in lines[1]
     assert "[++++++++++++++++++++++++]" in lines[2]
     assert "carts" not in render_text(shop(), opened(shop()).sales[0])
+
+
+# --- Theory
+
+
+@pytest.mark.parametrize(
+    ("cart_minutes", "sold", "all_gone"), [(5.0, 7.4875, 0.1065), (15.0, 8.7196, 0.2771), (60.0, 8.9984, 0.3582)]
+)
+def test_the_chain_of_free_and_held_units(cart_minutes, sold, all_gone):
+    """10 units, a cart a minute, paid at rate .1; computed in two independent ways, to four digits."""
+    chain = CartChain(10, 1.0, 0.1, 1.0 / cart_minutes)
+    law = chain.limit(30.0)
+    assert law @ np.arange(11) == pytest.approx(sold, abs=5e-5)
+    assert law[-1] == pytest.approx(all_gone, abs=5e-5)
+    assert law.sum() == pytest.approx(1.0)
+    # The error of ticks vanishes in proportion to their length.
+    errors = [law[-1] - chain.law(30.0, ticks)[-1] for ticks in (30, 300)]
+    assert errors[0] > 5 * errors[1] > 0
 
 
 # --- Refused

@@ -9,10 +9,24 @@ from collections.abc import Mapping
 from flashsale_env import Scenario
 from flashsale_env.agents.rules.levers.base import Constant, Lever
 from flashsale_env.agents.rules.levers.orders import Cover
+from flashsale_env.agents.rules.levers.pages import ShowScarcity
 from flashsale_env.agents.rules.levers.promotions import BehindPlan, OfferByIntent
+from flashsale_env.agents.rules.levers.quotas import SlotQuota
+from flashsale_env.agents.rules.levers.requests import Screening, Staffing
 from flashsale_env.spaces.decisions import decision_rows
 
-_ENTRIES = (Cover("order"), BehindPlan("coupon"), OfferByIntent("targeted"))
+_ENTRIES = (
+    Cover("order"),
+    BehindPlan("coupon"),
+    OfferByIntent("targeted"),
+    SlotQuota("seckill"),
+    Staffing("servers"),
+    BehindPlan("deal", opens=True),
+    BehindPlan("bundles", opens=True),
+    Constant("delivery", usual=1),
+    ShowScarcity("disclosure"),
+    Screening("screening"),
+)
 LEVERS: Mapping[str, Lever] = {lever.decision: lever for lever in _ENTRIES}
 
 

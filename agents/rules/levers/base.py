@@ -46,13 +46,21 @@ class Constant(Lever):
     """One level for the whole sale, the parameter `level[NAME]`, found by tuning.
 
     Where the rows of a decision have different numbers of levels, shorter ones take their last.
+
+    Args:
+        decision: as for `Lever`.
+        usual: the untuned level.
     """
+
+    def __init__(self, decision: str, usual: int = 0) -> None:
+        super().__init__(decision)
+        self._usual = usual
 
     def space(self, scenario: Scenario) -> Space:
         return {own("level", self.decision): (0, highest_level(scenario, self.decision))}
 
     def defaults(self, scenario: Scenario) -> dict[str, float]:
-        return {own("level", self.decision): 0}
+        return {own("level", self.decision): self._usual}
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         last = codec.n_levels[codec.columns(self.decision)] - 1

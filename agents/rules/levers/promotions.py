@@ -20,7 +20,15 @@ class BehindPlan(Lever):
     Level `NAME_level` is shown from the share `NAME_from` of the sale's time on, while the sales of the whole shop are
     behind the plan of selling the share `NAME_target` of its stock in proportion to the customers arrived. With
     unlimited supply there is no plan, and the promotion is always shown.
+
+    Args:
+        decision: as for `Lever`.
+        opens: whether it is shown in the first tick, in which sales are neither ahead of the plan nor behind.
     """
+
+    def __init__(self, decision: str, *, opens: bool = False) -> None:
+        super().__init__(decision)
+        self._opens = opens
 
     def needs(self, scenario: Scenario) -> tuple[str, ...]:
         supply = scenario.replenishment
@@ -40,7 +48,7 @@ class BehindPlan(Lever):
         shown = view.elapsed >= params[f"{self.decision}_from"]
         if f"{self.decision}_target" in params:
             plan = params[f"{self.decision}_target"] * (1.0 - view.customers_left)
-            shown = shown & (view.sold_share < plan)
+            shown = shown & ((view.sold_share < plan) | (self._opens & (view.tick[:, None] == 0)))
         return np.where(shown, int(params[f"{self.decision}_level"]), 0)
 
 
@@ -63,7 +71,7 @@ class Slump(Lever):
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         ticks = view.scenario.horizon_ticks
-        share = np.diff(view.scenario.arrivals.cumulative_share(np.linspace(0, 1, ticks + 1)))
+        share = np.diff(view.scenario.arrivals.cumulative_share(view.scenario.admission_edges))
         expected = share[np.minimum(view.tick, ticks - 1), None] * ticks  # relative to the average tick
         slump = view.traffic * expected < params["slump_traffic"]
         if view.conversion is not None:

@@ -138,6 +138,8 @@ def derive(named: dict[str, torch.Tensor], customers: torch.Tensor, names: Colle
         return {}
     left = named.get("customers_left", named["time_left"])
     stock = named["on_hand"]
+    if "reserved" in named:  # units in carts are not sold yet
+        stock = stock + named["reserved"]
     if "in_transit" in named:
         stock = stock + named["in_transit"]
     elif "pipeline" in named:

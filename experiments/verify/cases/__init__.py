@@ -6,6 +6,7 @@ A new case is one decorated function in the file of its family. A new family is 
 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
+    carts,
     disclosure,
     fairness,
     gallego_van_ryzin,
@@ -14,6 +15,7 @@ from flashsale_env.experiments.verify.cases import (
     inventory,
     logit,
     queues,
+    returns,
     scarce_units,
 )
 
@@ -22,6 +24,8 @@ FAMILIES = (
     logit,
     intent_signal,
     inventory,
+    carts,
+    returns,
     guests,
     scarce_units,
     queues,

@@ -1,7 +1,8 @@
 """Disclosure: when a page should show the units left.
 
-Owns    the scenario, the dynamic program over units and time, and policies that show by units left.
-Units   units sold; the price is 1.
+Owns    the scenario, the dynamic program over units and time, and a policy that plays its table.
+Axes    A offers, T ticks, X units, C columns of an action.
+Units   currency.
 """
 
 from typing import Any
@@ -15,28 +16,29 @@ from flashsale_env.experiments.verify.case import validation_case
 from flashsale_env.experiments.verify.measurement import Floats, Measurement, described
 from flashsale_env.experiments.verify.simulating import profit
 
-Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
 
 
-class ShowsByUnits:
-    """Shows the page of a single product in a tick with t ticks to go and x units left if the table says so.
+class PlaysTable:
+    """Plays an offer by the units left of a single product and the ticks to go.
 
     Args:
-        scenario: with `disclosure` as its only decision.
-        table: (T + 1, X + 1) by ticks to go and units left.
+        scenario: shows `time_left` and `on_hand`.
+        table: (T + 1, X + 1) offers by ticks to go and units left.
+        actions: (A, C) box action of each offer.
     """
 
     encoding = "box"
 
-    def __init__(self, scenario: Scenario, table: Bools) -> None:
-        self._reader, self._table, self._horizon = UnitReader(scenario), table, scenario.horizon_ticks
+    def __init__(self, scenario: Scenario, table: Integers, actions: npt.NDArray[np.float32]) -> None:
+        self._reader, self._table, self._actions = UnitReader(scenario), table, actions
+        self._horizon = scenario.horizon_ticks
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> Any:
         to_go = self._horizon - self._reader.tick(observation)
-        shows = self._table[to_go, self._reader.on_hand(observation)[:, 0]]
-        return np.where(shows, 1.0, -1.0)[:, None].astype(np.float32), state
+        return self._actions[self._table[to_go, self._reader.on_hand(observation)[:, 0]]], state
 
 
 @validation_case(
@@ -65,19 +67,22 @@ def disclosure(
     if not 0 < hidden < 1 or not (shown < 1).all():
         raise ValueError("disclosure: hidden and plenty + scarce·exp(-x / scale) must be probabilities.")
     scenario = disclosure_scenario(units, ticks, arrival_probability, hidden, shown)
-    best, value = solve(shown, hidden, arrival_probability, ticks)
-    threshold, of_threshold = best_threshold(shown, hidden, arrival_probability, ticks)
-    never, always = np.zeros_like(best), np.ones_like(best)
+    buys, prices = np.vstack([np.full(units, hidden), shown]), np.ones(2)  # offers: the page hides its figures or not
+    best, value = solve(buys, prices, arrival_probability, ticks)
+    thresholds = [by_threshold(best.shape, k) for k in range(units + 1)]
+    values = [evaluate(table, buys, prices, arrival_probability) for table in thresholds]
+    k = int(np.argmax(values))
     label = described(n=units, T=ticks)
 
-    def measured(name: str, table: Bools, expected: float) -> Measurement:
-        return profit(f"{name}, {label}", expected, ShowsByUnits(scenario, table), scenario, sales)
+    def measured(name: str, table: Integers, expected: float) -> Measurement:
+        policy = PlaysTable(scenario, table, np.array([[-1.0], [1.0]], np.float32))
+        return profit(f"{name}, {label}", expected, policy, scenario, sales)
 
     return [
         measured("dynamic program", best, value),
-        measured(f"shown at {threshold} or fewer", by_threshold(best.shape, threshold), of_threshold),
-        measured("never shown", never, evaluate(never, shown, hidden, arrival_probability)),
-        measured("always shown", always, evaluate(always, shown, hidden, arrival_probability)),
+        measured(f"shown at {k} or fewer", thresholds[k], values[k]),
+        measured("never shown", thresholds[0], values[0]),
+        measured("always shown", thresholds[-1], values[-1]),
     ]
 
 
@@ -96,31 +101,31 @@ def disclosure_scenario(units: int, ticks: int, arrival_probability: float, hidd
     )
 
 
-def solve(shown: Floats, hidden: float, arrival_probability: float, ticks: int) -> tuple[Bools, float]:
-    """The optimal table (T + 1, X + 1) by ticks to go and units left, and the units sold from a full shelf."""
-    table, value = np.zeros((ticks + 1, len(shown) + 1), np.bool_), np.zeros(len(shown) + 1)
+def solve(buys: Floats, prices: Floats, arrival_probability: float, ticks: int) -> tuple[Integers, float]:
+    """The optimal table (T + 1, X + 1) of offers by ticks to go and units left, and its revenue from a full shelf.
+
+    Args:
+        buys: (A, X) probability that a customer buys, by offer and units left.
+        prices: (A,) of the offers.
+        arrival_probability: of at most one customer in a tick.
+        ticks: T.
+    """
+    table, value = np.zeros((ticks + 1, buys.shape[1] + 1), np.int64), np.zeros(buys.shape[1] + 1)
     for to_go in range(1, ticks + 1):
-        worth = 1.0 - np.diff(value)  # of selling one, at 1, 2, ... units left
-        table[to_go, 1:] = (shown - hidden) * worth > 0
-        value[1:] += arrival_probability * np.maximum(shown * worth, hidden * worth)
+        gains = arrival_probability * buys * (prices[:, None] - np.diff(value))
+        table[to_go, 1:] = gains.argmax(axis=0)
+        value[1:] += gains.max(axis=0)
     return table, float(value[-1])
 
 
-def evaluate(table: Bools, shown: Floats, hidden: float, arrival_probability: float) -> float:
-    """Units sold from a full shelf under a table."""
+def evaluate(table: Integers, buys: Floats, prices: Floats, arrival_probability: float) -> float:
+    """Revenue of a table of offers from a full shelf; arguments as in `solve`."""
     value = np.zeros(table.shape[1])
-    for row in table[1:]:
-        value[1:] += arrival_probability * np.where(row[1:], shown, hidden) * (1.0 - np.diff(value))
+    for row in table[1:, 1:]:
+        value[1:] += arrival_probability * buys[row, np.arange(len(row))] * (prices[row] - np.diff(value))
     return float(value[-1])
 
 
-def by_threshold(shape: tuple[int, ...], threshold: int) -> Bools:
+def by_threshold(shape: tuple[int, ...], threshold: int) -> Integers:
     """A table of this shape that shows at so many units or fewer."""
-    return np.broadcast_to(np.arange(shape[1]) <= threshold, shape)
-
-
-def best_threshold(shown: Floats, hidden: float, arrival_probability: float, ticks: int) -> tuple[int, float]:
-    """The best threshold, and the units sold with it."""
-    shape = (ticks + 1, len(shown) + 1)
-    values = [evaluate(by_threshold(shape, k), shown, hidden, arrival_probability) for k in range(len(shown) + 1)]
-    return int(np.argmax(values)), float(max(values))
+    return np.broadcast_to((np.arange(shape[1]) <= threshold).astype(np.int64), shape)

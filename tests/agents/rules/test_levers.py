@@ -3,13 +3,13 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents.rules.estimating import OrderUpTo
 from flashsale_env.agents.rules.heuristics import FixedPrice, SlumpCoupon
 from flashsale_env.agents.rules.levers import LEVERS
 from flashsale_env.agents.rules.levers.base import Constant
+from flashsale_env.intents import ByIntent
 from flashsale_env.scenario import DECISIONS
 
 
@@ -62,12 +62,102 @@ def test_a_rule_that_needs_hidden_quantities_for_a_lever_does_not_apply():
     assert FixedPrice.applies(fs.load_scenario("gvr-periodic").replace(observe=("time_left",))) is None
 
 
-@pytest.mark.parametrize("name", ["coupon"])
-def test_a_promotion_is_shown_from_its_time_on_while_sales_are_behind_plan(name):
-    agent = FixedPrice(
-        "standard", **{f"{name}_level": 2, f"{name}_from": 0.25, f"{name}_target": 1.0, "order_cover": 0}
-    )
+def test_a_coupon_is_shown_from_its_time_on_while_sales_are_behind_plan():
+    agent = FixedPrice("standard", coupon_level=2, coupon_from=0.25, coupon_target=1.0)
     shown = observation(
         agent, time_left=[0.8, 0.5, 0.5], customers_left=[0.8, 0.5, 0.5], reserve=0.2, on_hand=[0.8, 0.6, 0.2]
     )
-    assert levels(agent, shown, name).tolist() == [[0], [2], [0]]
+    assert levels(agent, shown, "coupon").tolist() == [[0], [2], [0]]
+
+
+def sale(**parts):
+    """Ten ticks of 2 minutes with 40 even customers, and two products of 20 units."""
+    return fs.Scenario(
+        name="any",
+        horizon_ticks=10,
+        tick_minutes=2.0,
+        products=tuple(fs.Product(title, (4.0, 3.0, 2.0), 20, reference_price=2.0) for title in "ab"),
+        arrivals=fs.Arrivals(2.0),
+        **parts,
+    )
+
+
+def test_a_quota_is_released_at_the_start_of_a_slot_by_pace():
+    """Half of the customers came: on plan a fifth of the slot's planned 10 units, and half of the 4 units behind."""
+    scenario = sale(seckill=fs.Seckill((0.0, 10.0), 0.5, (0, 1, 2, 4, 8)))
+    agent = FixedPrice(scenario, seckill_share=0.2, seckill_gain=0.5, seckill_target=1.0)
+    ahead, on_plan, behind = 6 / 20, 10 / 20, 14 / 20
+    shown = observation(agent, time_left=[1.0, 0.9, 0.5, 0.5], on_hand=[1.0, 1.0, on_plan, behind])
+    shown[2:, agent.layout["on_hand"]] = [[on_plan, ahead], [behind, on_plan]]
+    assert levels(agent, shown, "seckill").tolist() == [[2, 2], [0, 0], [2, 0], [3, 2]]
+
+
+def test_quotas_under_unlimited_supply_need_no_plan():
+    product = fs.Product("a", (4.0, 2.0), 20, order_levels=(0, 5), storage=40, unit_cost=1.0)
+    scenario = sale(seckill=fs.Seckill((0.0,), 0.5, (0, 5, 10))).replace(
+        products=(product,), replenishment=fs.Replenishment(unlimited=True)
+    )
+    agent = OrderUpTo(scenario, seckill_share=0.6)
+    assert {name for name in agent.params if name.startswith("seckill")} == {"seckill_share"}
+    assert levels(agent, observation(agent, time_left=[1.0, 0.9], on_hand=0.5), "seckill").tolist() == [[1], [0]]
+
+
+def test_servers_cover_the_offered_load_and_its_square_root():
+    """4 customers a tick over 2 answers are 2 servers; half of 12 requests and 4 over 2 are 4; 8 more wait in line."""
+    scenario = sale(service=fs.Service((1, 2, 3, 4, 6, 8), 1.0, ByIntent.read(5.0, "")))
+    plain = FixedPrice(scenario, servers_cover=1.0, servers_safety=0.0, servers_recent=0.0)
+    first = observation(plain, time_left=1.0, on_hand=1.0)
+    assert plain.codec.levels[-1][levels(plain, first, "servers")[0, 0]] == 2
+    safe = FixedPrice(scenario, servers_cover=1.0, servers_safety=1.0, servers_recent=0.0)
+    assert safe.codec.levels[-1][levels(safe, first, "servers")[0, 0]] == 4  # 2 + 1.41
+    recent = FixedPrice(scenario, servers_cover=1.0, servers_safety=0.0, servers_recent=0.5)
+    later = observation(
+        recent, time_left=[0.5, 0.5], on_hand=1.0, servers=0.25, server_load=3.0, next_wait=[0.0, np.log1p(4.0)]
+    )
+    chosen = levels(recent, later, "servers")[:, 0]
+    assert np.array(recent.codec.levels[-1])[chosen].tolist() == [4, 8]
+
+
+def test_pages_show_their_figures_when_few_units_are_left():
+    scenario = sale(disclosure=fs.Disclosure((0.6, 0.4, 0.2, -0.2), plenty=-0.4))
+    agent = FixedPrice(scenario)
+    assert agent.params["disclosure_share"] == 3 / 20
+    shown = observation(agent, time_left=0.5, on_hand=0.5)
+    shown[:, agent.layout["on_hand"]] = [[3 / 20, 4 / 20]]
+    assert levels(agent, shown, "disclosure").tolist() == [[1, 0]]
+
+
+def test_requests_are_screened_while_bots_are_many():
+    """All bots come in the first tick, in which they are 20 of 24 requests; a third of later ones was caught."""
+    bots = fs.Bots(ByIntent.read(0.5, ""), speed=1e4, resale_share=1.5, screening=(0.0, 0.5, 0.9), false_positives=0.1)
+    scenario = sale(bots=bots)
+    agent = FixedPrice(scenario, screening_level=2, screening_from=0.3)
+    shown = observation(agent, time_left=[1.0, 0.5, 0.5], on_hand=1.0, caught=[0.0, 0.2, 1 / 3])
+    assert levels(agent, shown, "screening").tolist() == [[2], [0], [2]]
+
+
+def test_bots_are_expected_by_the_intents_of_the_messages():
+    """Bulk buyers bring bots: with a third of them, half a bot a customer; with none, no bot."""
+    bots = fs.Bots(ByIntent.read({"bulk": 1.5, "default": 0.0}, ""), screening=(0.0, 0.5), false_positives=0.1)
+    scenario = sale(bots=bots, messages=fs.Messages(0.5, 5.0), seckill=fs.Seckill((0.0, 10.0), 0.3, (0, 5)))
+    agent = FixedPrice(scenario, screening_level=1, screening_from=0.7)
+    shown = observation(agent, time_left=[0.5, 0.5, 0.4], on_hand=1.0)
+    bulk, first = fs.INTENTS.index("bulk"), agent.layout["intent_mean"].start
+    shown[:, first + bulk] = [1 / 3, 0.0, 1 / 3]
+    shown[:, first + bulk - 1] = [2 / 3, 1.0, 2 / 3]
+    assert levels(agent, shown, "screening").tolist() == [[1], [0], [0]]
+
+
+def test_deals_and_bundles_are_on_from_the_start_while_sales_are_not_ahead_of_plan():
+    """And delivery is free from the first threshold above nothing."""
+    scenario = sale(
+        basket=fs.Basket(4, ByIntent.read(2.0, "")),
+        deal=fs.Deal((0.0, 0.5, 1.0), per=4.0),
+        bundles=fs.Bundles((0.0, 0.2), sets=(("a", "b"),)),
+        delivery=fs.Delivery(1.0, (0.0, 3.0, 6.0)),
+    )
+    agent = FixedPrice(scenario, deal_level=2)
+    shown = observation(agent, time_left=[1.0, 0.5, 0.5], on_hand=[1.0, 0.6, 0.4])
+    assert levels(agent, shown, "deal").tolist() == [[2], [2], [0]]
+    assert levels(agent, shown, "bundles").tolist() == [[1], [1], [0]]
+    assert levels(agent, shown, "delivery").tolist() == [[1], [1], [1]]

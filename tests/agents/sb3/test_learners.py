@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from flashsale_env import SCENARIOS, Population, agents, load_scenario
+from flashsale_env import SCENARIOS, Disclosure, Population, Service, agents, load_scenario
 from flashsale_env.agents import AGENTS, play, split_seeds
 from flashsale_env.agents.exact import evaluate_exactly
 from flashsale_env.agents.sb3.base import reward_scale
 from flashsale_env.agents.sb3.off_policy import OffPolicyAgent
 from flashsale_env.agents.sb3.policy import NETWORKS
 from flashsale_env.agents.sb3.potential import Potential
-from flashsale_env.agents.sb3.presets import FAMILIES, PRESETS, family, preset
+from flashsale_env.agents.sb3.presets import FAMILIES, OPERATIONS, PRESETS, family, preset
 from flashsale_env.agents.sb3.settings import OffPolicy
 from flashsale_env.agents.training import TRAINING
+from flashsale_env.intents import ByIntent
 
 LEARNERS = [name for name, entry in AGENTS.items() if entry.module.startswith("sb3.")]
 assert LEARNERS
@@ -24,6 +25,7 @@ ROUNDS, SALES = 4, 16
 SMALL = {"sales": ROUNDS * SALES, "num_envs": SALES, "net_arch": (8,), "validation_sales": 16, "validate_every": 1}
 OF_ONE = {"dqn": {}, "tqc": {"n_quantiles": 3}, "recurrent_ppo": {"memory": 4}}
 ENCODINGS = ("box", "multidiscrete", "discrete")
+SERVICE = Service((1, 2, 4, 8, 16), 6.0, ByIntent.read(1.0, ""))
 
 
 def learner(name, scenario="gvr-periodic", **settings):
@@ -248,6 +250,27 @@ def test_every_learner_has_a_preset_for_every_family():
                 rule = getattr(chosen, role, "")
                 assert not rule or AGENTS[rule].applies(scenario) is None
             assert chosen.actions in chosen.encodings
+
+
+def test_decisions_about_operations_start_from_a_rule_that_takes_them_all():
+    """sell_through, or fixed_price where it does not apply: with a single price."""
+    scenario = load_scenario("gvr-periodic").replace(service=SERVICE)
+    assert family(scenario) == OPERATIONS
+    assert {preset(scenario, name).adviser for name in ("ppo", "recurrent_ppo")} == {"sell_through"}
+    product = dataclasses.replace(scenario.products[0], price_levels=(1.0,))
+    assert preset(scenario.replace(products=(product,)), "ppo").adviser == "fixed_price"
+
+
+def test_noise_leaves_a_cell_as_often_whatever_the_number_of_levels():
+    """Advice is at the end of its cell, whose width is 2 / levels; prices, orders and coupon have their own noise."""
+    pages = Disclosure((0.4, 0.2), plenty=-0.3)
+    agent = learner("ppo", load_scenario("gvr-periodic").replace(service=SERVICE, disclosure=pages))
+    noise = np.exp(agent._log_stds)
+    assert noise[1:] * agent.codec.n_levels[1:] == pytest.approx(4 * np.exp(agent.settings.log_std))
+    assert noise[0] == np.exp(agent.settings.log_std)
+    standard = learner("ppo", "standard")
+    kinds = [name.partition("[")[0] for name in standard.codec.names]
+    assert dict(zip(kinds, standard._log_stds, strict=True)) == {"price": -1.5, "order": -1.75, "coupon": -1.5}
 
 
 def test_learners_that_replay_have_their_rewards_shaped_in_every_family():
