@@ -209,16 +209,31 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best)
 
 
 @scalar
+def worth_of_single(rules, sale, basket, clips, payable, j):
+    """Worth of a basket of one unit of product j, with its share of a deal and its fee; no set is complete.
+
+    The same as `try_with` and `worth_of_reductions`, without a basket to fill.
+    """
+    price = unit_price(sale, j, 0)
+    with_coupon = coupon.net_price(option(sale, "coupon"), price, clips, basket.coupon_left)
+    offered = with_coupon * payable
+    rebate = min(deal.rebate(option(rules, "deal"), option(sale, "deal"), offered), offered)
+    paid = offered * (1.0 - rebate / offered) if rebate > 0.0 else offered
+    fee = delivery.fee(option(rules, "delivery"), option(sale, "delivery"), offered - rebate)
+    saved = with_coupon - paid / payable - fee / payable
+    return basket.surplus[j] - basket.nothing + saved * worth_of_money(rules, basket, j)
+
+
+@scalar
 def try_singles(rules, of_rules, sale, basket, clips, payable, best):
-    """Compare the baskets of one unit; returns the worth of the best basket so far."""
+    """Compare the baskets of one unit, with an empty one on trial; returns the worth of the best basket so far."""
     for j in range(rules.n_products):
-        empty(rules, sale, basket)
         if can_take(rules, of_rules, sale, basket, j):
-            worth = try_with(rules, sale, basket, clips, j)
-            worth += worth_of_reductions(rules, sale, basket, payable)
+            worth = worth_of_single(rules, sale, basket, clips, payable, j)
             if worth > best:
                 best = worth
-                keep(basket)
+                basket.order[0] = j
+                basket.n_units = 1
     return best
 
 
@@ -255,20 +270,24 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
     with_sets = bundles.is_on(set_rules, option(sale, "bundles"))
     with_fee = delivery.is_on(option(rules, "delivery"), option(sale, "delivery"))
     reduced = with_sets or with_fee or deal.is_on(option(sale, "deal"))
+    if not reduced and bought == rules.n_products:
+        return wanted, bought  # without reductions further units are worth no more than the first one
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
     best = 0.0  # an empty basket
+    empty(rules, sale, basket)
     if reduced:
         best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
     if with_sets:
         for s in range(bundles.n_sets(set_rules)):
             best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
-    empty(rules, sale, basket)
+        empty(rules, sale, basket)
     fill_up(rules, of_rules, sale, basket, clips, payable, reduced, 0.0, best)
-    empty(rules, sale, basket)
-    for k in range(basket.n_units):
-        put_in(rules, sale, basket, clips, basket.order[k])
+    if reduced or basket.n_units < basket.n_trial:  # the basket on trial is not the best one
+        empty(rules, sale, basket)
+        for k in range(basket.n_units):
+            put_in(rules, sale, basket, clips, basket.order[k])
     ring_up(rules, sale, basket, payable)
     if basket.n_units > 0:
         first = basket.order[0]
