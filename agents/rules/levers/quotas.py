@@ -35,7 +35,7 @@ class SlotQuota(Lever):
         return space | (planned if "sold" in UnitReader(scenario) else {})
 
     def defaults(self, scenario: Scenario) -> dict[str, float]:
-        return {"seckill_share": 0.3, "seckill_gain": 0.5, "seckill_target": 1.0}
+        return {"seckill_share": 0.1, "seckill_gain": 2.0, "seckill_target": 1.0}
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         columns = codec.columns(self.decision)
