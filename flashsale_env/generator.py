@@ -132,9 +132,6 @@ def generate(seed: int, split: str = "train") -> Scenario:
         raise ValueError(unknown_name("split", split, SPLITS))
     seed = checked_seed(seed)
 
-    def stream(purpose: str) -> _Stream:
-        return _Stream(split, seed, purpose)
-
     streams = {name: _Stream(split, seed, name) for name in MECHANISMS}
     scenario, customers = _bare(f"{split} {seed}", streams, _Stream(split, seed, "sale"))
     for name in _ALWAYS:
@@ -276,7 +273,7 @@ def _with_settings(name: str, stream: _Stream, make: Callable[..., T]) -> T | No
     found = None
     with contextlib.suppress(ValueError):
         found = make(**kept)
-    for setting, value in drawn.items() if found is not None else ():
+    for setting, value in drawn.items():
         with contextlib.suppress(ValueError):
             found = make(**(kept | {setting: value}))
             kept[setting] = value

@@ -189,6 +189,7 @@ MECHANISM = Mechanism(
     promotion="an amount off for every so much that a basket costs",
     ranges={
         "off": OneOf(((0.0, 5.0, 10.0), (0.0, 20.0))),
+        "tiers": OneOf(((), (), ((80.0, 1.0), (200.0, 2.5)))),  # in place of the others
         "per": Between(40.0, 300.0),
         "times": OneOf((1, 2, 3)),
     },

@@ -278,16 +278,16 @@ def test_an_option_that_does_not_exist_yet_is_refused_by_every_claim(base, part)
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 def test_a_part_that_does_not_exist_yet_is_refused_by_every_claim(base):
     """Alone or in a list, with any values; left out it is accepted."""
-    bots = make_dataclass("Bots", [("share", float, field(default=0.0))], bases=(Shocks,), frozen=True)
-    optional = make_dataclass("S", [("bots", bots | None, field(default=None))], bases=(Scenario,), frozen=True)
-    listed = make_dataclass("L", [("bots", tuple[bots, ...], field(default=()))], bases=(Scenario,), frozen=True)
+    lots = make_dataclass("Lots", [("share", float, field(default=0.0))], bases=(Shocks,), frozen=True)
+    optional = make_dataclass("S", [("lots", lots | None, field(default=None))], bases=(Scenario,), frozen=True)
+    listed = make_dataclass("L", [("lots", tuple[lots, ...], field(default=()))], bases=(Scenario,), frozen=True)
     before = {name for name, reason in claims(base).items() if reason is None}
     own = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
-    for kind, value in ((optional, bots()), (listed, (bots(),))):
+    for kind, value in ((optional, lots()), (listed, (lots(),))):
         assert {name for name, reason in claims(kind(**own)).items() if reason is None} == before
-        for name, reason in claims(kind(**own, bots=value)).items():
+        for name, reason in claims(kind(**own, lots=value)).items():
             assert reason is not None, name
-            assert name not in before or "bots" in reason, reason
+            assert name not in before or "lots" in reason, reason
 
 
 def test_customers_of_a_kind_that_does_not_exist_yet_are_refused_by_every_claim():
