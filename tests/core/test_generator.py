@@ -117,3 +117,11 @@ def test_a_population_is_played_with_some_of_its_products_in_any_order():
     assert some.products == titles[3:0:-1]
     assert (some.relevance == whole.relevance[:, 3:0:-1]).all()
     assert some.utterances == whole.utterances
+
+
+def test_a_mechanism_without_ranges_for_what_it_needs_is_left_out(monkeypatch):
+    """E.g. one that a user adds: its required settings could not be drawn."""
+    entry = fs.MECHANISMS["coupon"]
+    bare = dataclasses.replace(entry, mechanism=dataclasses.replace(entry.mechanism, ranges={}))
+    monkeypatch.setattr(generator, "MECHANISMS", {**fs.MECHANISMS, "coupon": bare})
+    assert all(fs.generate(seed).coupon is None for seed in range(10))
