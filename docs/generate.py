@@ -34,6 +34,8 @@ from flashsale_env.agents import AGENTS
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.listing import described, populations
+from flashsale_env.experiments.realism.facts import STATISTICS
+from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.studies import STUDIES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.market.mechanism import Between, OneOf
@@ -269,6 +271,22 @@ def _range(values: Between | OneOf) -> str:
     return ", ".join(f"`{text}`" for text in texts)
 
 
+def facts() -> str:
+    """The published facts of `flashsale realism`."""
+    rows = [
+        (entry.name, entry.target, _accepted(entry), ", ".join(f"`{name}`" for name in entry.needs), entry.source)
+        for entry in STATISTICS
+    ]
+    return table(("statistic", "published", "passes", "needs", "source"), rows)
+
+
+def _accepted(statistic: Statistic) -> str:
+    if statistic.accepted is None:
+        return "reported only"
+    low, high = (100 * value if statistic.in_percent else value for value in statistic.accepted)
+    return f"{low:.3g} to {high:.3g}{' %' if statistic.in_percent else ''}"
+
+
 def mechanisms() -> str:
     """The mechanisms of the market: field of `Scenario`, file, what it owns."""
     rows = []
@@ -396,7 +414,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
-        *(agents, customers, benchmarks, commands, studies, mechanisms, ranges, example),
+        *(agents, customers, benchmarks, commands, studies, mechanisms, ranges, facts, example),
         *(elasticities, throughput, tree, figures, results),
     )
 }

@@ -14,6 +14,8 @@ How a scenario is drawn:
    one in the order of the ranges, and one that is refused keeps its default: a dissimilarity belongs to one choice
    model.
 
+A mechanism that declares no range for a setting without a default is in no random scenario.
+
 What these customers would make idle is refused as well, so every part of a random scenario has an effect.
 
 Each mechanism of each scenario has a stream of its own, keyed by a hash of (split, seed, mechanism). Splits therefore
@@ -132,15 +134,12 @@ def generate(seed: int, split: str = "train") -> Scenario:
         raise ValueError(unknown_name("split", split, SPLITS))
     seed = checked_seed(seed)
 
-    def stream(purpose: str) -> _Stream:
-        return _Stream(split, seed, purpose)
-
     streams = {name: _Stream(split, seed, name) for name in MECHANISMS}
     scenario, customers = _bare(f"{split} {seed}", streams, _Stream(split, seed, "sale"))
     for name in _ALWAYS:
         scenario = _with(scenario, customers, name, streams[name]) or scenario
     # Orders come with products that can be ordered, so here replenishment is as optional as the rest.
-    optional = [name for name in MECHANISMS if name not in (*_BARE, *_ALWAYS)]
+    optional = [name for name in MECHANISMS if name not in (*_BARE, *_ALWAYS) and _can_be_drawn(name)]
     places = {name: streams[name].uniform() for name in optional}
     wanted = [name for name in sorted(places, key=places.__getitem__) if streams[name].uniform() < 0.5]
     for _ in range(ROUNDS):
@@ -250,6 +249,21 @@ def _refuse_idle(scenario: Scenario, customers: Population) -> None:
             raise ValueError(sentence)
 
 
+def _needed(name: str) -> set[str]:
+    """Settings of a mechanism without a default."""
+    settings: Any = MECHANISMS[name].mechanism.settings
+    return {
+        field.name
+        for field in dataclasses.fields(settings)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+
+def _can_be_drawn(name: str) -> bool:
+    """Whether the mechanism declares ranges for all settings that it needs."""
+    return _needed(name) <= MECHANISMS[name].mechanism.ranges.keys()
+
+
 def _is_by_intent(hint: Any) -> bool:
     return hint is ByIntent or ByIntent in typing.get_args(hint)
 
@@ -257,8 +271,7 @@ def _is_by_intent(hint: Any) -> bool:
 def _with_settings(name: str, stream: _Stream, make: Callable[..., T]) -> T | None:
     """What `make` builds of settings drawn for a mechanism, those that are refused left out; None if all are."""
     mechanism = MECHANISMS[name].mechanism
-    settings: Any = mechanism.settings
-    hints = typing.get_type_hints(settings)
+    hints = typing.get_type_hints(mechanism.settings)
     drawn = {
         setting: ByIntent(stream.draw(values) for _ in INTENTS)
         if _is_by_intent(hints[setting])
@@ -267,16 +280,12 @@ def _with_settings(name: str, stream: _Stream, make: Callable[..., T]) -> T | No
     }
     with contextlib.suppress(ValueError):
         return make(**drawn)
-    needed = {
-        field.name
-        for field in dataclasses.fields(settings)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
+    needed = _needed(name)
     kept = {setting: value for setting, value in drawn.items() if setting in needed}
     found = None
     with contextlib.suppress(ValueError):
         found = make(**kept)
-    for setting, value in drawn.items() if found is not None else ():
+    for setting, value in drawn.items():
         with contextlib.suppress(ValueError):
             found = make(**(kept | {setting: value}))
             kept[setting] = value

@@ -23,6 +23,7 @@ COMMANDS = (
     "benchmark",
     "report",
     "verify",
+    "realism",
     "bench",
     "study",
 )

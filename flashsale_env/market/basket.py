@@ -157,6 +157,7 @@ MECHANISM = Mechanism(
         ("paying", "f8"),  # price sensitivity, logits per reference price; or mean willingness to pay
         ("satiation", "f8"),
         ("substitution", "f8"),
+        ("most_off", "f8"),  # no basket is cheaper by a larger share of its price
         ("n_units", "i8"),  # of the best basket so far
         ("order", "i8", (MOST_UNITS,)),  # product of each unit
         ("n_trial", "i8"),  # of the basket on trial

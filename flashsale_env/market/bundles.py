@@ -89,14 +89,14 @@ def decide(rules, sale, grids, encoding, action):
 
 
 @scalar
-def is_on(of_rules, bundles):
-    """Whether some set is cheaper in this tick; both records are None in a sale without bundles."""
+def most_off(of_rules, bundles):
+    """The largest share by which a basket can become cheaper; both records are None in a sale without bundles."""
+    most = 0.0
     if of_rules is None or bundles is None:
-        return False
+        return most
     for s in range(of_rules.n_sets):
-        if bundles.off[s] > 0.0:
-            return True
-    return False
+        most = max(most, bundles.off[s])
+    return most
 
 
 @scalar

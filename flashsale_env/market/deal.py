@@ -118,11 +118,11 @@ def decide(rules, sale, grids, encoding, action):
 
 
 @scalar
-def is_on(deal):
-    """Whether there is a deal in this tick; `deal` is None in a sale without deals."""
-    if deal is None:
-        return False
-    return deal.off > 0.0
+def most_off(of_rules, deal):
+    """The largest share of its price by which a basket can become cheaper; both records are None without deals."""
+    if of_rules is None or deal is None:
+        return 0.0
+    return deal.off * of_rules.steepest
 
 
 @scalar
@@ -165,6 +165,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
         "threshold": [threshold for threshold, _ in padded],
         "multiple": [multiple for _, multiple in padded],
         "largest": scenario.deal.off[-1],
+        "steepest": max(multiple / (threshold * (1.0 - _ROUNDING)) for threshold, multiple in steps),
     }
 
 
@@ -177,6 +178,7 @@ MECHANISM = Mechanism(
         ("threshold", "f8", (sizes.own,)),
         ("multiple", "f8", (sizes.own,)),
         ("largest", "f8"),
+        ("steepest", "f8"),  # highest multiple over its threshold
     ),
     lay_out=_lay_out,
     decisions={
@@ -189,6 +191,7 @@ MECHANISM = Mechanism(
     promotion="an amount off for every so much that a basket costs",
     ranges={
         "off": OneOf(((0.0, 5.0, 10.0), (0.0, 20.0))),
+        "tiers": OneOf(((), (), ((80.0, 1.0), (200.0, 2.5)))),  # in place of the others
         "per": Between(40.0, 300.0),
         "times": OneOf((1, 2, 3)),
     },

@@ -7,9 +7,9 @@ Units   time in ticks since the start of the sale; settings and metrics in minut
 Every visit passes the queue before it sees the shop, whatever brought it, and so does every bot; those whom screening
 turns away do not. It is an M/M/c+M queue, first come first served (Palm 1957; Garnett, Mandelbaum & Reiman 2002), kept
 as Kiefer & Wolfowitz's vector (1955): a lane holds the time at which its server has answered all that it has taken. The
-wait is thus known on arrival, from one look at each lane, without a list of events. Whoever is less patient than that
-gives up. It makes no difference that the patience is spent only later, since nobody behind in the queue can change the
-wait of those in front.
+wait is thus known on arrival, from one look at each lane at most, without a list of events. Whoever is less patient
+than that gives up. It makes no difference that the patience is spent only later, since nobody behind in the queue can
+change the wait of those in front.
 
 A request is played when it comes: it sees prices and shelves of that moment, and the wait is taken off its utility.
 
@@ -119,10 +119,15 @@ def begin_tick(rules, sale):
 
 
 @scalar
-def first_free(service):
-    """The lane that is free first, of those that take requests."""
+def first_free(service, now):
+    """The lane that is free first, of those that take requests; of several that are free now, the one of lowest number.
+
+    So the servers with the highest numbers, which are switched off first, are the least busy.
+    """
     lane = 0
-    for c in range(1, service.servers):
+    for c in range(service.servers):
+        if service.free_at[c] <= now:
+            return c
         if service.free_at[c] < service.free_at[lane]:
             lane = c
     return lane
@@ -151,7 +156,7 @@ def answer_bot(rules, service, key, now):
 @scalar
 def queue(rules, service, mean_patience, key, now):
     """Join the queue at `now`, with a mean patience in ticks; the wait, or `GAVE_UP`."""
-    lane = first_free(service)
+    lane = first_free(service, now)
     wait = max(0.0, service.free_at[lane] - now)
     service.tick_requests += 1
     if wait > 0.0:
@@ -204,7 +209,7 @@ def observe(rules, sale, schedule, out):
     service = sale.service
     came = max(service.tick_requests, 1)
     answers = max(service.servers, 1) * rules.service.answers
-    ahead = max(0.0, service.free_at[first_free(service)] - sale.tick)
+    ahead = max(0.0, service.free_at[first_free(service, sale.tick)] - sale.tick)
     put(out, rules.at.servers, service.servers / rules.service.most, 0.0, 1.0)
     put(out, rules.at.server_load, service.tick_requests / answers, 0.0, 4.0)
     put(out, rules.at.mean_wait, math.log1p(service.tick_wait / came * rules.service.minutes), 0.0, 4.0)

@@ -209,11 +209,27 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best)
 
 
 @scalar
+def at_best(rules, sale, basket, j):
+    """Upper bound on the worth of a unit of product j less what is paid for it, in any basket."""
+    less = basket.most_off * unit_price(sale, j, 0)
+    return basket.surplus[j] - basket.nothing + less * worth_of_money(rules, basket, j)
+
+
+@scalar
+def is_worth_a_look(rules, of_rules, sale, basket):
+    """Whether some basket could be worth more than nothing; most customers who buy nothing are known by this."""
+    for j in range(rules.n_products):
+        if can_take(rules, of_rules, sale, basket, j) and at_best(rules, sale, basket, j) > 0.0:
+            return True
+    return False
+
+
+@scalar
 def try_singles(rules, of_rules, sale, basket, clips, payable, best):
     """Compare the baskets of one unit; returns the worth of the best basket so far."""
     for j in range(rules.n_products):
         empty(rules, sale, basket)
-        if can_take(rules, of_rules, sale, basket, j):
+        if can_take(rules, of_rules, sale, basket, j) and at_best(rules, sale, basket, j) > 0.0:
             worth = try_with(rules, sale, basket, clips, j)
             worth += worth_of_reductions(rules, sale, basket, payable)
             if worth > best:
@@ -252,26 +268,31 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
     if of_rules is None or basket is None:
         return wanted, bought
     set_rules = option(rules, "bundles")
-    with_sets = bundles.is_on(set_rules, option(sale, "bundles"))
+    off_sets = bundles.most_off(set_rules, option(sale, "bundles"))
+    off_sum = deal.most_off(option(rules, "deal"), option(sale, "deal"))
     with_fee = delivery.is_on(option(rules, "delivery"), option(sale, "delivery"))
-    reduced = with_sets or with_fee or deal.is_on(option(sale, "deal"))
+    basket.most_off = 1.0 - (1.0 - off_sets) * (1.0 - off_sum)
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
-    best = 0.0  # an empty basket
-    if reduced:
-        best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
-    if with_sets:
-        for s in range(bundles.n_sets(set_rules)):
-            best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
     empty(rules, sale, basket)
-    fill_up(rules, of_rules, sale, basket, clips, payable, reduced, 0.0, best)
+    if is_worth_a_look(rules, of_rules, sale, basket):
+        reduced = with_fee or basket.most_off > 0.0
+        best = 0.0  # an empty basket
+        if reduced:
+            best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
+        if off_sets > 0.0:
+            for s in range(bundles.n_sets(set_rules)):
+                best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
+        empty(rules, sale, basket)
+        fill_up(rules, of_rules, sale, basket, clips, payable, reduced, 0.0, best)
+    if basket.n_units == 0:
+        empty(rules, sale, basket)
+        is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
+        return wanted if is_out else rules.n_products, rules.n_products
     empty(rules, sale, basket)
     for k in range(basket.n_units):
         put_in(rules, sale, basket, clips, basket.order[k])
     ring_up(rules, sale, basket, payable)
-    if basket.n_units > 0:
-        first = basket.order[0]
-        return wanted if wanted < rules.n_products else first, first
-    is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
-    return wanted if is_out else rules.n_products, rules.n_products
+    first = basket.order[0]
+    return wanted if wanted < rules.n_products else first, first

@@ -287,7 +287,7 @@ def test_a_part_that_does_not_exist_yet_is_refused_by_every_claim(base):
         assert {name for name, reason in claims(kind(**own)).items() if reason is None} == before
         for name, reason in claims(kind(**own, lots=value)).items():
             assert reason is not None, name
-            assert name not in before or "auctions" in reason, reason
+            assert name not in before or "lots" in reason, reason
 
 
 def test_customers_of_a_kind_that_does_not_exist_yet_are_refused_by_every_claim():

@@ -6,6 +6,7 @@ A new case is one decorated function in the file of its family. A new family is 
 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
+    baskets,
     carts,
     disclosure,
     fairness,
@@ -31,6 +32,7 @@ FAMILIES = (
     queues,
     disclosure,
     fairness,
+    baskets,
 )
 
 CASES: dict[str, ValidationCase] = {

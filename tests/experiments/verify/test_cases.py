@@ -30,6 +30,11 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "expected sales of product 2": 0.729413,
     "probability that all is gone": 0.472851,
     "expected profit, Q = 100, demand = 100": 368.111203,
+    "share who take product 1, a = (0.3, -0.4)": 0.574443,
+    "share who take product 2, a = (0.3, -0.4)": 0.401312,
+    "share who buy, a = (0.3, -0.4)": 0.668894,
+    "units of a customer, a = 0.5, d = 0.7, most = 8": 1.704462,
+    "revenue of a customer, price = 0.666667, both = 0.861929": 0.549201,
     "open carts, rate = 2, hold = 15, paid = 0.0237783": 25.233059,
     "profit of a customer, best price 82.135922, r = 0.176, k = 10": 0.824 * 80.0 * math.exp(-82.135922 / 80.0),
     "revenue, K = 5, p = (0.5, 1.5), customers = 12, lift = 0": 3.770090,
@@ -95,6 +100,9 @@ def test_expected_values_are_the_published_ones(result):
         if row["anchor"] == "price-fairness" and "welfare" in row["quantity"]:
             assert row["limit"] == pytest.approx(WELFARE[row["quantity"].split()[-1]], abs=1e-6)
             assert row["expected"] == pytest.approx(row["limit"], abs=1e-4), "voices on a grid, for uniform valuations"
+        if row["anchor"] == "basket-exponential":
+            assert row["limit"] == pytest.approx(0.741401, abs=1e-6), "eight units of each product"
+            assert row["limit"] - 2e-4 < row["expected"] < row["limit"]
         if row["anchor"] == "gvr-optimal" and "revenue" in row["quantity"]:
             assert row["expected"] < row["limit"], "a price fixed for a tick cannot beat one that changes continuously"
 
@@ -129,6 +137,10 @@ def test_expected_values_are_the_published_ones(result):
         ("waiting-strategic", {"ticks": 50, "announced_tick": 45, "patience": 0.3, "p1": 2.0, "p2": 1.5}),
         ("contagion-friends", {"friends": 3.0, "price": 1.5, "beta": 1.0, "horizon": 6.0, "ticks": 5}),
         ("contagion-claimed", {"ticks": 10, "rate": 15.0, "stock": 400, "claimed_lift": 1.5}),
+        ("basket-mnl", {"a": [1.0, 0.2, -2.0]}),
+        ("basket-satiation", {"a": -1.0, "satiation": 0.2, "most_units": 3}),
+        ("basket-exponential", {"prices": [0.5, 0.6, 2.0], "satiation": 0.1, "most_units": 4}),
+        ("deal-pair", {"price": 0.6, "both": 0.8, "separate": 0.4}),
         ("newsvendor", {"demand": 7.0, "price": 3.0, "unit_cost": 1.0, "salvage": 0.0}),
         ("erlang-a", {"servers": 3, "rate": 2.0, "answers": 0.5, "impatience": 0.1}),
         ("erlang-b", {"servers": 4, "load": 6.0}),
