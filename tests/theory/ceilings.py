@@ -24,15 +24,17 @@ def metrics_of(simulator):
     return dict(zip(METRICS, simulator.measure().T, strict=True))
 
 
-def ceiling(scenario, population, seeds, friends):
-    """(S,) what no shop could earn in these sales, given how many friends came, (S,); currency.
+def ceiling(scenario, population, seeds, ordered, friends):
+    """(S,) what no shop could earn in these sales with the units that were ordered, (S, M), and the friends who came,
+    (S,); currency.
 
     A sale is relaxed in the shop's favour to the assignment of units to people, whose value `theory.bounds` bounds from
     above, for any worth w_j >= salvage value of the units:
 
-        sum_people most_units · max_j (payment_j - w_j)^+ + sum_j w_j·stock_j + (w_j - landed cost_j)^+·reserve_j
+        sum_people most_units · max_j (payment_j - w_j)^+ + sum_j w_j·(stock_j + ordered_j)
 
-    less the cost of the opening stock, and of the fewest servers in every tick. It holds because
+    less the cost of the opening stock, unit cost and freight of all orders, and the fewest servers in every tick. It holds
+    because
 
     1. *Who comes.* Everybody is a point of the dominating stream, at the most traffic of all lifts together, or a
        friend. Points do not depend on the policy; of friends, the number that came is taken as it is.
@@ -61,6 +63,8 @@ def ceiling(scenario, population, seeds, friends):
     if scenario.disclosure:
         simulator.sales["disclosure"]["logits"][:] = _most_logits(scenario)
     together = any(part is not None for part in (scenario.deal, scenario.bundles)) or fee > 0
+    opening, opening_cost = supply.stock, supply.opening_cost
+    supply.reserve, supply.dearest = np.zeros(len(most)), np.full(len(most), np.inf)
     out = np.empty(len(seeds))
     for row in range(len(seeds)):
         payments = _reservation_prices(simulator, row)
@@ -72,6 +76,8 @@ def ceiling(scenario, population, seeds, friends):
         payments = np.vstack([payments, np.tile(most, (int(friends[row]), 1))])
         if scenario.returns and fee:
             payments += supply.salvage
+        supply.stock = opening + ordered[row]
+        supply.opening_cost = opening_cost + float(ordered[row] @ supply.landed_cost)
         out[row] = supply.assignment_value(np.repeat(payments, units, axis=0))
     return out - _least_service(scenario)
 
@@ -146,7 +152,7 @@ def audit(simulator):
     # Money: every term from a counter, so none can grow without one.
     freight = scenario.replenishment.freight_per_unit if scenario.replenishment else 0.0
     left = opening + ordered - sold
-    parcels, bot_units = (metrics.get(name, np.zeros(len(sales))) for name in ("parcels", "bot_units"))
+    parcels, bot_units = metrics["parcels"], metrics["bot_units"]
     most = {
         "revenue": sold @ each("list_price"),
         "procurement": -ordered @ each("unit_cost"),

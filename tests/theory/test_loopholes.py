@@ -267,7 +267,7 @@ def test_the_checks_of_the_search_hold_under_random_decisions():
         referee.check()
     ceilings.audit(simulator)
     metrics = ceilings.metrics_of(simulator)
-    highest = ceilings.ceiling(scenario, None, np.arange(SALES), metrics["friends"])
+    highest = ceilings.ceiling(scenario, None, np.arange(SALES), simulator.sales["ordered"], metrics["friends"])
     assert (metrics["profit"] <= highest).all()
     for name in ("coupon_spend", "seckill_units", "friends", "bot_units", "return_rate", "carted"):
         assert metrics[name].sum() > 0, name
