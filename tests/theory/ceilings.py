@@ -33,8 +33,8 @@ def ceiling(scenario, population, seeds, ordered, friends):
 
         sum_people most_units · max_j (payment_j - w_j)^+ + sum_j w_j·(stock_j + ordered_j)
 
-    less the cost of the opening stock, unit cost and freight of all orders, and the fewest servers in every tick. It holds
-    because
+    less the cost of the opening stock, unit cost and freight of all orders, and the fewest servers in every tick. It
+    holds because
 
     1. *Who comes.* Everybody is a point of the dominating stream, at the most traffic of all lifts together, or a
        friend. Points do not depend on the policy; of friends, the number that came is taken as it is.
