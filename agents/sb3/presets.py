@@ -75,6 +75,8 @@ _OPERATIONS: dict[str, Any] = {
     "log_std": -1.5,
     "final_log_std": -3.0,
     "learning_rate": 3e-3,
+    # A queue or a quota works for the rest of the sale. Relative to the siblings, the critic hardly sees that.
+    "gae_lambda": 1.0,
     "net_arch": (32,),
 }
 _PPO_OPERATIONS: dict[str, Any] = {

@@ -27,7 +27,7 @@ RULES = [name for name, entry in AGENTS.items() if not entry.learns]
 LEARNERS = [name for name, entry in AGENTS.items() if entry.learns]
 EPISODES = np.zeros(SALES, np.int64)
 # Seeds of generated scenarios, in which every lever occurs.
-GENERATED = range(8)
+GENERATED = range(12)
 
 
 def examples(number):

@@ -18,8 +18,8 @@ class BehindPlan(Lever):
     """A promotion of the whole shop for slow sales, called NAME below.
 
     Level `NAME_level` is shown from the share `NAME_from` of the sale's time on, while the sales of the whole shop are
-    behind the plan of selling the share `NAME_target` of its stock in proportion to the customers arrived. With
-    unlimited supply there is no plan, and the promotion is always shown.
+    behind the plan of selling the share `NAME_target` of its stock in proportion to the customers arrived. Without a
+    plan, which needs a limited supply whose sales are observed, the promotion is always shown.
 
     Args:
         decision: as for `Lever`.
@@ -31,8 +31,7 @@ class BehindPlan(Lever):
         self._opens = opens
 
     def needs(self, scenario: Scenario) -> tuple[str, ...]:
-        supply = scenario.replenishment
-        return ("tick",) if supply is not None and supply.unlimited else ("tick", "sold")
+        return ("tick",)
 
     def space(self, scenario: Scenario) -> Space:
         space: Space = {
@@ -60,7 +59,7 @@ class Slump(Lever):
     """
 
     def needs(self, scenario: Scenario) -> tuple[str, ...]:
-        return ("tick", "sold")
+        return ("tick",)
 
     def space(self, scenario: Scenario) -> Space:
         space: Space = {"coupon_level": (0, highest_level(scenario, self.decision)), "slump_traffic": (0.0, 4.0)}

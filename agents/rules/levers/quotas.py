@@ -22,12 +22,12 @@ class SlotQuota(Lever):
 
         `seckill_share` · units planned until the next slot + `seckill_gain` · units behind plan.
 
-    With unlimited supply there is no plan, and the largest quota of at most `seckill_share` of the highest is released.
+    Without a plan, which needs a limited supply whose sales are observed, the largest quota of at most `seckill_share`
+    of the highest is released.
     """
 
     def needs(self, scenario: Scenario) -> tuple[str, ...]:
-        supply = scenario.replenishment
-        return ("tick",) if supply is not None and supply.unlimited else ("tick", "sold")
+        return ("tick",)
 
     def space(self, scenario: Scenario) -> Space:
         space: Space = {"seckill_share": (0.0, 1.0)}
@@ -35,7 +35,7 @@ class SlotQuota(Lever):
         return space | (planned if "sold" in UnitReader(scenario) else {})
 
     def defaults(self, scenario: Scenario) -> dict[str, float]:
-        return {"seckill_share": 0.3, "seckill_gain": 0.5, "seckill_target": 1.0}
+        return {"seckill_share": 0.1, "seckill_gain": 2.0, "seckill_target": 1.0}
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         columns = codec.columns(self.decision)

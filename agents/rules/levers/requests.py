@@ -83,7 +83,7 @@ class Screening(Lever):
         return {"screening_level": (0, highest_level(scenario, self.decision)), "screening_from": (0.0, 1.0)}
 
     def defaults(self, scenario: Scenario) -> dict[str, float]:
-        return {"screening_level": highest_level(scenario, self.decision), "screening_from": 0.3}
+        return {"screening_level": highest_level(scenario, self.decision), "screening_from": 0.5}
 
     def levels(self, view: View, codec: ActionCodec, params: Mapping[str, float]) -> Integers:
         share = expected_share(view)
