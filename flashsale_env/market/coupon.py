@@ -53,8 +53,15 @@ class Coupon(Part):
         return iter(())
 
     def idle_among(self, scenario: ScenarioLike, customers: Any) -> Iterator[str]:
-        """The whole part, if no customer clips the coupon and it lifts no traffic."""
-        if not self.traffic_lift and not customers.coupon_affinity.any():
+        """The whole part, if no customer clips the coupon; then a lift of traffic would cost nothing."""
+        if customers.coupon_affinity.any():
+            return
+        if self.traffic_lift:
+            yield (
+                f"coupon.traffic_lift of scenario {scenario.name!r} costs nothing among these customers: no customer "
+                f"clips the coupon that attracts them. Set traffic_lift = 0."
+            )
+        else:
             yield f"[coupon] of scenario {scenario.name!r} does nothing among these customers: no customer clips it."
 
 

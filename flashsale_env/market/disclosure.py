@@ -105,23 +105,25 @@ class Disclosure(Part):
         """Refuse pages that only win or only lose customers: there would be nothing to decide.
 
         Raises:
-            ValueError: no effect is below 0, or none above.
+            ValueError: no effect on some product is below 0, or none above.
         """
-        shown = [logits + more for logits in self.units_left for more in self.scarcity]
-        if int(scenario.stock_scale.max()) > len(self.units_left):
-            shown.append(self.plenty)
-        low = min(shown) + min(0.0, *self.hurry)
-        high = max(shown) + max(0.0, *self.hurry) + self.claimed
-        if low >= 0 and high > 0:
-            raise ValueError(
-                "disclosure: no effect is below 0, so to show everything would win customers at no cost. A page that "
-                "shows plenty of units tells customers that they need not hurry: give plenty below 0, e.g. -0.3."
-            )
-        if low < 0 and high <= 0:
-            raise ValueError(
-                "disclosure: no effect is above 0, so to show nothing would always be best. Give units_left, claimed "
-                "or hurry above 0, or leave [disclosure] out."
-            )
+        for product, units in zip(scenario.products, scenario.stock_scale.tolist(), strict=True):
+            shown = [logits + more for logits in self.units_left[:units] for more in self.scarcity]
+            if units > len(self.units_left):
+                shown.append(self.plenty)
+            low = min(shown) + min(0.0, *self.hurry)
+            high = max(shown) + max(0.0, *self.hurry) + self.claimed
+            where = f"disclosure: on the page of {product.title!r}, of which there are {units} units,"
+            if low >= 0 and high > 0:
+                raise ValueError(
+                    f"{where} no effect is below 0, so to show everything would win customers at no cost. A page that "
+                    f"shows plenty of units tells customers that they need not hurry: give plenty below 0, e.g. -0.3."
+                )
+            if low < 0 and high <= 0:
+                raise ValueError(
+                    f"{where} no effect is above 0, so to show nothing would always be best. Give units_left, claimed "
+                    f"or hurry above 0, or leave [disclosure] out."
+                )
 
 
 @scalar

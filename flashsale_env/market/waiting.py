@@ -314,12 +314,17 @@ def waits(rules, of_rules, waiting, voice, sale, key, returns, offer, wanted, bo
 
 @scalar
 def give_up(waiting, sale, returns):
-    """A customer leaves before this look: who found the first choice out of stock at the last one is a lost sale."""
+    """A customer leaves before this look: who found the first choice out of stock at the last one is a lost sale.
+
+    Returns whether it is counted.
+    """
     if waiting is None:
-        return
+        return False
     if returns and waiting.wanted_last >= 0:
         sale.demand[waiting.wanted_last] += 1
         stock.lose(sale, waiting.wanted_last)
+        return True
+    return False
 
 
 @scalar

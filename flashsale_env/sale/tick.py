@@ -11,7 +11,7 @@ from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
 from flashsale_env.market import arrivals, bots, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
-from flashsale_env.sale.visit import visit, visit_of_bot
+from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
 
 @inlined
@@ -30,7 +30,8 @@ def serve(key, time, origin, rules, voices, sale, context):
     elif origin == customers.FRESH and streams.upper32(marks) >= share:
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
-        return
+        row = arrivals.pick_voice(rules, voices, sale, key)
+        leave_unserved(option(sale, "bots"), rules, voices[row], sale, key, marks, drift)
     else:
         row = arrivals.pick_voice(rules, voices, sale, key)
         number = sale.visits

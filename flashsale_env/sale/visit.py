@@ -6,6 +6,7 @@ Owns    the order of events in a visit: wait for an answer or give up; read the 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
 for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
 full assortment consists of the products offered and those out of stock, each at the price on its tag (see `pricing`).
+Customers who never see the shop, because they give up in the queue or screening turns them away, count in the same way.
 """
 
 from flashsale_env.core.compiler import inlined, scalar
@@ -104,6 +105,24 @@ def buy(rules, voice, sale, of_basket, key, time, bought, clips, payable):
     return ending[1]
 
 
+@scalar
+def leave_unserved(reason, rules, voice, sale, key, marks, drift):
+    """A customer who leaves before seeing the shop is a lost sale if the first choice is out of stock.
+
+    Otherwise a shop that is sold out would avoid its lost sales by long queues or by screening everybody. `reason` is
+    the record of what keeps customers out, None in a sale without it.
+    """
+    if reason is None:
+        return
+    disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
+    payable = targeted.payable_share(option(sale, "targeted"), voice)
+    clips = coupon.clips(option(sale, "coupon"), voice, marks)
+    wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, 0.0)
+    if wanted < rules.n_products and bought == rules.n_products:
+        sale.demand[wanted] += 1
+        stock.lose(sale, wanted)
+
+
 @inlined
 def visit(rules, voice, sale, key, marks, time, origin, drift):
     """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
@@ -115,7 +134,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     of_service = option(rules, "service")
     wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
     if wait < 0.0:  # gave up, and has not seen the shop, at least not this time
-        waiting.give_up(option(sale, "waiting"), sale, comes_back)
+        if not waiting.give_up(option(sale, "waiting"), sale, comes_back):
+            leave_unserved(of_service, rules, voice, sale, key, marks, drift)
         return rules.n_products, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
