@@ -115,11 +115,16 @@ class Population:
         return len(self.utterances)
 
     def among(self, products: Sequence[str]) -> "Population":
-        """The same customers in a sale of these products only, in this order; each of them is one of its products."""
+        """The same customers in a sale of these products, in this order; each is one of its products or a variant."""
         if self.products == tuple(products):
             return self
-        columns = [self.products.index(title) for title in products]
+        columns = [self.products.index(self._known(title) or "") for title in products]
         return dataclasses.replace(self, products=tuple(products), relevance=self.relevance[:, columns])
+
+    def _known(self, title: str) -> str | None:
+        """The product with this title, or the one of which it is a variant: "air fryer" for "air fryer, red"."""
+        named = [known for known in self.products if title == known or title.startswith(f"{known}, ")]
+        return max(named, key=len, default=None)
 
     @classmethod
     def homogeneous(cls, products: Sequence[str]) -> "Population":
@@ -207,7 +212,8 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
 
     Args:
         name: one of `SHIPPED`, "homogeneous", the path of a folder, or a `Population`.
-        products: titles of the M products of the scenario, in its order; the population may know further ones.
+        products: titles of the M products of the scenario, in its order; the population may know further ones. Titles
+            that go on after a comma are variants: "air fryer, red" has the relevance of "air fryer".
 
     Raises:
         ValueError: unknown name, or a product that the population does not know.
@@ -228,7 +234,7 @@ def load_population(name: "str | Path | Population", products: Sequence[str]) ->
         )
     else:
         population = Population.load(name)
-    if not set(products) <= set(population.products):
+    if any(population._known(title) is None for title in products):
         raise ValueError(
             f"the population was built for the products {list(population.products)}, the scenario sells "
             f"{list(products)}: build one for this catalogue with "

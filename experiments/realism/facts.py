@@ -80,7 +80,7 @@ def price_elasticity(market: Market) -> float:
 
 @statistic("purchases per view", "2.25 %", "Taobao UserBehavior, counts", (0.011, 0.045))
 def buy_per_view(market: Market) -> float:
-    """Units sold per product seen."""
+    """Units sold per visit."""
     return _share(_to_customers(market), _views(market))
 
 
@@ -92,7 +92,7 @@ def buy_per_view(market: Market) -> float:
     needs=("carts",),
 )
 def cart_per_view(market: Market) -> float:
-    """Units put in carts per product seen."""
+    """Units put in carts per visit."""
     return _share(market.played.total("carted"), _views(market))
 
 
@@ -201,8 +201,8 @@ def stock_outs(market: Market) -> str:
 
 
 def _views(market: Market) -> float:
-    """Views of products: the source counts pages of single products, and a visit sees all products of the sale."""
-    return market.played.visits * len(market.scenario.products)
+    """Views of the sale's page: the source counts pages of single products, of which a visit sees one at least."""
+    return market.played.visits
 
 
 def _share(part: float, whole: float) -> float:

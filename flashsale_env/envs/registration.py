@@ -102,11 +102,12 @@ def register_environments() -> None:
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:
                 continue
+            optimum = known_optimum(_shipped(name), ActionCodec(_shipped(name), actions)) if name in OPTIMA else None
             gym.register(
                 environment_id(name, actions),
                 entry_point="flashsale_env.envs.sale:FlashSaleEnv",
                 vector_entry_point="flashsale_env.envs.vector:FlashSaleVectorEnv",
-                reward_threshold=known_optimum(_shipped(name), ActionCodec(_shipped(name), actions)),
+                reward_threshold=optimum,
                 kwargs={"scenario": name} | ({} if actions == "box" else {"actions": actions}),
             )
 

@@ -133,21 +133,28 @@ def decide(rules, sale, grids, encoding, action):
 
 
 @scalar
+def write_tags(rules, sale):
+    """The effect of each unit that is claimed: it changes when stock arrives."""
+    for j in range(rules.n_products):
+        all_units = max(rules.initial_stock[j] + sale.received[j], 1)
+        sale.disclosure.per_unit[j] = rules.disclosure.claimed / all_units
+
+
+@scalar
 def show(page, disclosure, rules, sale, voice):
     """Write what the pages do to this customer; `page`, the mechanism's rules, is None in a sale without disclosure."""
     if page is None or disclosure is None:
         return
+    scarcity = page.scarcity[voice.latent]
+    # What all pages share: the time left, and the effect if everything were claimed.
+    common = page.claimed + page.hurry[voice.latent] * sale.tick / rules.horizon
     for j in range(rules.n_products):
-        logits = 0.0
         units = sale.on_hand[j]
+        logits = 0.0
         if disclosure.shown[j] > 0.0 and units > 0:
-            all_units = rules.initial_stock[j] + sale.received[j]
-            if units <= page.counted:
-                logits = page.units_left[units - 1] + page.scarcity[voice.latent]
-            else:
-                logits = page.plenty
-            logits += page.claimed * (all_units - units) / all_units
-            logits += page.hurry[voice.latent] * sale.tick / rules.horizon
+            counted = units <= page.counted
+            logits = page.units_left[units - 1] + scarcity if counted else page.plenty
+            logits += common - disclosure.per_unit[j] * units
         disclosure.logits[j] = np.float32(logits)
 
 
@@ -202,6 +209,7 @@ MECHANISM = Mechanism(
     size=lambda scenario: power_of_two(len(scenario.disclosure.units_left)),
     state=lambda sizes: (
         ("shown", "f8", (sizes.products,)),  # 1 for a page that shows its figures
+        ("per_unit", "f8", (sizes.products,)),  # logits of each unit claimed, if the page shows its figures
         ("logits", "f4", (sizes.products,)),  # * what the pages do to the customer of the current visit
         ("pages", "f8"),  # that showed, one for each product and tick
     ),
@@ -236,6 +244,7 @@ MECHANISM = Mechanism(
         "hurry": Between(-0.2, 0.4),
     },
     decide=decide,
+    write_tags=write_tags,
     observe=observe,
     measure=measure,
 )

@@ -28,6 +28,8 @@ from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 # Relative prices are rounded to multiples of 2^-30. Sums of them are exact up to 2^23 units, so equal prices have equal
 # means, and the gap between them is exactly 0.
 _GRID = float(1 << 30)
+# The core is compiled as if there were no infinities.
+_ENDLESS = 1e300
 # Promotions by which customers pay different shares of the public price.
 _PERSONAL = ("coupon", "targeted", "deal", "bundles")
 
@@ -116,7 +118,7 @@ def charge(fairness, voice, fee):
 @scalar
 def price_gap(fairness, n_groups):
     """Highest mean relative price of a group that bought something over the lowest, less 1; 0 if fewer than two did."""
-    lowest = math.inf
+    lowest = _ENDLESS
     highest = 0.0
     for i in range(n_groups):
         if fairness.units[i] > 0:
@@ -129,7 +131,7 @@ def price_gap(fairness, n_groups):
 @scalar
 def surplus_parity(fairness, n_groups):
     """Lowest consumer surplus per customer of a group over the highest; 1 if nobody gained anything."""
-    lowest = math.inf
+    lowest = _ENDLESS
     highest = 0.0
     for i in range(n_groups):
         if fairness.customers[i] > 0:

@@ -209,6 +209,22 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best)
 
 
 @scalar
+def worth_of_single(rules, sale, basket, clips, payable, j):
+    """Worth of a basket of one unit of product j, with its share of a deal and its fee; no set is complete.
+
+    The same as `try_with` and `worth_of_reductions`, without a basket to fill.
+    """
+    price = unit_price(sale, j, 0)
+    with_coupon = coupon.net_price(option(sale, "coupon"), price, clips, basket.coupon_left)
+    offered = with_coupon * payable
+    rebate = min(deal.rebate(option(rules, "deal"), option(sale, "deal"), offered), offered)
+    paid = offered * (1.0 - rebate / offered) if rebate > 0.0 else offered
+    fee = delivery.fee(option(rules, "delivery"), option(sale, "delivery"), offered - rebate)
+    saved = with_coupon - paid / payable - fee / payable
+    return basket.surplus[j] - basket.nothing + saved * worth_of_money(rules, basket, j)
+
+
+@scalar
 def at_best(rules, sale, basket, j):
     """Upper bound on the worth of a unit of product j less what is paid for it, in any basket."""
     less = basket.most_off * unit_price(sale, j, 0)
@@ -226,15 +242,14 @@ def is_worth_a_look(rules, of_rules, sale, basket):
 
 @scalar
 def try_singles(rules, of_rules, sale, basket, clips, payable, best):
-    """Compare the baskets of one unit; returns the worth of the best basket so far."""
+    """Compare the baskets of one unit, with an empty one on trial; returns the worth of the best basket so far."""
     for j in range(rules.n_products):
-        empty(rules, sale, basket)
         if can_take(rules, of_rules, sale, basket, j) and at_best(rules, sale, basket, j) > 0.0:
-            worth = try_with(rules, sale, basket, clips, j)
-            worth += worth_of_reductions(rules, sale, basket, payable)
+            worth = worth_of_single(rules, sale, basket, clips, payable, j)
             if worth > best:
                 best = worth
-                keep(basket)
+                basket.order[0] = j
+                basket.n_units = 1
     return best
 
 
@@ -272,27 +287,29 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
     off_sum = deal.most_off(option(rules, "deal"), option(sale, "deal"))
     with_fee = delivery.is_on(option(rules, "delivery"), option(sale, "delivery"))
     basket.most_off = 1.0 - (1.0 - off_sets) * (1.0 - off_sum)
+    reduced = with_fee or basket.most_off > 0.0
+    if not reduced and bought == rules.n_products:
+        return wanted, bought  # no further unit is worth more than a first one
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
     empty(rules, sale, basket)
     if is_worth_a_look(rules, of_rules, sale, basket):
-        reduced = with_fee or basket.most_off > 0.0
         best = 0.0  # an empty basket
         if reduced:
             best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
         if off_sets > 0.0:
             for s in range(bundles.n_sets(set_rules)):
                 best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
-        empty(rules, sale, basket)
+            empty(rules, sale, basket)
         fill_up(rules, of_rules, sale, basket, clips, payable, reduced, 0.0, best)
     if basket.n_units == 0:
-        empty(rules, sale, basket)
         is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
         return wanted if is_out else rules.n_products, rules.n_products
-    empty(rules, sale, basket)
-    for k in range(basket.n_units):
-        put_in(rules, sale, basket, clips, basket.order[k])
+    if reduced or basket.n_units < basket.n_trial:  # the basket on trial is not the best one
+        empty(rules, sale, basket)
+        for k in range(basket.n_units):
+            put_in(rules, sale, basket, clips, basket.order[k])
     ring_up(rules, sale, basket, payable)
     first = basket.order[0]
     return wanted if wanted < rules.n_products else first, first

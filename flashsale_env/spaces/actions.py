@@ -11,8 +11,9 @@ more price level, the last one: 0, not offered. A decision with a single level i
                     `pricing.continuous` a price is linear from the first level (-1) to the last (+1)
     multidiscrete   the index of the level, one per decision
     discrete        a small grid: a markdown step common to all products x an order level common to all products x the
-                    coupon depth. Action 0 is list price, no order, no coupon. Decisions outside the grid (targeted
-                    offers) stay at level 0.
+                    coupon depth, and so on. Where that is more than 4,096 actions, decisions move in coarser steps.
+                    Action 0 is list price, no order, no coupon. Decisions outside the grid (targeted offers) stay
+                    at level 0.
 """
 
 import itertools
@@ -29,6 +30,8 @@ from flashsale_env.scenario import DECISIONS, Scenario
 from flashsale_env.spaces.decisions import decision_rows
 
 ENCODINGS = ("box", "multidiscrete", "discrete")
+# Of the discrete grid: a network with one output per action, and a table of levels, stay small.
+_MOST_ACTIONS = 4096
 
 
 class ActionCodec:
@@ -200,7 +203,7 @@ class ActionCodec:
 
     def _discrete_grid(self, scenario: Scenario) -> npt.NDArray[np.int64]:
         """(A, C) levels of every discrete action; the last decision varies fastest."""
-        moved, choices = [], []
+        moved, levels_of, most = [], [], []
         for name, decision in DECISIONS.items():
             columns = self.columns(name)
             if not len(columns) or decision.discrete_steps == 0:
@@ -209,7 +212,11 @@ class ActionCodec:
             if decision.discrete_levels is not None:
                 n_levels = np.array(decision.discrete_levels(scenario), np.int64)[self.numbers_of(columns)]
             moved.append(columns)
-            choices.append(_steps(n_levels, decision.discrete_steps or int(n_levels.max())))
+            levels_of.append(n_levels)
+            most.append(min(int(n_levels.max()), decision.discrete_steps or int(n_levels.max())))
+        while math.prod(most) > _MOST_ACTIONS:
+            most[most.index(max(most))] -= 1  # the finest decision gets coarser
+        choices = [_steps(n_levels, steps) for n_levels, steps in zip(levels_of, most, strict=True)]
         grid = np.zeros((math.prod(map(len, choices)), len(self._rows)), np.int64)
         for a, levels in enumerate(itertools.product(*choices)):
             for columns, chosen in zip(moved, levels, strict=True):

@@ -58,11 +58,14 @@ def _fill(sales, rules, voices, schedule, surplus, nothing, paying, clips, payab
         basket = sale.basket
         basket.nothing = nothing
         basket.paying = paying
+        first = r.n_products  # the choice of a customer who takes one unit
         for j in range(r.n_products):
             basket.surplus[j] = surplus[n, j]
-        till.fill(r, r.basket, sale, option(sale, "basket"), voices[0], clips, payable, r.n_products, r.n_products)
+            if surplus[n, j] > nothing and (first == r.n_products or surplus[n, j] > surplus[n, first]):
+                first = j
+        _, bought = till.fill(r, r.basket, sale, option(sale, "basket"), voices[0], clips, payable, first, first)
         for j in range(r.n_products):
-            out[n, j] = basket.units[j]
+            out[n, j] = basket.units[j] if bought < r.n_products else 0
 
 
 @entry_point

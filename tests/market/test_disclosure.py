@@ -79,8 +79,10 @@ def test_effects_in_logits_are_those_of_the_formula():
     simulator = fs.Simulator(sale(page, titles=tuple("abcd"), ticks=8), sales=1, actions="multidiscrete")
     rules, record = (array.view(np.recarray)[0] for array in (simulator.instance.rules, simulator.sales))
     gift = fs.INTENTS.index("gift")
-    show = getattr(disclosure.show, "py_func", disclosure.show)  # the same function without compilation
+    # The same functions without compilation.
+    show, write_tags = (getattr(f, "py_func", f) for f in (disclosure.show, disclosure.write_tags))
     record.tick, record.on_hand, record.received = 6, (2, 15, 0, 1), (0, 10, 0, 0)
+    write_tags(rules, record)
     record.disclosure.shown[:] = (1.0, 1.0, 1.0, 0.0)
     for intent, scarcity, hurry in ((gift, -0.2, 0.6), (0, 0.1, -0.1)):
         voice = np.rec.array([(intent,)], dtype=[("latent", "i4")])[0]
