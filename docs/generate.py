@@ -37,6 +37,7 @@ from flashsale_env.experiments.listing import described, populations
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.studies import STUDIES
+from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
 from flashsale_env.market.mechanism import Between, OneOf
@@ -257,6 +258,12 @@ def studies() -> str:
     return table(("study", "question"), [(f"`{name}`", summary) for name, summary in STUDIES.items()])
 
 
+def cases() -> str:
+    """The validation cases of `flashsale verify`."""
+    rows = [(f"`{case.name}`", case.statement, case.source) for case in CASES.values()]
+    return table(("case", "theory", "source"), rows)
+
+
 def ranges() -> str:
     """The ranges of random scenarios, of the sale and of every mechanism."""
     held = {"the sale": CLOCK, "a product": PRODUCTS}
@@ -365,8 +372,8 @@ def figures() -> str:
     closed = learned["share_of_gap_closed"]
     rows = json.loads((ROOT / "benchmarks" / "results.json").read_text())["rows"]
     served = next(row for row in rows if row["name"] == "served customers, standard")
-    _, *cases = cells(measured("verification"))
-    passed = sum(row[-1] == "pass" for row in cases)
+    _, *quantities = cells(measured("verification"))
+    passed = sum(row[-1] == "pass" for row in quantities)
     gain = measured_cell("standard", "ppo", "less sell_through ± 95 %").lstrip("+")
     text = measured_cell("ablation", "ppo", "standard: less ppo, intents hidden").lstrip("+")
     optimum = measured_cell("table", "ppo", "K = 60, any price: of the optimum")
@@ -375,7 +382,7 @@ def figures() -> str:
         (
             (
                 "Does the simulator agree with theory?",
-                f"{passed} of {len(cases)} quantities with a known value, one false alarm in 100 runs",
+                f"{passed} of {len(quantities)} quantities with a known value, one false alarm in 100 runs",
                 "`flashsale verify`",
             ),
             (
@@ -419,7 +426,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
-        *(agents, customers, benchmarks, commands, studies, mechanisms, ranges, facts, example),
+        *(agents, customers, benchmarks, commands, studies, mechanisms, cases, ranges, facts, example),
         *(elasticities, throughput, tree, figures, results),
     )
 }
