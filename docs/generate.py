@@ -38,6 +38,7 @@ from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.studies import STUDIES
 from flashsale_env.generator import CLOCK, PRODUCTS
+from flashsale_env.intents import ByIntent
 from flashsale_env.market.mechanism import Between, OneOf
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,6 +179,10 @@ def _default(field: "dataclasses.Field[typing.Any]") -> str:
         value = field.default_factory()
     if value is dataclasses.MISSING:
         return "required"
+    if value is None:
+        return "none"
+    if isinstance(value, ByIntent) and len(set(value)) == 1:
+        value = value[0]
     return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 

@@ -13,7 +13,7 @@ Sales = Annotated[int, typer.Option("--sales", metavar="N", min=1, max=MOST_SALE
 
 @on_interrupt("Nothing was written.")
 def command(scenario: ScenarioArgument = "standard", sales: Sales = 64, as_json: Json = False) -> int:
-    """Compare a scenario with published facts: front-loading, elasticity, conversion, carts, returns, bots, latency.
+    """Compare a scenario with published facts of flash sales.
 
     The scenario is played by its best tuned rule, or at list prices where none is tuned. What it does not model is
     said so. Exit code 1 if a statistic is outside its accepted range.

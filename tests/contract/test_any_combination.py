@@ -66,7 +66,10 @@ def scenario_of(name):
     scenario = fs.generate(int(seed), "validation") if kind == "random" else fs.load_scenario(name)
     ticks = min(scenario.horizon_ticks, MOST_TICKS)
     if ticks < scenario.horizon_ticks:
-        scenario = scenario.replace(horizon_ticks=ticks, tick_minutes=scenario.tick_minutes)
+        waiting = scenario.waiting
+        if waiting is not None and waiting.announced_minute >= ticks * scenario.tick_minutes:  # after the new close
+            waiting = dataclasses.replace(waiting, announced_minute=(ticks - 1) * scenario.tick_minutes)
+        scenario = scenario.replace(horizon_ticks=ticks, tick_minutes=scenario.tick_minutes, waiting=waiting)
     expected = scenario.arrivals.customers_per_minute * scenario.sale_minutes
     fewer = scenario.arrivals.customers_per_minute * min(1.0, MOST_CUSTOMERS / expected)
     return scenario.replace(arrivals=dataclasses.replace(scenario.arrivals, customers_per_minute=fewer))

@@ -2,12 +2,16 @@
 
 import importlib.util
 import json
+import re
+import typing
 
 import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents import AGENTS
+from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.experiments.verify.running import as_markdown, run_verification
+from flashsale_env.intents import ByIntent
 from tests.docs import pages
 
 DOCS = pages.ROOT / "docs"
@@ -149,3 +153,24 @@ def test_the_table_of_sim2real_is_read_from_its_result(generate, tmp_path):
         ["trained in the reference world", "36,645", "", ""],
         ["500,000", "36,481", "163 (0.5 %)", "150 to 176"],
     ]
+
+
+def test_the_page_of_the_full_sale_has_every_mechanism_its_decisions_terms_and_settings_by_intent(generate):
+    """Coupon, targeted offers and messages are older and have pages elsewhere."""
+    lines = generate.cells(pages.read(DOCS / "market" / "index.md"))
+    optional = {name: entry.mechanism for name, entry in fs.MECHANISMS.items() if entry.optional}
+    held = {name: mechanism for name, mechanism in optional.items() if name not in ("coupon", "targeted", "messages")}
+    rows = {line[0].split("`")[1]: line for line in lines if len(line) == 5 and "`" in line[0]}
+    assert rows.keys() == held.keys()
+    for name, mechanism in held.items():
+        _, _, decisions, terms, cases = (set(re.findall(r"`([\w-]+)`", cell)) for cell in rows[name])
+        assert (decisions, terms) == (set(mechanism.decisions), set(mechanism.terms)), name
+        assert cases <= CASES.keys(), name
+    by_intent = {line[0].strip("`"): set(re.findall(r"`(\w+)`", line[1])) for line in lines if len(line) == 2}
+    found = {name: settings_by_intent(mechanism.settings) for name, mechanism in held.items()}
+    assert {name: by_intent.get(name, set()) for name in held} == found
+
+
+def settings_by_intent(part):
+    hints = typing.get_type_hints(part)
+    return {name for name, hint in hints.items() if hint is ByIntent or ByIntent in typing.get_args(hint)}

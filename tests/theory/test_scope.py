@@ -106,6 +106,7 @@ EXAMPLES = {
     "coupon.budget": COUPON,
     "coupon.traffic_lift": {**COUPON, "coupon.traffic_lift": 1.0},
     "targeted.depths": {"targeted.depths": (0.0, 0.5), "messages.share": 1.0},
+    "fairness.penalty": {"fairness.penalty": 5.0, **COUPON},
     "shocks.appeal_sd": {"shocks.appeal_sd": 1.0},
     "shocks.common_appeal_sd": {"shocks.common_appeal_sd": 1.0},
     "shocks.traffic_sd": {"shocks.traffic_sd": 1.0},
