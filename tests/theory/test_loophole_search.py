@@ -15,9 +15,9 @@ from flashsale_env.agents import split_seeds
 from flashsale_env.experiments.open_loop import Effort, Family, best_schedule
 from tests.theory import ceilings
 
-TRIALS, PHASES, SALES = 300, 4, 64
-# Customers in each trial: fewer sales where each has many of them.
-CUSTOMERS = 20_000
+TRIALS, PHASES = 300, 4
+# Customers in each trial, and in the test of the schedule found: fewer sales where each has many of them.
+CUSTOMERS, TEST_CUSTOMERS = 20_000, 100_000
 # Parts that give the shop nothing to decide about customers or costs, nor customers another choice.
 PASSIVE = {"messages", "fairness"}
 SHIPPED = [
@@ -57,14 +57,14 @@ def test_no_schedule_earns_what_no_shop_could(given):
     scenario = scenario_of(given)
     population = fs.load_population(scenario.population, list(scenario.titles))
     visits = float(scenario.customers_per_tick.sum()) * scenario.most_traffic
-    sales = int(np.clip(CUSTOMERS / visits, 16, 2 * SALES))
+    sales, tested = (int(np.clip(most / visits, 4, 128)) for most in (CUSTOMERS, TEST_CUSTOMERS))
     family = Family(scenario, min(PHASES, scenario.horizon_ticks))
     numbers = best_schedule(family, population, effort=Effort(TRIALS, sales))
-    seeds = split_seeds("test", 0, SALES)
+    seeds = split_seeds("test", 0, tested)
     simulator, came = played(scenario, population, family.actions(numbers), seeds)
     ceilings.audit(simulator)
     metrics = ceilings.metrics_of(simulator)
-    friends = metrics["friends"] if scenario.contagion else np.zeros(SALES)
+    friends = metrics["friends"] if scenario.contagion else np.zeros(tested)
     highest = ceilings.ceiling(scenario, population, seeds, simulator.sales["ordered"], friends)
     print(f"{scenario.name}: {metrics['profit'].mean():.6g} of at most {highest.mean():.6g}")
     assert (metrics["profit"] <= highest + 1e-9 * np.abs(highest)).all()
