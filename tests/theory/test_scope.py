@@ -19,6 +19,7 @@ from flashsale_env import (
     Arrivals,
     Choice,
     Coupon,
+    Fairness,
     Messages,
     Population,
     Pricing,
@@ -130,7 +131,7 @@ EXAMPLES = {
     "products.noun": {"products.noun": "thing"},
 }
 PARTS = {"arrivals": Arrivals, "choice": Choice, "pricing": Pricing, "replenishment": Replenishment, "coupon": Coupon}
-PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages}
+PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages, "fairness": Fairness}
 
 
 def other_customers(scenario):
