@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 SALES = 2
 SEEDS, EPISODES = np.arange(7, 7 + SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 # An uncompiled customer takes a tenth of a millisecond and more.
-MOST_CUSTOMERS, MOST_TICKS = 80.0, 60
+MOST_CUSTOMERS, MOST_TICKS = 80.0, 120
 RANDOM = 20
 CASES = [*(f"random {seed}" for seed in range(RANDOM)), *fs.SCENARIOS]
 
@@ -66,10 +66,7 @@ def scenario_of(name):
     scenario = fs.generate(int(seed), "validation") if kind == "random" else fs.load_scenario(name)
     ticks = min(scenario.horizon_ticks, MOST_TICKS)
     if ticks < scenario.horizon_ticks:
-        waiting = scenario.waiting
-        if waiting is not None and waiting.announced_minute >= ticks * scenario.tick_minutes:  # after the new close
-            waiting = dataclasses.replace(waiting, announced_minute=(ticks - 1) * scenario.tick_minutes)
-        scenario = scenario.replace(horizon_ticks=ticks, tick_minutes=scenario.tick_minutes, waiting=waiting)
+        scenario = scenario.replace(horizon_ticks=ticks, tick_minutes=scenario.tick_minutes)
     expected = scenario.arrivals.customers_per_minute * scenario.sale_minutes
     fewer = scenario.arrivals.customers_per_minute * min(1.0, MOST_CUSTOMERS / expected)
     return scenario.replace(arrivals=dataclasses.replace(scenario.arrivals, customers_per_minute=fewer))
