@@ -1,7 +1,7 @@
 """The market that a shop's records describe: chosen products, price levels, tastes and visitors.
 
 Owns    which products and categories make the scenario, and what is taken from the data.
-Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.elasticities`.
+Leaves  reading to `encoders.records`, estimation to `encoders.demand.elasticities`.
 Axes    M products, C categories.
 """
 
