@@ -73,8 +73,8 @@ def _weekly_units(
     opened, _ = open_tables(_files("m5", paths), form)
     tables = [table for table in opened if _SALES.named(table) is not None]
     if len(tables) != 1:
-        names = ", ".join(table.source.name for table in tables) or "none"
-        raise ValueError(f"m5: want one table of sales with the columns item_id, store_id, d_1, ..., got {names}.")
+        there = ", ".join(table.source.name for table in tables) or "none"
+        raise ValueError(f"m5: want one table of sales with the columns item_id, store_id, d_1, ..., got {there}.")
     days = [name for name in tables[0].names if name in week_of_day]
     frame = tables[0].read(["item_id", "dept_id", "store_id", *days]).frame
     names = np.unique(list(week_of_day.values()))

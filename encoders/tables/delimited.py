@@ -46,7 +46,7 @@ def open_delimited(source: Source, form: FileFormat) -> OpenTable:
             if (declared := _declared(source, encoding.name)) is not None:
                 next(rows)
                 notes.append(f"{source.name} says itself that its separator is {declared!r}.")
-            skipped = [row for row, _ in zip(rows, range(above), strict=False)] if above else []
+            skipped = list(itertools.islice(rows, above))
             header = next((row for row in rows if any(cell.strip() for cell in row)), None)
             if header is None:
                 raise ValueError(f"{source.name} is empty: want a header and one record per row.")

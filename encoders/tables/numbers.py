@@ -111,7 +111,7 @@ def _texts(column: pd.Series, form: FileFormat, where: str) -> Money:
 
 def _bare(words: pd.Series, currencies: dict[str, str]) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
     """Digits and their signs alone, and which numbers are negative. Currencies are entered by word."""
-    simple = words.str.fullmatch(r"[+-]?[\d.,]+([eE][+-]?\d+)?").to_numpy(bool)
+    simple = words.str.fullmatch(r"[+-]?[0-9.,]+([eE][+-]?[0-9]+)?").to_numpy(bool)
     negative = np.zeros(len(words), bool)
     if simple.all():
         return words, negative
@@ -148,8 +148,10 @@ def _read(words: pd.Series, form: FileFormat) -> npt.NDArray[np.float64]:
     group = "" if thousands is None else _SPACE if form.spaces_are_thousands else f"[{re.escape(thousands)}’]"
     if thousands not in (None, "'") and not form.spaces_are_thousands:
         group = re.escape(str(thousands))
-    grouped = rf"\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|" if group else ""
-    fits = words.str.fullmatch(rf"[+-]?(?:(?:{grouped}\d+)(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?").to_numpy(bool)
+    grouped = rf"[0-9]{{1,3}}(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}|" if group else ""
+    fits = words.str.fullmatch(
+        rf"[+-]?(?:(?:{grouped}[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    ).to_numpy(bool)
     values = np.full(len(words), np.nan)
     good = words[fits]
     if group:
@@ -169,7 +171,7 @@ def _check_form(words: pd.Series, values: npt.NDArray[np.float64], form: FileFor
             example = pointed.iloc[0]
             raise ValueError(
                 f"{where}: {example} may be {float(example):g} or {int(example.replace('.', '')):,}, and no other "
-                f"value tells: give --decimal . or --thousands ." + (" (with --decimal ,)." if True else "")
+                f"value tells: give --decimal . or --decimal , --thousands ."
             )
     unread = np.flatnonzero(np.isnan(values))
     if not len(unread):

@@ -103,6 +103,10 @@ def read_columns(
         named = _named(table, known, mapped)
         if require is not None:
             require(table, named)
+        if not named:
+            there = ", ".join(name for name in table.names if name)
+            hint = header_below(table, known)
+            raise ValueError(f"{table.source.name} has none of the columns {', '.join(known)}; it has {there}.{hint}")
         wide = {ours: theirs for ours, theirs in named.items() if PRODUCT in theirs}
         wanted = [name for name in dict.fromkeys(named.values()) if PRODUCT not in name]
         spread = {name: _products(table, theirs) for name, theirs in wide.items()}
@@ -219,9 +223,9 @@ def header_below(table: OpenTable, wanted: Sequence[str]) -> str:
 
 def nearest(name: str, found: Sequence[str], synonyms: Sequence[str] = ()) -> str:
     """The column that is probably meant by another name; "" if none is near."""
-    folded = {re.sub(r"[^\w]+", "", column.lower()): column for column in reversed(found) if column}
+    folded = {re.sub(r"[\W_]+", "", column.lower()): column for column in reversed(found) if column}
     for synonym in synonyms:
-        if (key := re.sub(r"[^\w]+", "", synonym.lower())) in folded:
+        if (key := re.sub(r"[\W_]+", "", synonym.lower())) in folded:
             return folded[key]
     near = difflib.get_close_matches(name, list(folded), n=1, cutoff=0.5)
     return folded[near[0]] if near else ""

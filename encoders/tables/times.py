@@ -131,7 +131,7 @@ def _iso(words: pd.Series, form: FileFormat, where: str) -> tuple[pd.Series, str
         other = words.str.fullmatch(_YEAR_FIRST).to_numpy(bool) & ~fits
         if other.any():
             words = words.mask(other, _as_iso(words[other]))
-            fits |= other
+            fits = fits | other
     zoned = words.str.contains(_HAS_OFFSET, regex=True).to_numpy(bool) & fits & (words.str.len() > 10).to_numpy(bool)
     stamp = np.full(len(words), np.datetime64("NaT"), "datetime64[s]")
     note = ""
