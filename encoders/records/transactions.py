@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flashsale_env.encoders.records.columns import TRANSACTION_COLUMNS, proposed, require
-from flashsale_env.encoders.records.isolation import PRICE_GAP, UNITS_GAP, isolated, isolated_weeks
+from flashsale_env.encoders.records.isolation import PRICE_GAP, UNITS_GAP, isolated, isolated_prices, isolated_weeks
 from flashsale_env.encoders.records.products import finish
 from flashsale_env.encoders.records.rows import Rows, Validation, rows_of
 from flashsale_env.encoders.tables.cells import identifiers, truths
@@ -235,22 +235,16 @@ def _drop_isolated(rows: Rows, table: pd.DataFrame, clock: str) -> None:
     )
     group = table["product"].cat.codes.to_numpy().astype(np.int64)
     price, units, listed = (table[name].to_numpy(np.float64) for name in ("price", "units", "list_price"))
+    week = table["week"].fillna(0).to_numpy().astype(np.int64)
     k = rows.kept
-    typical = pd.Series(price[k]).groupby(group[k]).transform("median").to_numpy()
-    usual = pd.Series(units[k]).groupby(group[k]).transform("median").to_numpy()
-    # Who sells more than usual at an odd price sells at it; a list price near the usual one explains a deep discount.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        evidence = (units[k] > usual) | (
-            (listed[k] > price[k]) & (np.abs(np.log(listed[k] / typical)) < np.log(PRICE_GAP))
-        )
     rows.drop_kept(
         f"outlier: a price alone, {PRICE_GAP:g} times off every other of the product",
-        isolated(price[k], group[k], PRICE_GAP, evidence),
+        isolated_prices(price[k], listed[k], units[k], week[k], group[k]),
     )
     k = rows.kept
     rows.drop_kept(
         f"outlier: units alone, {UNITS_GAP:g} times off every other row of the product",
-        isolated(units[k], group[k], UNITS_GAP),
+        isolated(units[k], group[k], UNITS_GAP)[0],
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from flashsale_env import Population, Product, Scenario, Shocks, Simulator, load_scenario
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
-from flashsale_env.experiments.calibrate.market import price_ladder
+from flashsale_env.experiments.calibrate.levels import price_ladder
 from flashsale_env.experiments.calibrate.running import calibrate
 from flashsale_env.experiments.calibrate.scenario import elasticity_at_mean_prices
 
