@@ -17,7 +17,7 @@ from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.text.labelled import check_rows, fine_tune_on
+from flashsale_env.encoders.text.labelled import FOLDS, check_rows, fine_tune_on
 from flashsale_env.encoders.world.building import DEMAND_FOLDER
 from flashsale_env.encoders.world.populations import population_from_texts
 from flashsale_env.experiments.pages.pictures import confusion
@@ -74,6 +74,7 @@ def encode_messages(
     *,
     cache: Path | None = None,
     in_scope_only: bool = False,
+    folds: int = FOLDS,
 ) -> Encoded:
     """Build a population from messages and save it in the folder of the run, which is claimed.
 
@@ -87,6 +88,7 @@ def encode_messages(
             DIR/encoder; None for the shipped pair.
         cache: folder where embeddings are looked up and kept.
         in_scope_only: leave out messages with none of the nine intents.
+        folds: of the cross-validation of the fine-tuned encoder.
 
     Raises:
         ValueError, FileNotFoundError: too few labelled rows, before anything is loaded; the folder does not hold
@@ -95,14 +97,14 @@ def encode_messages(
     rows = [row for row, label in enumerate(labels or ()) if label]
     known = [] if labels is None else [labels[row] for row in rows]
     if labels is not None:
-        check_rows([texts[row] for row in rows], known)
+        check_rows([texts[row] for row in rows], known, folds)
     progress = sys.stderr.isatty()
     embeddings = None if cache is None else EmbeddingCache(cache)
     encoder: IntentEncoder = open_encoder(folder, embeddings)
     demand = DemandModel.load(DEMAND_FOLDER if folder is None else folder)
     if labels is not None:
         given = [texts[row] for row in rows]
-        encoder = fine_tune_on(given, known, start=encoder, command=run.command, progress=progress)
+        encoder = fine_tune_on(given, known, start=encoder, folds=folds, command=run.command, progress=progress)
     population = population_from_texts(
         texts, encoder, demand, scenario, in_scope_only=in_scope_only, command=run.command, progress=progress
     )

@@ -1,1 +1,1 @@
-"""Shops' sales records: transactions, or choices with their offers. Every row is used, or dropped for a named reason."""
+"""Shops' sales records: transactions, or choices with their offers. A row is used, or dropped for a named reason."""

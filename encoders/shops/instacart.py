@@ -27,8 +27,8 @@ def read(paths: Sequence[Path], form: FileFormat) -> Rows:
     """
     tables, _ = read_roles("instacart", ROLES, paths, form)
     raise ValueError(
-        f"instacart: {len(tables['order_products']):,} lines of orders, but Instacart published no prices and no dates, "
-        f"so no elasticity can be estimated from them. Join prices and dates of your own and read the result as "
+        f"instacart: {len(tables['order_products']):,} lines, but Instacart published no prices and no dates: "
+        f"no elasticity can be estimated from them. Join prices and dates of your own and read the result as "
         f"transactions, or calibrate on a data set with prices, such as ta-feng or complete-journey."
     )
 

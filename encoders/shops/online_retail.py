@@ -11,11 +11,8 @@ dates of the CSV file of the first edition are written month first.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from flashsale_env.encoders.records.rows import Rows
-from flashsale_env.encoders.shops.roles import Role, ShopReader, read_roles
+from flashsale_env.encoders.shops.roles import TABLE, Role, ShopReader, read_roles
 from flashsale_env.encoders.tables.cells import identifiers
 from flashsale_env.encoders.tables.fileformat import FileFormat
 
@@ -49,16 +46,9 @@ def read(paths: Sequence[Path], form: FileFormat) -> Rows:
     rows.drop("adjustment (A...)", number.str.startswith("A"))
     code = identifiers(lines["product"]).astype(str)
     rows.drop("no product: postage, fees, vouchers, corrections", ~code.str.match(r"\d{5}"))
-    rows.drop("invoice that an earlier sheet has", _again(invoice))
+    first = lines.groupby(invoice, observed=True)[TABLE].transform("min")
+    rows.drop("invoice that an earlier sheet has", lines[TABLE] > first)
     return rows
-
-
-def _again(invoice: pd.Series) -> np.ndarray:
-    """(rows,) whether the rows of an invoice begin anew, far behind its first ones: the sheets overlap."""
-    codes = invoice.cat.codes.to_numpy()
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    first = pd.Series(codes[starts]).duplicated().to_numpy()
-    return np.repeat(first, np.diff(np.r_[starts, len(codes)]))
 
 
 READER = ShopReader(

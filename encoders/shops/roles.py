@@ -13,6 +13,8 @@ from flashsale_env.encoders.tables.opened import OpenTable
 from flashsale_env.encoders.tables.reading import open_tables
 from flashsale_env.encoders.tables.sources import KINDS
 
+TABLE = "(table)"  # column with the number of the table, among those of one role
+
 
 @dataclass(frozen=True)
 class Role:
@@ -86,6 +88,7 @@ def read_roles(
                 part = table.read(list(named.values()))
                 notes += part.notes
                 frame = pd.DataFrame({ours: part.frame[theirs] for ours, theirs in named.items()})
+                frame[TABLE] = len(parts.get(role, ()))
                 parts.setdefault(role, []).append(frame)
                 break
     for role, wanted in roles.items():

@@ -144,6 +144,9 @@ def _read(
         raise ValueError(f"{source.name} is damaged: {error}.") from None
     _check_quotes(source, encoding, separator)
     frame = table.to_pandas(types_mapper={pa.string(): text_dtype()}.get).set_axis(list(wanted), axis=1)
+    if len(names) == 1:  # blank lines at the end are no rows
+        filled = np.flatnonzero((frame.iloc[:, 0].str.strip() != "").to_numpy(bool))
+        frame = frame.iloc[: filled[-1] + 1 if len(filled) else 0]
     return _with_odd_rows(source, frame, odd, separator, lines, places, len(names))
 
 

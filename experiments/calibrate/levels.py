@@ -13,6 +13,7 @@ _PRICE_TAIL = 0.025
 # A product's prices have the fewest decimals that write this share of its units exactly. The others are averages, such
 # as 3 for 2: paid in all over units.
 _EXACT_SHARE = 0.5
+_MOST_ERROR = 0.01  # and move no price by more than this share
 _MOST_DECIMALS = 8
 # Prices that no number of decimals writes are scaled or weighed; they differ in their first digits.
 DIGITS = 6
@@ -40,8 +41,11 @@ def decimals_of(price: pd.Series, units: pd.Series) -> int:
     """
     values, weight = price.to_numpy(np.float64), units.to_numpy(np.float64)
     for decimals in range(_MOST_DECIMALS + 1):
-        exact = np.isclose(values, np.round(values, decimals), rtol=1e-9, atol=0)
-        if weight[exact].sum() >= _EXACT_SHARE * weight.sum() and (np.round(values, decimals) > 0).all():
+        rounded = np.round(values, decimals)
+        exact = np.isclose(values, rounded, rtol=1e-9, atol=0)
+        if weight[exact].sum() >= _EXACT_SHARE * weight.sum() and np.allclose(
+            rounded, values, rtol=_MOST_ERROR, atol=0
+        ):
             return decimals
     return -1
 

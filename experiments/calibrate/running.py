@@ -1,7 +1,8 @@
 """From a shop's own records to a scenario with estimated elasticities: `flashsale calibrate`.
 
 Owns    the order of the steps, the card, and the files of the result.
-Leaves  reading to `records`, estimation to `encoders.demand`, the choice of products to `market`, the scenario to `scenario`.
+Leaves  reading to `records`, estimation to `encoders.demand`, the choice of products to `market`, the scenario to
+        `scenario`.
 
 A customer of the scenario is one basket and one category: the customer buys one unit of one product of that category,
 or nothing. So products compete within a category and never across categories, and the number of customers is the

@@ -11,19 +11,22 @@ from flashsale_env.experiments.formats import short
 from flashsale_env.experiments.options import (
     CacheFolder,
     EncoderFolder,
-    FileEncoding,
     Json,
     Out,
     Overwrite,
     ProductsOf,
     TextColumn,
 )
+from flashsale_env.experiments.reading import said, show_rows, with_reading_options
 from flashsale_env.experiments.runs import Run
 
 if TYPE_CHECKING:
+    from flashsale_env.encoders.tables.fileformat import FileFormat
     from flashsale_env.experiments.encode import Encoded
 
-Messages = Annotated[Path, typer.Argument(metavar="MESSAGES.csv", help="CSV file with a header.")]
+Messages = Annotated[
+    list[Path], typer.Argument(metavar="MESSAGES...", help="CSV, TSV, XLSX, JSONL or Parquet, also in .gz or .zip.")
+]
 Labels = Annotated[
     str | None,
     typer.Option(
@@ -37,10 +40,14 @@ Mapped = Annotated[
     ),
 ]
 SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")]
+Folds = Annotated[
+    int, typer.Option("--folds", metavar="N", min=2, max=100, help="Folds that test the fine-tuned encoder.")
+]
 InScopeOnly = Annotated[bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")]
 
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
+@with_reading_options
 def command(
     context: typer.Context,
     messages: Messages,
@@ -50,12 +57,14 @@ def command(
     encoder: EncoderFolder = None,
     labels: Labels = None,
     mapping: Mapped = None,
-    encoding: FileEncoding = "utf-8",
+    folds: Folds = 5,
     skip_empty: SkipEmpty = False,
     in_scope_only: InScopeOnly = False,
     cache: CacheFolder = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    *,
+    form: "FileFormat",
 ) -> None:
     """Build customers from a shop's own messages.
 
@@ -67,24 +76,27 @@ def command(
     if mapping is not None and labels is None:
         raise ValueError("--mapping gives the meaning of labels: name their column with --labels.")
     sale = load_scenario(scenario)
-    reading: dict[str, Any] = {"labels": labels, "mapping": mapping, "encoding": encoding, "skip_empty": skip_empty}
-    asked = {"messages": messages, "text_column": text_column, **reading, "in_scope_only": in_scope_only}
-    asked |= {"scenario": scenario, "encoder": encoder or "default"}
+    reading: dict[str, Any] = {"labels": labels, "mapping": mapping, "skip_empty": skip_empty}
+    asked = {"messages": [str(path) for path in messages], "text_column": text_column, **reading, **said(form)}
+    asked |= {"folds": folds, "in_scope_only": in_scope_only, "scenario": scenario, "encoder": encoder or "default"}
     run = Run(
         out,
         context.obj,
         options={name: str(value) if isinstance(value, Path) else value for name, value in asked.items()},
-        inputs=[path for path in (messages, encoder, mapping) if path],
+        inputs=[path for path in (*messages, encoder, mapping) if path],
     )
     with run.claimed(overwrite=overwrite):
-        texts, intents = read(messages, text_column, **reading)
+        given = read(messages, text_column, form=form, **reading)
 
         from flashsale_env.experiments.encode import CONFUSION, encode_messages
 
-        found = encode_messages(run, texts, intents, sale, encoder, cache=cache, in_scope_only=in_scope_only)
+        found = encode_messages(
+            run, given.texts, given.labels, sale, encoder, cache=cache, in_scope_only=in_scope_only, folds=folds
+        )
     if as_json:
-        print_json({"out": str(out), **found.as_json()})
+        print_json({"out": str(out), "rows": given.account, **found.as_json()})
         return
+    show_rows(", ".join(map(str, messages)), given.account)
     show(found, in_scope_only)
     if found.cache is not None:
         notice(f"{found.cache.hits:,} of {found.cache.hits + found.cache.misses:,} texts were in {cache}")

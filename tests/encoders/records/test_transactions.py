@@ -124,7 +124,7 @@ def test_several_currencies_are_refused_until_one_is_named(file):
     assert len(read_transactions(file("product,price,units,week,currency\ntea,€2,1,5,EUR\n"))[0]) == 1
 
 
-# ------------------------------------------------------------------------------------------------------ prices as they are
+# ------------------------------------------------------------------------------------------------- prices as they are
 
 
 def sales(prices, units=None, **columns):
@@ -164,7 +164,7 @@ def test_a_time_far_from_all_others_is_an_error(file):
     assert len(read_transactions(file("product,price,units,time\n" + lines + half))[0]) == 300
 
 
-# ------------------------------------------------------------------------------------------------------- columns, formats
+# --------------------------------------------------------------------------------------------------- columns, formats
 
 
 def test_identifiers_stay_text_and_columns_may_have_other_names(file):
@@ -205,12 +205,13 @@ def test_a_german_workbook_saved_as_text(file):
     text = "sep=;\nArtikel;Preis;Menge;Datum\nTee;1.234,50 €;2;31.05.2024\nTee;999,00 €;1;03.06.2024\nSumme;;3;\n"
     path = file(text.encode("cp1252"), "Umsatz.CSV")
     columns = {"product": "Artikel", "price": "Preis", "units": "Menge", "time": "Datum"}
-    with pytest.raises(ValueError, match="'Preis'.*give --decimal , --thousands ."):
+    with pytest.raises(ValueError, match=r"'Preis'.*give --decimal , --thousands ."):
         read_transactions(path, columns=columns)
     form = FileFormat(decimal=",", thousands=".")
     with pytest.raises(ValueError, match=r"'Datum'.*give --date-format %d\.%m\.%Y"):
         read_transactions(path, columns=columns, form=form)
-    rows, validation = read_transactions(path, columns=columns, form=FileFormat(decimal=",", thousands=".", date_format="%d.%m.%Y"))  # fmt: skip
+    form = FileFormat(decimal=",", thousands=".", date_format="%d.%m.%Y")
+    rows, validation = read_transactions(path, columns=columns, form=form)
     assert rows["price"].tolist() == [1234.5, 999.0]
     assert lost(validation) == {"missing time": 1}  # the row of totals
     assert "'Summe'" in validation.examples["missing time"][0]
@@ -277,5 +278,5 @@ def test_a_wrong_name_and_a_missing_file_have_errors_of_their_own(file, tmp_path
 
 
 def test_a_table_in_memory_is_checked_alike():
-    with pytest.raises(ValueError, match="shop: column 'product' .* is missing"):
+    with pytest.raises(ValueError, match=r"shop: column 'product' .* is missing"):
         check_transactions(pd.DataFrame({"price": [1], "week": [1]}), source="shop")

@@ -117,7 +117,7 @@ def olist(tmp_path):
     folder = tmp_path / "olist"
     folder.mkdir()
     files = {
-        "olist_order_items_dataset.csv": "order_id,order_item_id,product_id,seller_id,shipping_limit_date,price,freight_value\n"
+        "olist_order_items_dataset.csv": "order_id,order_item_id,product_id,seller_id,limit,price,freight\n"
         "o1,1,p1,s,2017-09-19,58.90,13.29\no1,2,p1,s,2017-09-19,58.90,13.29\no2,1,p2,s,2017-09-26,239.90,19.93\n"
         "o3,1,p2,s,2017-09-26,239.90,19.93\no4,1,p2,s,2017-09-26,239.90,19.93\n",
         "olist_orders_dataset.csv": "order_id,customer_id,order_status,order_purchase_timestamp\n"

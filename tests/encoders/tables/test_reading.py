@@ -279,7 +279,7 @@ def test_a_wide_table_has_one_row_of_each_product(file):
     with pytest.raises(ValueError, match="bought holds 'cola', want one of the products tea, soda"):
         read_columns([file("v,p_tea,p_soda,took\n1,2,3,cola\n")], ["product", "price", "bought"],
                      mapped={"price": "p_{product}", "bought": "took"})  # fmt: skip
-    with pytest.raises(ValueError, match="no column is of the form 'q_{product}'"):
+    with pytest.raises(ValueError, match=r"no column is of the form 'q_{product}'"):
         read_columns([path], ["product", "price"], mapped={"price": "q_{product}"})
     with pytest.raises(ValueError, match="columns of different products: cola"):
         read_columns([file("p_tea,ok_tea,ok_cola\n1,1,1\n")], ["product", "price", "available"],

@@ -74,9 +74,10 @@ def test_a_message_of_10000_characters_is_read_with_a_warning_of_one_line(flashs
     [
         ("id,massage\n1,hello\n", [], "unknown column 'message'. Did you mean 'massage'? Known: id, massage"),
         ("id,message\n1,\n", [], "column 'message' is empty in row 1 below the header"),
-        (b"message\ncaf\xe9\n", [], "byte 0xe9 at offset 11 (line 2)"),
+        (b"message\ncaf\xe9\n", ["--encoding", "utf-8"], "byte 0xe9 at offset 11 (line 2)"),
+        ("message;id\nhello;1\n", [], "give --separator ';'"),
         ("message\n", [], "no rows below it"),
-        ("", [], "is empty: want a CSV file"),
+        ("", [], "is empty: want a header"),
         ("message\nhello\n", ["--encoding", "utf-9"], "unknown encoding 'utf-9'"),
         ("message\nhello\n", ["--scenario", "gvr-periodic"], "ticket"),
         ("message\nhello\n", ["--encoder", "nowhere"], "nowhere holds no intent encoder"),
@@ -187,3 +188,15 @@ def test_two_labelled_rows_an_intent_are_refused_before_an_encoder_is_loaded(fla
     words = ("encode", path, "--text-column", "text", "--labels", "intent", "--out", tmp_path / "out")
     assert "needs at least one intent with 5 labelled messages or more" in flashsale(*words).complaint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_first_try_with_16_labelled_rows_ends_in_a_sentence(flashsale, messages, encoder, tmp_path):
+    """Two rows of each of eight intents: too few for five folds, enough for two."""
+    words = ("alpha beta gamma", "rho sigma tau")
+    path = messages("text,intent\n" + "".join(f"{w} {i},{i}\n" for i in fs.INTENTS[:8] for w in words))
+    asked = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
+    said = flashsale(*asked, "--out", tmp_path / "out").complaint
+    assert "needs at least one intent with 5 labelled messages" in said
+    assert "use --folds 2" in said
+    found = flashsale(*asked, "--folds", 2, "--out", tmp_path / "out", "--json").json
+    assert len(found["cross_validation"]["folds"]) == 2
