@@ -274,7 +274,7 @@ def test_by_lottery_speed_buys_nothing():
         simulator = played(sale(bots, lottery=lottery, **scarce), 0, 0, sales=100)
         assert (metric(simulator, "units_sold") == 40).all()
         share.append(metric(simulator, "bot_units").sum() / 4000)
-    assert share[0] > 0.75, "first come, first served"
+    assert share[0] > 0.7, "first come, first served"
     assert abs(share[1] - 0.5) < 4 * 0.5 / 4000**0.5
 
 
