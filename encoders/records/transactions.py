@@ -161,6 +161,8 @@ def _clock(rows: Rows, form: FileFormat, names: Mapping[str, str]) -> tuple[str,
     raw = rows.raw
     if "time" in raw:
         weeks = weeks_of_times(raw["time"], form, names["time"])
+        if "year" in raw:
+            rows.notes.append(f"{names['year']} is not used: the time has its year.")
     else:
         weeks = weeks_of_numbers(raw["week"], raw.get("year"), form, names["week"])
     if weeks.note:

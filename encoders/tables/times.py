@@ -36,6 +36,7 @@ _DATES = (
     *("%a %d %b %Y", "%a, %d %b %Y", "%d %b, %Y", "%Y%m%d"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S %z", ", %H:%M", ", %H:%M:%S")
+_MOST_WEEK = 1e9  # more is no week, and would not fit into an integer
 _TRIED = 2000  # distinct values
 _LEAST_READ = 0.5  # share of the values that a form must read to be proposed
 
@@ -238,11 +239,15 @@ def weeks_of_numbers(week: pd.Series, year: pd.Series | None, form: FileFormat, 
         ValueError: years or weeks of the year out of range.
     """
     codes, words = distinct(week)
+    words = words.str.replace(r"^(?i:kw|week|wk|w)[ .]*(?=\d{1,2}$)", "", regex=True)
     dashed = words.str.fullmatch(r"\d{4}[-/ ]?[Ww]?\d{1,2}") & words.str.contains(r"[-/ Ww]", regex=True)
     words = words.mask(dashed, words.map(lambda word: _yyyyww(word) if isinstance(word, str) else word))
     number = spread(codes, pd.to_numeric(words, errors="coerce").to_numpy(np.float64, na_value=np.nan), np.nan)
     nothing = spread(codes, words.str.lower().isin(("", "null", "nan", "none", "na", "n/a", "-")).to_numpy(bool), True)
-    number = np.where(np.isfinite(number) & (number == np.round(number)), number, np.nan)
+    number = np.where((np.abs(number) < _MOST_WEEK) & (number == np.round(number)), number, np.nan)
+    dates = words[words.str.fullmatch(_YEAR_FIRST).to_numpy(bool)]
+    if len(dates) > 0.5 * len(words):
+        raise ValueError(f"{where} holds dates such as {dates.iloc[0]!r}, not weeks: map it as time=COLUMN.")
     known = number[~np.isnan(number)]
     if year is not None:
         years = spread(*_year_codes(year), np.nan)

@@ -137,6 +137,13 @@ def test_year_and_week_in_one_number_count_on_over_new_year(week):
     assert "2020" in cells.note
 
 
+def test_a_week_may_be_called_one_and_a_date_is_none():
+    assert numbered(["W05", "KW 6", "week 7", "1e300"]).values[:3].tolist() == [5, 6, 7]
+    assert numbered(["5", "1e300"]).unreadable.tolist() == [False, True]
+    with pytest.raises(ValueError, match="holds dates such as '2024-05-31', not weeks: map it as time=COLUMN"):
+        numbered(["2024-05-31", "2024-06-07"])
+
+
 def test_the_week_of_the_year_beside_the_year_counts_on():
     assert np.diff(numbered([52, 1, 2, 1], [2023, 2024, 2024, 2025]).values).tolist() == [1, 1, 51]
     # 2022 has no week 53 in ISO 8601, but a trader's calendar may have one.
