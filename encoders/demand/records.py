@@ -10,7 +10,7 @@ the order of the checks counts.
 
 import difflib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Column:
 TRANSACTION_COLUMNS = {
     "product": Column("identifier of the product", required=True),
     "price": Column("price paid per unit, currency", required=True),
-    "units": Column("units bought, above 0", required=True),
+    "units": Column("units bought; 0 for a week on sale without a purchase", required=True),
     "week": Column("number of the week, an integer; give this or `time`"),
     "time": Column("time stamp in ISO 8601, e.g. 2024-05-31T18:04:00; give this or `week`"),
     "category": Column("group of products that share one elasticity"),
@@ -40,8 +40,13 @@ TRANSACTION_COLUMNS = {
     "list_price": Column("price per unit before any discount, currency"),
     "discount": Column("currency off per unit; list price is price + discount where `list_price` is not given"),
     "store": Column("identifier of the store"),
-    "basket": Column("identifier of the shopping trip: one visitor"),
+    "basket": Column("identifier of the shopping trip: one buyer"),
+    "stock": Column("units that could be sold in the week, deliveries included; sales that reach it are cut off"),
+    "sold_out": Column("1 where the stock ended in the week, else 0"),
+    "visits": Column("visits to the shop in the week, buyers and others; the same in each row of the week"),
 }
+# Columns of numbers that the statistics of transactions use, where there are any.
+_OPTIONAL_NUMBERS = ("list_price", "discount", "stock", "sold_out", "visits")
 CHOICE_COLUMNS = {
     "visit": Column("identifier of the visit: one customer looking at the offer", required=True),
     "product": Column("identifier of a product offered in that visit, one row each", required=True),
@@ -126,7 +131,11 @@ class _Checks:
 
 
 def read_transactions(
-    path: str | Path, *, columns: Mapping[str, str] | None = None, encoding: str = "utf-8"
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    numbers: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Validation]:
     """Transactions from a CSV or Parquet file.
 
@@ -134,21 +143,23 @@ def read_transactions(
         path: a file whose name ends in .csv, .csv.gz or .parquet.
         columns: our name -> the file's name, for columns with other names.
         encoding: of a CSV file.
+        numbers: further columns of numbers, by the file's names: instruments and controls.
 
     Returns:
         One row per purchase with `product`, `category`, `title`, `store`, `basket` (text; store and basket only if
-        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); and the counts of rows.
+        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); `stock`, `sold_out`,
+        `visits` and `numbers` as they are given; and the counts of rows.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not readable, a column is missing, or no row is left.
     """
-    table, named = _read(Path(path), TRANSACTION_COLUMNS, columns, encoding)
-    return check_transactions(table, source=str(path), columns=named)
+    table, named = _read(Path(path), TRANSACTION_COLUMNS, columns, encoding, numbers)
+    return check_transactions(table, source=str(path), columns=named, numbers=numbers)
 
 
 def check_transactions(
-    table: pd.DataFrame, *, source: str, columns: Mapping[str, str] | None = None
+    table: pd.DataFrame, *, source: str, columns: Mapping[str, str] | None = None, numbers: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, Validation]:
     """See `read_transactions`; for a table in memory that has our column names."""
     _require(table.columns, TRANSACTION_COLUMNS, source)
@@ -160,9 +171,10 @@ def check_transactions(
         )
     rows_read = len(table)
     table = _with_identifiers(table)
-    numbers = ("price", "units", *(name for name in ("list_price", "discount") if name in table))
-    blank = {name: _blank(table[name]) for name in numbers}
-    table = table.assign(**{name: _numbers(table[name]) for name in numbers})
+    further = [name for name in (*_OPTIONAL_NUMBERS[2:], *numbers) if name in table]
+    every = ("price", "units", *(name for name in _OPTIONAL_NUMBERS if name in table), *numbers)
+    blank = {name: _blank(table[name]) for name in every}
+    table = table.assign(**{name: _numbers(table[name]) for name in every})
     clock = "week" if "week" in table else "time"
     no_clock = _blank(table[clock])
     table["week"] = _weeks(table[clock], clock)
@@ -177,9 +189,18 @@ def check_transactions(
     for name in ("units", "price"):
         checks.drop(f"missing {name}", _where(blank[name]))
         checks.drop(f"unparsable {name}", _column(name, lambda values: ~np.isfinite(values)))
-        checks.drop(f"{name} of 0 or less", _column(name, lambda values: values <= 0))
+    checks.drop("price of 0 or less", _column("price", lambda values: values <= 0))
+    checks.drop("units below 0", _column("units", lambda values: values < 0))
+    for name in further:
+        checks.drop(f"missing {name}", _where(blank[name]))
+        checks.drop(f"unparsable {name}", _column(name, lambda values: ~np.isfinite(values)))
+    for name in ("stock", "visits"):
+        if name in table:
+            checks.drop(f"{name} below 0", _column(name, lambda values: values < 0))
+    if "sold_out" in table:
+        checks.drop("sold_out neither 0 nor 1", _column("sold_out", lambda values: ~values.isin((0, 1))))
     if "basket" in table:
-        checks.drop("missing basket", lambda t: t["basket"].isna())
+        checks.drop("missing basket", lambda t: t["basket"].isna() & (t["units"] > 0))
         checks.drop("duplicate: equal to an earlier row in every column read", lambda t: t.duplicated())
     elif equal := int(checks.table.duplicated().sum()):
         notes.append(f"{equal} rows equal an earlier one; without a basket they may be two purchases and are kept.")
@@ -189,14 +210,14 @@ def check_transactions(
     )
     checks.drop(
         f"outlier: more than {MOST_UNITS_RATIO:g} times the product's median units",
-        lambda t: t["units"] > MOST_UNITS_RATIO * _median(t, "units"),
+        lambda t: t["units"] > MOST_UNITS_RATIO * _median(t[t["units"] > 0], "units").reindex(t.index),
     )
     validation = Validation(source, dict(columns or {}), rows_read, checks.dropped, tuple(notes))
     good = _not_empty(checks.table, validation)
     if "list_price" not in good:
         good["list_price"] = good["price"] + good["discount"] if "discount" in good else np.nan
     good["week"] = (good["week"] - good["week"].min()).astype(np.int64)
-    wanted = ("product", "category", "title", "store", "basket", "week", "price", "units", "list_price")
+    wanted = ("product", "category", "title", "store", "basket", "week", "price", "units", "list_price", *further)
     return _finish(good, wanted, source), validation
 
 
@@ -308,7 +329,11 @@ def complete_journey() -> tuple[pd.DataFrame, Validation]:
 
 
 def _read(
-    path: Path, known: Mapping[str, Column], columns: Mapping[str, str] | None, encoding: str
+    path: Path,
+    known: Mapping[str, Column],
+    columns: Mapping[str, str] | None,
+    encoding: str,
+    numbers: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     renamed = dict(columns or {})
     for name in renamed:
@@ -322,7 +347,13 @@ def _read(
     for name, theirs in renamed.items():
         if theirs not in table.columns:
             raise ValueError(f"{path}: for {name}, {unknown_name('column', theirs, map(str, table.columns))}")
+    for name in numbers:
+        if name not in table.columns:
+            raise ValueError(f"{path}: {unknown_name('column', name, map(str, table.columns))}")
+        if name in known or name in renamed.values():
+            raise ValueError(f"{path}: column {name!r} has another use already; want one of instruments or controls.")
     named = {name: renamed.get(name, name) for name in known if renamed.get(name, name) in table.columns}
+    named |= {name: name for name in numbers}
     _require(named, known, str(path), found=[str(column) for column in table.columns])
     if table.empty:
         raise ValueError(f"{path} has a header but no rows below it.")
