@@ -26,6 +26,8 @@ Integers = npt.NDArray[np.int64]
 
 # With fewer degrees of freedom a clustered variance is too uncertain to replace one with finer clusters.
 LEAST_FREEDOM = 8.0
+# With fewer there is no interval at all.
+FEWEST_FREEDOM = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Uncertainty:
     Args:
         variance: of the estimate.
         freedom: degrees of freedom of the t distribution of its intervals.
-        clusters: the dimensions in which cells may be correlated, e.g. ("product", "week"); () for none.
+        clusters: the dimensions in which cells may be correlated, e.g. ("product", "week").
     """
 
     variance: float
@@ -54,7 +56,7 @@ class Uncertainty:
 
 
 def uncertainty(
-    fit: CountFit, of_cell: Mapping[str, Integers], *, k: int = 0, first_stage: Floats | None = None
+    fit: CountFit, of_cell: Mapping[str, Integers], *, k: int = 0, further: Floats | None = None
 ) -> Uncertainty:
     """Variance of coefficient k, clustered in the dimensions that have enough clusters.
 
@@ -62,34 +64,40 @@ def uncertainty(
         fit: the regression.
         of_cell: dimension -> (n,) codes; "week" and those by which units differ, the coarsest first.
         k: the coefficient.
-        first_stage: (n,) what the estimation of a regressor adds to the influence of each cell.
+        further: (n,) what estimates that the regression takes as given add to the influence of each cell.
+
+    Raises:
+        ValueError: too few clusters carry the estimate.
     """
     along = fit.left @ fit.bread[:, k]  # (n,) influence of a cell per unit of its score
     influence = along * fit.score
-    if first_stage is not None:
-        influence = influence + first_stage
+    if further is not None:
+        influence = influence + further
     n, columns = fit.left.shape
-    absorbed = len(fit.effects.of_unit) + max(fit.effects.weeks - 1, 0) + columns
-    single = float((influence**2).sum()) * n / max(n - absorbed, 1)
-    trusted: dict[str, tuple[float, float, Integers]] = {}
+    tried: dict[str, tuple[float, float]] = {}  # dimension -> (variance, degrees of freedom)
     for name, codes in of_cell.items():
-        if name != "week" and any(other != "week" for other in trusted):
+        if name != "week" and any(freedom >= LEAST_FREEDOM for _, freedom in tried.values()):
             continue  # finer than a dimension that is trusted already
         mean, freedom = _of_week(fit, along, codes) if name == "week" else _of_units(fit, along, codes)
-        if freedom >= LEAST_FREEDOM:
-            sums = np.bincount(codes, influence)
-            trusted[name] = (float((sums**2).sum()) / mean, freedom, codes)
+        if freedom > 0:
+            tried[name] = (float((np.bincount(codes, influence) ** 2).sum()) / mean, freedom)
+    trusted = [name for name, (_, freedom) in tried.items() if freedom >= LEAST_FREEDOM]
     if not trusted:
-        return Uncertainty(single, float(max(n - absorbed, 1)), ())
-    variances = [variance for variance, _, _ in trusted.values()]
+        trusted = sorted(tried, key=lambda name: -tried[name][1])[:1]
+    if not trusted or tried[trusted[0]][1] < FEWEST_FREEDOM:
+        raise ValueError(
+            "prices differ in too few weeks to say how far chance goes: give more weeks, or weeks with other prices"
+        )
+    variance, freedom = tried[trusted[0]]
     if len(trusted) == 2:
-        one, two = (codes for _, _, codes in trusted.values())
+        second, other = tried[trusted[1]]
+        one, two = (of_cell[name] for name in trusted)
         both = np.unique(one * (int(two.max()) + 1) + two, return_inverse=True)[1]
+        absorbed = len(fit.effects.of_unit) + max(fit.effects.weeks - 1, 0) + columns
         shared = float((np.bincount(both, influence) ** 2).sum()) * n / max(n - absorbed, 1)
-        variances.append(sum(variances) - shared)
         # By chance only, the difference may fall far below the part that both dimensions share.
-        variances = [max(variances[-1], shared / 2)]
-    return Uncertainty(variances[0], min(freedom for _, freedom, _ in trusted.values()), tuple(trusted))
+        variance, freedom = max(variance + second - shared, shared / 2), min(freedom, other)
+    return Uncertainty(variance, freedom, tuple(trusted))
 
 
 def _of_units(fit: CountFit, along: Floats, codes: Integers) -> tuple[float, float]:

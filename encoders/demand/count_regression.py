@@ -171,7 +171,9 @@ class CountFit:
         return self.effects.weight
 
 
-def count_regression(counts: Counts, regressors: Floats, unit: Integers, week: Integers | None) -> CountFit:
+def count_regression(
+    counts: Counts, regressors: Floats, unit: Integers, week: Integers | None, *, dispersion: float | None = None
+) -> CountFit:
     """Solve for the coefficients, net of the effects.
 
     Args:
@@ -179,6 +181,7 @@ def count_regression(counts: Counts, regressors: Floats, unit: Integers, week: I
         regressors: (n, K).
         unit: (n,) codes 0..U-1; every unit has sales.
         week: (n,) codes 0..T-1, every week with sales; None without week effects.
+        dispersion: of demand; None to estimate it where it plays a part.
 
     Raises:
         NotIdentifiedError: a regressor has no variation net of the effects.
@@ -187,15 +190,23 @@ def count_regression(counts: Counts, regressors: Floats, unit: Integers, week: I
     sold = np.bincount(unit, counts.units) / np.bincount(unit)
     eta = np.log(np.maximum(sold, 1e-8))[unit]
     beta = np.zeros(regressors.shape[1])
-    dispersion = 0.0
+    fit = _newton(counts, regressors, unit, week, beta, eta, dispersion or 0.0)
+    if counts.plain or dispersion is not None:
+        return fit
+    # The dispersion a that the means at dispersion a make most likely: a secant's zero of (most likely - a).
+    tried: list[tuple[float, float]] = []
+    at = 0.0
     for _ in range(_ROUNDS):
-        fit = _newton(counts, regressors, unit, week, beta, eta, dispersion)
-        if counts.plain:
-            return fit
-        beta, eta, before = fit.coefficients, np.log(fit.mean), dispersion
-        dispersion = counts.dispersion(fit.mean)
-        if abs(dispersion - before) <= 1e-3 * max(dispersion, 0.01):
-            return fit
+        likely = counts.dispersion(fit.mean)
+        if abs(likely - at) <= 1e-3 * max(likely, 0.01):
+            break
+        tried.append((at, likely - at))
+        at = likely
+        if len(tried) > 1:
+            (a, f), (b, g) = tried[-2:]
+            found = b - g * (b - a) / (g - f) if g != f else likely
+            at = float(np.clip(found, likely / 4, 4 * likely)) if likely > 0 else 0.0
+        fit = _newton(counts, regressors, unit, week, fit.coefficients, np.log(fit.mean), at)
     return fit
 
 

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 # The range in which the dispersion α is sought: from hardly above the Poisson law to twice the mean in one deviation.
-_LEAST_DISPERSION, _MOST_DISPERSION = 1e-4, 4.0
+LEAST_DISPERSION, _MOST_DISPERSION = 1e-4, 4.0
 # Below this probability of no sale, a truncated week equals a plain one to nine digits.
 _NEGLIGIBLE = 1e-9
 # Weeks that the dispersion is estimated from; the likelihood of more would cost seconds and change no digit.
@@ -80,25 +80,24 @@ class Counts:
         missing[out] = _from(self.units[out], mean[out], dispersion)[0] - self.units[out]
         return missing
 
-    def log_likelihood(self, mean: Floats, dispersion: float) -> float:
-        """Of the negative binomial law with these means, nats."""
+    def log_likelihood(self, mean: Floats, dispersion: float) -> Floats:
+        """(n,) of each week under the negative binomial law with these means, nats."""
         size = 1 / dispersion
         out = self.sold_out
+        found = np.zeros(len(mean))
         k, mu = self.units[~out], mean[~out]
-        total = float(
-            (
-                special.gammaln(k + size)
-                - special.gammaln(size)
-                - special.gammaln(k + 1)
-                - size * np.log1p(dispersion * mu)
-                + k * (np.log(np.maximum(mu, _TINY)) - np.log(size + mu))
-            ).sum()
+        found[~out] = (
+            special.gammaln(k + size)
+            - special.gammaln(size)
+            - special.gammaln(k + 1)
+            - size * np.log1p(dispersion * mu)
+            + k * (np.log(np.maximum(mu, _TINY)) - np.log(size + mu))
         )
         if out.any():
-            total += float(np.log(np.maximum(_tail(self.units[out], mean[out], dispersion), _TINY)).sum())
+            found[out] = np.log(np.maximum(_tail(self.units[out], mean[out], dispersion), _TINY))
         if self.truncated:
-            total -= float(np.log(np.maximum(-np.expm1(-size * np.log1p(dispersion * mean)), _TINY)).sum())
-        return total
+            found -= np.log(np.maximum(-np.expm1(-size * np.log1p(dispersion * mean)), _TINY))
+        return found
 
     def dispersion(self, mean: Floats) -> float:
         """The most likely dispersion α given the means; 0 where the Poisson law is as good."""
@@ -107,13 +106,13 @@ class Counts:
         some[::step] = True
         counts, mu = self.part(some), mean[some]
         found = optimize.minimize_scalar(
-            lambda logarithm: -counts.log_likelihood(mu, float(np.exp(logarithm))),
-            bounds=(np.log(_LEAST_DISPERSION), np.log(_MOST_DISPERSION)),
+            lambda logarithm: -float(counts.log_likelihood(mu, float(np.exp(logarithm))).sum()),
+            bounds=(np.log(LEAST_DISPERSION), np.log(_MOST_DISPERSION)),
             method="bounded",
             options={"xatol": 1e-3},
         )
         alpha = float(np.exp(found.x))
-        return 0.0 if alpha < 2 * _LEAST_DISPERSION else alpha
+        return 0.0 if alpha < 2 * LEAST_DISPERSION else alpha
 
 
 def _from_one(mean: Floats, dispersion: float) -> tuple[Floats, Floats]:

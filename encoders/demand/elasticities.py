@@ -47,8 +47,13 @@ Advance = Callable[[int, int, str], None]
 
 # Share of a product's price variation that must differ from that of the others in the week, to allow for its demand.
 _LEAST_OF_WEEK = 1e-3
+# Share of sold-out weeks above which the estimate rests more on the law of demand than on what was sold.
+_MOST_SOLD_OUT = 0.5
 # One-sided, at 1 %: false alarms are rare, and a tie that matters has a far larger statistic.
-_ALARM = float(stats.norm.ppf(0.99))
+_ALARM_LEVEL = 0.01
+_ALARM = float(stats.norm.ppf(1 - _ALARM_LEVEL))
+# Weeks followed by another one, a third of those that test whether next week's price says something.
+_LEAST_AHEAD = 10
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ class _Cells:
         self.product, names = _codes(cells["product"])
         self.names = [str(name) for name in names]
         self.week, self.weeks = _codes(cells["week"])
+        self.number = cells["week"].to_numpy(np.int64)
         self.unit = _unit(cells, panel)
         self.of_cell = {"product": self.product}
         if panel.stores == "apart":
@@ -220,7 +226,7 @@ class _Cells:
         by_week = self.week if self.by_week else None
         stage = self._first_stage(by_week)
         fit = count_regression(self.counts, self._regressors(stage), self.unit, by_week)
-        found = uncertainty(fit, self.of_cell, first_stage=None if stage is None else stage.carried(fit, 1))
+        found = uncertainty(fit, self.of_cell, further=self._further(fit, stage))
         value = float(fit.coefficients[0])
         ignoring = None
         if self.counts.sold_out.any():
@@ -230,7 +236,7 @@ class _Cells:
         half = found.quantile * found.standard_error
         elasticity = Elasticity(
             value, found.standard_error, value - half, value + half, len(self.names), len(self.price),
-            " and ".join(found.clusters) or "none, robust to heteroskedasticity",
+            " and ".join(found.clusters),
         )  # fmt: skip
         demand_sd = _demand_sd(fit, np.zeros(len(self.price), np.int64), self.counts.plain)[0]
         prices = self._prices(fit, found, stage, by_week, value, demand_sd)
@@ -288,6 +294,38 @@ class _Cells:
             halves.append(float(half.coefficients[0]))
         return 2 * float(fit.coefficients[0]) - sum(halves) / 2
 
+    def _further(self, fit: CountFit, stage: FirstStage | None) -> Floats:
+        """(n,) influence of each cell on the elasticity through the first stage, and through the dispersion.
+
+        The dispersion a solves the sum of d log-likelihood / da = 0 at the means that belong to it: another estimating
+        equation, whose influence is carried on by the change of the elasticity with a.
+        """
+        further = np.zeros(len(self.price)) if stage is None else stage.carried(fit, 1)
+        if self.counts.plain or fit.dispersion == 0:
+            return further
+        regressors = self._regressors(stage)
+        step = 0.05 * fit.dispersion
+        by_week = self.week if self.by_week else None
+        moved = count_regression(self.counts, regressors, self.unit, by_week, dispersion=fit.dispersion + step)
+        scores = self._dispersion_slope(fit.mean, fit.dispersion)
+        curvature = float((scores - self._dispersion_slope(moved.mean, fit.dispersion + step)).sum()) / step
+        if curvature <= 0:
+            return further
+        # The means are estimated too: what their errors add to the scores, cell by cell.
+        bend = (
+            self._dispersion_slope(fit.mean * 1.01, fit.dispersion)
+            - self._dispersion_slope(fit.mean / 1.01, fit.dispersion)
+        ) / (2 * math.log(1.01))
+        linear = regressors @ (fit.bread @ (fit.left.T @ bend))
+        carried = (linear + fit.effects.solve(bend - fit.weight * linear)[0]) * fit.score
+        change = float(moved.coefficients[0] - fit.coefficients[0]) / step
+        return np.asarray(further + change * (scores + carried) / curvature)
+
+    def _dispersion_slope(self, mean: Floats, at: float) -> Floats:
+        """(n,) d log-likelihood / da of each cell."""
+        up, down = (self.counts.log_likelihood(mean, at * factor) for factor in (1.01, 0.99))
+        return np.asarray((up - down) / (0.02 * at))
+
     def _useful(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(U,) whether a unit has a finite effect in these rows."""
         units = int(self.unit.max()) + 1
@@ -306,13 +344,46 @@ class _Cells:
         demand_sd: float,
     ) -> Prices:
         if stage is None:
-            return Prices(tie=tie_that_halves(value, fit, demand_sd))
+            return Prices(
+                tie=tie_that_halves(value, fit, demand_sd), p_next_price=self._next_price(by_week, fit.dispersion)
+            )
         residual = uncertainty(fit, self.of_cell, k=1)
         given = count_regression(
             self.counts, np.column_stack([self.price, self.controls]), self.unit, by_week
         ).coefficients[0]
         p = p_value(float(fit.coefficients[1]), residual.standard_error, residual.freedom)
         return Prices(self.instruments, stage.strength, p, float(given))
+
+    def _next_price(self, by_week: Integers | None, dispersion: float) -> float:
+        """p value of next week's log price beside this week's; NaN without enough weeks that follow each other.
+
+        Prices that are set without regard to demand say nothing about the week before: a test of strict exogeneity
+        (Wooldridge 2010, Econometric Analysis of Cross Section and Panel Data, section 10.7.1).
+        """
+        order = np.lexsort((self.week, self.unit))
+        unit, number = self.unit[order], self.number[order]
+        follows = (unit[1:] == unit[:-1]) & (number[1:] == number[:-1] + 1)
+        rows = order[:-1][follows]
+        ahead = self.price[order[1:][follows]]
+        useful = self._useful(np.isin(np.arange(len(self.price)), rows))[self.unit[rows]]
+        rows, ahead = rows[useful], ahead[useful]
+        if len(rows) < 3 * _LEAST_AHEAD:
+            return math.nan
+        mask = np.zeros(len(self.price), bool)
+        mask[rows] = True
+        value = np.zeros(len(self.price))
+        value[rows] = ahead
+        regressors = np.column_stack([self.price, value, self.controls])[mask]
+        week = None if by_week is None else _codes(pd.Series(by_week[mask]))[0]
+        try:
+            fit = count_regression(
+                self.counts.part(mask), regressors, _codes(pd.Series(self.unit[mask]))[0], week, dispersion=dispersion
+            )
+            of_cell = {name: _codes(pd.Series(codes[mask]))[0] for name, codes in self.of_cell.items()}
+            found = uncertainty(fit, of_cell, k=1)
+        except ValueError:
+            return math.nan
+        return p_value(float(fit.coefficients[1]), found.standard_error, found.freedom)
 
     def _warnings(self, fit: CountFit, found: Uncertainty, prices: Prices) -> list[str]:
         warnings = []
@@ -325,10 +396,19 @@ class _Cells:
             warnings.append(
                 f"instrument with F {prices.strength:.1f}: below {STRONG_F:g} the interval may be too narrow"
             )
+        if prices.p_next_price < _ALARM_LEVEL:
+            warnings.append(
+                f"next week's price goes with this week's sales (p {prices.p_next_price:.1g}): prices seem to follow "
+                f"demand, or customers wait for them. Give an --instrument, such as cost"
+            )
         if prices.instruments and self.counts.truncated and _missing_share(fit) > 0.02:
             warnings.append(
                 "instrument, and weeks without a sale are missing: which weeks are seen depends on the price. Give "
                 "rows of 0 units with their prices"
+            )
+        if (share := float(self.counts.sold_out.mean())) > _MOST_SOLD_OUT:
+            warnings.append(
+                f"{share:.0%} of the weeks sold out: what they would have sold follows from the assumed law of demand"
             )
         if not self.panel.has_stock and (share := self._piled_up(fit)) > 0:
             warnings.append(

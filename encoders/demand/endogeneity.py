@@ -87,15 +87,17 @@ class Prices:
         strength: F statistic of the instruments; NaN without.
         p_exogenous: probability of so large a residual coefficient if prices do not answer demand; NaN without.
         without_instruments: the elasticity that takes prices as given.
-        tie: the correlation between price and unseen demand that would move the estimate by half; infinite where
-            demand varies by no more than chance.
+        tie: the correlation between price and unseen demand that would move the estimate by half.
+        p_next_price: probability of so large a coefficient of next week's price if prices do not follow demand; NaN
+            where it is not tested.
     """
 
     instruments: tuple[str, ...] = ()
     strength: float = math.nan
     p_exogenous: float = math.nan
     without_instruments: float = math.nan
-    tie: float = math.inf
+    tie: float = math.nan
+    p_next_price: float = math.nan
 
     @property
     def weak(self) -> bool:
@@ -112,19 +114,24 @@ class Prices:
                 "p_prices_do_not_answer_demand": self.p_exogenous,
                 "elasticity_without_instruments": self.without_instruments,
             }
-        return {"instruments": [], "correlation_that_moves_it_by_half": self.tie if self.tie <= 1 else None}
+        return {
+            "instruments": [],
+            "correlation_that_moves_it_by_half": self.tie,
+            "p_next_price_says_nothing": None if math.isnan(self.p_next_price) else self.p_next_price,
+        }
 
 
 def tie_that_halves(estimate: float, fit: CountFit, demand_sd: float) -> float:
-    """Correlation of price and unseen demand that would move the estimate by half.
+    """Correlation r of price and unseen demand that would move the estimate by half, in 0..1.
 
-    A correlation r shifts the slope by r · sd(log demand) / sd(log price), both net of the effects.
+    It shifts the slope by r · sd(demand) / sd(price), logarithms net of the effects. The regression takes what is tied
+    to the price for its effect and leaves demand_sd = sd(demand) · √(1 - r²), so that r/√(1 - r²) is known.
     """
-    if demand_sd <= 0:
-        return math.inf
     price = fit.left[:, 0]
     sd = math.sqrt(float(fit.weight @ price**2) / float(fit.weight.sum()))
-    return abs(estimate) / 2 * sd / demand_sd
+    # hypot keeps the limit of 1, which is reached where demand varies by no more than chance.
+    half = abs(estimate) / 2 * sd
+    return half / max(math.hypot(half, demand_sd), 1e-300)
 
 
 def p_value(estimate: float, standard_error: float, freedom: float) -> float:

@@ -27,9 +27,9 @@ MOST_MISS = 0.05
 # Supply without a limit: more than any sale sells, and few enough for an observation.
 _PLENTY = 1 << 22
 # Customers and sales of a check: a few seconds.
-_CUSTOMERS = 4_000_000
+_CUSTOMERS = 20_000_000
 _SALES = 40_000
-_REPEATS = 100
+_REPEATS = 200
 # Where the periods are single visits, so many customers see each of them.
 _LEAST_CUSTOMERS = 4.0
 

@@ -51,6 +51,7 @@ def _show_elasticities(card: Mapping[str, Any]) -> None:
     chosen = {product["category"] for product in card["products"]}
     # Estimates that no scenario can use are shown all the same.
     odd = [name for name in (*found["not_below_0"], *found["inelastic"]) if name not in chosen]
+    odd.sort(key=lambda name: -found["categories"][name]["cells"])
     rows = {"(overall)": found["overall"]}
     rows |= {name: found["categories"][name] for name in (*sorted(chosen), *odd[:8])}
     show_table(
@@ -90,15 +91,10 @@ def _prices(name: str, estimate: float, prices: Mapping[str, Any]) -> str:
             f"above 10; above {prices['f_wanted']:g} for the interval); Wu-Hausman p {p:.3f}: {verdict}; without them "
             f"{prices['elasticity_without_instruments']:.2f}"
         )
-    tie = prices["correlation_that_moves_it_by_half"]
-    if tie is None:
-        return (
-            f"{name}: prices are taken as set without regard to demand (no --instrument). Demand varies so little "
-            f"beyond prices and chance that no tie between them could move {estimate:.2f} by half"
-        )
     return (
-        f"{name}: prices are taken as set without regard to demand (no --instrument). A correlation of {tie:.2f} "
-        f"between price and unseen demand would move {estimate:.2f} by half"
+        f"{name}: not tested, prices are taken as set without regard to demand (no --instrument). A correlation of "
+        f"{prices['correlation_that_moves_it_by_half']:.2f} between price and unseen demand would move {estimate:.2f} "
+        f"by half"
     )
 
 
