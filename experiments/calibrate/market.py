@@ -131,7 +131,7 @@ def _weekly_history(rows: pd.DataFrame, panel: Panel, found: Elasticities, produ
     means that it was not. A week on sale without a price takes the last one seen.
     """
     own = rows[rows["product"].isin(products)]
-    code = pd.Categorical(own["product"], products).codes.astype(np.int64)
+    code = _number(own["product"], products)
     shape = (panel.weeks, len(products))
     flat = own["week"].to_numpy(np.int64) * len(products) + code
 
@@ -149,7 +149,7 @@ def _weekly_history(rows: pd.DataFrame, panel: Panel, found: Elasticities, produ
     demand = units.copy()
     for detail in found.details.values():
         lost = detail.unmet[detail.unmet["product"].isin(products)]
-        where = pd.Categorical(lost["product"], products).codes
+        where = _number(lost["product"], products)
         np.add.at(demand, (lost["week"].to_numpy(np.int64), where), lost["units"].to_numpy(np.float64))
     return History(filled, on_sale, demand)
 
@@ -198,7 +198,7 @@ def _visited_history(rows: pd.DataFrame, products: list[str]) -> History:
     """Offers and purchases of the products by visit; evenly spaced visits of a long log."""
     visit = rows["visit"].cat.codes.to_numpy(np.int64)
     visits = int(visit.max()) + 1
-    code = pd.Categorical(rows["product"], products).codes.astype(np.int64)
+    code = _number(rows["product"], products)
     own = code >= 0
     at = (visit[own], code[own])
     price = np.full((visits, len(products)), np.nan)
@@ -208,6 +208,11 @@ def _visited_history(rows: pd.DataFrame, products: list[str]) -> History:
     price = np.where(np.isfinite(price), price, np.nanmean(price, axis=0))
     some = np.linspace(0, visits - 1, min(visits, _MOST_VISITS)).astype(np.int64)
     return History(price[some], on_sale[some], demand[some])
+
+
+def _number(names: pd.Series, products: list[str]) -> npt.NDArray[np.int64]:
+    """(n,) index of each name among the products, -1 for others."""
+    return np.asarray(pd.Index(products).get_indexer(pd.Index(names.astype(str))), np.int64)
 
 
 def _best_sellers(

@@ -73,7 +73,7 @@ def test_what_the_effects_leave_is_orthogonal_to_them():
 
 
 def test_a_price_that_moves_by_week_alone_is_not_identified_beside_week_effects():
-    counts, x, unit, week = panel(4)
+    counts, _, unit, week = panel(4)
     common = np.log(np.array([1.0, 0.8, 0.9])[week % 3])[:, None]
     with pytest.raises(NotIdentifiedError, match="regressor 0 does not vary"):
         count_regression(counts, common, unit, week)
@@ -81,7 +81,7 @@ def test_a_price_that_moves_by_week_alone_is_not_identified_beside_week_effects(
 
 
 def test_truncated_and_censored_counts_give_the_slope_back():
-    """60 units in 60 weeks: the standard errors of the slopes are .05 and .06."""
+    """60 units in 60 weeks: the standard errors of the slopes are about .1; a true -2 leaves 4 of them."""
     rng = np.random.default_rng(5)
     unit, week = np.indices((60, 60)).reshape(2, -1)
     x = np.log(rng.choice([1, 0.9, 0.75], unit.size))[:, None]
@@ -89,9 +89,10 @@ def test_truncated_and_censored_counts_give_the_slope_back():
     demand = rng.poisson(mean).astype(float)
     shown = demand > 0
     missing = Counts(demand[shown], np.zeros(shown.sum(), bool), truncated=True)
-    assert count_regression(missing, x[shown], unit[shown], week[shown]).coefficients[0] == pytest.approx(-2, abs=0.25)
-    stock = np.full(60, 3.0)[unit]
+    assert count_regression(missing, x[shown], unit[shown], week[shown]).coefficients[0] == pytest.approx(-2, abs=0.4)
+    stock = np.full(60, 5.0)[unit]
     censored = Counts(np.minimum(demand, stock), demand >= stock)
-    assert count_regression(censored, x, unit, week).coefficients[0] == pytest.approx(-2, abs=0.25)
+    slope = count_regression(censored, x, unit, week).coefficients[0]
+    assert slope == pytest.approx(-2, abs=0.4)
     taken = Counts(np.minimum(demand, stock), np.zeros(unit.size, bool))
-    assert count_regression(taken, x, unit, week).coefficients[0] > -1.2
+    assert count_regression(taken, x, unit, week).coefficients[0] > slope + 0.2
