@@ -164,7 +164,10 @@ MECHANISM = Mechanism(
         ("trial", "i8", (MOST_UNITS,)),
         ("units", "i8", (sizes.products,)),
         ("in_nest", "i8", (sizes.products,)),  # units of each nest
+        ("next", "f8", (sizes.products,)),  # worth of one more unit of a product less its price
         ("lost", "f8", (sizes.products,)),  # satiation and substitution of all units of a product
+        ("total", "f8"),  # sum of the prices after the coupon, currency
+        ("weighed", "f8"),  # the worth of that money
         ("coupon_left", "f8"),  # of the coupon's budget
         ("before_coupon", "f8", (sizes.products,)),  # sum of the prices asked for the units of a product
         ("after_coupon", "f8", (sizes.products,)),

@@ -27,7 +27,6 @@ from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism
 from flashsale_env.market.parts import MOST_CUSTOMERS, MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
 
-BOT = streams.purpose("bots.bot")
 SCREENING = streams.purpose("bots.screening")
 
 
@@ -157,11 +156,12 @@ def join(of_rules, bots, rules, sale, schedule, customers):
 
 
 @scalar
-def is_bot(bots, key):
-    """Whether this point of the stream is a bot."""
+def split(bots, u):
+    """(whether a point of the stream with this uniform number is a bot, for a customer another uniform number)."""
     if bots is None:
-        return False
-    return bots.share_of_stream > 0.0 and streams.uniform(streams.subkey(key, BOT)) < bots.share_of_stream
+        return False, u
+    share = bots.share_of_stream
+    return u < share, (u - share) / (1.0 - share)
 
 
 @scalar
@@ -170,7 +170,7 @@ def turns_away(of_rules, bots, sale, key):
     if of_rules is None or bots is None:
         return False
     probability = of_rules.false_positives * bots.strength * bots.strength
-    if streams.uniform(streams.subkey(key, SCREENING)) >= probability:
+    if probability == 0.0 or streams.uniform(streams.subkey(key, SCREENING)) >= probability:
         return False
     bots.turned_away += 1
     bots.recent_caught += 1.0
@@ -180,15 +180,21 @@ def turns_away(of_rules, bots, sale, key):
 
 
 @scalar
-def wanted(of_rules, sale, n_products):
-    """(product with the largest gain or M, units of it that a bot buys)."""
+def write_tags(rules, sale):
+    """The product with the largest gain, M if none gains."""
     most = 0.0
-    j = n_products
-    for i in range(n_products):
-        gain = of_rules.resale_value[i] - sale.asking_price[i]
-        if sale.on_hand[i] > 0 and sale.asking_price[i] > 0.0 and gain > most:
+    sale.bots.wanted = rules.n_products
+    for j in range(rules.n_products):
+        gain = rules.bots.resale_value[j] - sale.asking_price[j]
+        if sale.on_hand[j] > 0 and sale.asking_price[j] > 0.0 and gain > most:
             most = gain
-            j = i
+            sale.bots.wanted = j
+
+
+@scalar
+def wanted(of_rules, bots, sale, n_products):
+    """(product with the largest gain or M, units of it that a bot buys)."""
+    j = bots.wanted
     if j == n_products:
         return j, 0
     units = min(of_rules.units, sale.on_hand[j])
@@ -213,7 +219,7 @@ def ask(of_rules, bots, rules, sale, key, time):
         bots.recent_caught += 1.0
         return n_products, 0
     service.answer_bot(option(rules, "service"), option(sale, "service"), key, sale.tick + time)
-    j, units = wanted(of_rules, sale, n_products)
+    j, units = wanted(of_rules, bots, sale, n_products)
     if units > 0:
         bots.units += units
         bots.tick_units += units
@@ -301,6 +307,7 @@ MECHANISM = Mechanism(
     state=lambda sizes: (
         ("strength", "f8"),  # of screening in this tick
         ("recent_caught", "f8"),  # requests stopped by screening, exponentially weighted
+        ("wanted", "i8"),  # * product with the largest gain for a bot; M for none
         ("share_of_stream", "f8"),  # * probability that a point of this tick's stream is a bot
         # * since the start of the sale
         ("units", "i8"),  # taken by bots
@@ -371,6 +378,7 @@ MECHANISM = Mechanism(
     },
     begin_tick=begin_tick,
     decide=decide,
+    write_tags=write_tags,
     settle=settle,
     observe=observe,
     measure=measure,

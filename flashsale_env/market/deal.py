@@ -126,6 +126,14 @@ def most_off(of_rules, deal):
 
 
 @scalar
+def first_step(of_rules):
+    """The lowest sum with a rebate; `of_rules` is None in a sale without deals."""
+    if of_rules is None:
+        return 0.0
+    return of_rules.threshold[0] * (1.0 - _ROUNDING)
+
+
+@scalar
 def rebate(of_rules, deal, total):
     """The amount off a basket that costs `total`; both records are None in a sale without deals."""
     if of_rules is None or deal is None:

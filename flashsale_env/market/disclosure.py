@@ -136,16 +136,23 @@ def decide(rules, sale, grids, encoding, action):
 
 @scalar
 def write_tags(rules, sale):
-    """The effect of each unit that is claimed: it changes when stock arrives."""
+    """The effect of each unit that is claimed, which changes when stock arrives, and whether any page shows figures."""
+    disclosure = sale.disclosure
+    disclosure.some_show = 0
     for j in range(rules.n_products):
         all_units = max(rules.initial_stock[j] + sale.received[j], 1)
-        sale.disclosure.per_unit[j] = rules.disclosure.claimed / all_units
+        disclosure.per_unit[j] = rules.disclosure.claimed / all_units
+        disclosure.logits[j] = 0.0
+        if disclosure.shown[j] > 0.0 and sale.on_hand[j] > 0:
+            disclosure.some_show = 1
 
 
 @scalar
 def show(page, disclosure, rules, sale, voice):
     """Write what the pages do to this customer; `page`, the mechanism's rules, is None in a sale without disclosure."""
     if page is None or disclosure is None:
+        return
+    if disclosure.some_show == 0:
         return
     scarcity = page.scarcity[voice.latent]
     # What all pages share: the time left, and the effect if everything were claimed.
@@ -212,6 +219,7 @@ MECHANISM = Mechanism(
     state=lambda sizes: (
         ("shown", "f8", (sizes.products,)),  # 1 for a page that shows its figures
         ("per_unit", "f8", (sizes.products,)),  # logits of each unit claimed, if the page shows its figures
+        ("some_show", "i8"),  # * 1 if some page shows its figures
         ("logits", "f4", (sizes.products,)),  # * what the pages do to the customer of the current visit
         ("pages", "f8"),  # that showed, one for each product and tick
     ),

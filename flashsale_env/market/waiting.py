@@ -38,6 +38,7 @@ _MOST_PLACES = 1 << 16
 _STAY = streams.purpose("waiting.stay")
 _DELAY = streams.purpose("waiting.delay")
 _STRATEGIC = streams.purpose("waiting.strategic")
+_OF_A_LOOK = 42  # bits of the number of a purpose; the number of the look follows
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ def ticks_until_look(chance, key, look):
     """Geometric time until the next look, in ticks, at least 1; `chance` is the probability of each tick."""
     if chance >= 1.0:
         return 1
-    u = streams.uniform(streams.subkey(streams.subkey(key, _DELAY), look))
+    u = streams.uniform(streams.subkey(key, _DELAY + (np.int64(look) << _OF_A_LOOK)))
     return 1 + np.int64(min(math.log(u) / math.log1p(-chance), 1e9))
 
 
@@ -296,7 +297,8 @@ def waits(rules, of_rules, waiting, voice, sale, key, returns, offer, wanted, bo
     look = waiting.look if returns else 0
     intent = voice.latent
     if sale.tick < of_rules.announced_tick:
-        is_strategic = streams.uniform(streams.subkey(key, _STRATEGIC)) < of_rules.strategic[intent]
+        share = of_rules.strategic[intent]
+        is_strategic = share > 0.0 and streams.uniform(streams.subkey(key, _STRATEGIC)) < share
         if is_strategic and prefers_announced(rules, waiting, voice, sale, key, offer, bought):
             lost = wanted < rules.n_products and bought == rules.n_products
             kept = remember(waiting, key, of_rules.announced_tick, look + 1, wanted, lost)
@@ -306,7 +308,7 @@ def waits(rules, of_rules, waiting, voice, sale, key, returns, offer, wanted, bo
         return False
     lost = wanted < rules.n_products
     stay = of_rules.restock[intent] if lost else of_rules.stay[intent]
-    if streams.uniform(streams.subkey(streams.subkey(key, _STAY), look)) >= stay:
+    if stay == 0.0 or streams.uniform(streams.subkey(key, _STAY + (np.int64(look) << _OF_A_LOOK))) >= stay:
         return False
     due = sale.tick + ticks_until_look(of_rules.look_chance, key, look)
     return remember(waiting, key, due, look + 1, wanted, lost)

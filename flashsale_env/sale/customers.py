@@ -37,8 +37,8 @@ def meet_all(rules, voices, sale, law, tick_key, rate, next_guest, meet, context
             if fresh_time >= 1.0:
                 return
             time, key, origin = fresh_time, fresh_key, FRESH
-        meet(key, time, origin, rules, voices, sale, context)
-        if origin == FRESH:
+            # Before the visit, so that the processor draws the next customer while it serves this one.
             k += 1
             fresh_key = streams.subkey(tick_key, k)
             fresh_time = arrivals.next_arrival(law, k, time, fresh_key, rate)
+        meet(key, time, origin, rules, voices, sale, context)

@@ -25,9 +25,10 @@ def serve(key, time, origin, rules, voices, sale, context):
     marks = streams.subkey(key, streams.MARKS)
     # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
-    if origin == customers.FRESH and bots.is_bot(option(sale, "bots"), key):
+    is_bot, u = bots.split(option(sale, "bots"), streams.upper32(marks))
+    if origin == customers.FRESH and is_bot:
         visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
-    elif origin == customers.FRESH and streams.upper32(marks) >= share:
+    elif origin == customers.FRESH and u >= share:
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
         row = arrivals.pick_voice(rules, voices, sale, key)

@@ -27,6 +27,8 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
 from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill
 
+NOT_TO_BE_HAD = -1e300  # worth of a unit that is not on hand, not offered or above the limit of a customer
+
 
 @scalar
 def unit_price(sale, j, taken):
@@ -52,6 +54,10 @@ def empty(rules, sale, basket):
         basket.before_coupon[j] = 0.0
         basket.after_coupon[j] = 0.0
         basket.lost[j] = 0.0
+        is_there = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])
+        basket.next[j] = basket.surplus[j] if is_there else NOT_TO_BE_HAD
+    basket.total = 0.0
+    basket.weighed = 0.0
     basket.n_trial = 0
     basket.coupon_left = coupon.budget_left(option(sale, "coupon"))
 
@@ -64,6 +70,8 @@ def put_in(rules, sale, basket, clips, j):
     basket.coupon_left -= price - with_coupon
     basket.before_coupon[j] += price
     basket.after_coupon[j] += with_coupon
+    basket.total += with_coupon
+    basket.weighed += worth_of_money(rules, basket, j) * with_coupon
     basket.lost[j] += satiation_of_next(rules, basket, j)
     basket.units[j] += 1
     basket.in_nest[rules.nest[j]] += 1
@@ -126,6 +134,21 @@ def worth_of_next(rules, sale, basket, clips, j):
 
 
 @scalar
+def worth_of_sum(rules, sale, total, weighed, payable):
+    """Worth of what a deal takes off a basket that completes no set, less the fee.
+
+    Args:
+        total: sum of its prices after the coupon, currency.
+        weighed: the worth of that money.
+    """
+    offered = total * payable
+    rebate = min(deal.rebate(option(rules, "deal"), option(sale, "deal"), offered), offered)
+    fee = delivery.fee(option(rules, "delivery"), option(sale, "delivery"), offered - rebate)
+    # A rebate is shared out, and the fee weighs on the products, in proportion to their prices.
+    return weighed * (rebate - fee) / offered if offered > 0.0 else 0.0
+
+
+@scalar
 def worth_of_reductions(rules, sale, basket, payable):
     """Worth of what bundles and deal take off the basket, less the fee."""
     ring_up(rules, sale, basket, payable)
@@ -160,35 +183,42 @@ def keep(basket):
 
 
 @scalar
-def try_with(rules, sale, basket, clips, j):
+def try_with(rules, of_rules, sale, basket, clips, j):
     """Put one unit of product j into the basket on trial; returns what the unit adds to the worth, less its price."""
-    net = worth_of_next(rules, sale, basket, clips, j) - basket.nothing
+    net = basket.next[j] - basket.nothing
     put_in(rules, sale, basket, clips, j)
+    if not can_take(rules, of_rules, sale, basket, j):
+        basket.next[j] = NOT_TO_BE_HAD
+    if clips or basket.substitution > 0.0:  # less is left of the coupon's budget, or other products are worth less
+        for i in range(rules.n_products):
+            if basket.next[i] > NOT_TO_BE_HAD:
+                basket.next[i] = worth_of_next(rules, sale, basket, clips, i)
+    elif basket.next[j] > NOT_TO_BE_HAD:
+        basket.next[j] = worth_of_next(rules, sale, basket, clips, j)
     basket.trial[basket.n_trial] = j
     basket.n_trial += 1
     return net
 
 
 @scalar
-def next_product(rules, of_rules, sale, basket, clips):
+def next_product(rules, basket):
     """The product of which one more unit is worth most, and that worth less the price; M if none can be taken."""
     best = rules.n_products
-    highest = 0.0
+    highest = NOT_TO_BE_HAD
     for j in range(rules.n_products):
-        if can_take(rules, of_rules, sale, basket, j):
-            net = worth_of_next(rules, sale, basket, clips, j)
-            if best == rules.n_products or net > highest:
-                best = j
-                highest = net
+        if basket.next[j] > highest:
+            best = j
+            highest = basket.next[j]
     return best, highest
 
 
 @scalar
-def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best):
+def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, off_sets, worth, best):
     """Add units to the basket on trial and keep the best basket on the way.
 
     Args:
         reduced: whether bundles, a deal or a fee apply to some baskets.
+        off_sets: the largest share off a set, 0 without sets.
         worth: of the basket on trial, before these.
         best: worth of the best basket so far, after these.
 
@@ -196,12 +226,16 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best)
         The worth of the best basket.
     """
     while basket.n_trial < of_rules.most_units:
-        j, net = next_product(rules, of_rules, sale, basket, clips)
+        j, net = next_product(rules, basket)
         # Further units are worth no more than this one, so without reductions none of them is taken.
         if j == rules.n_products or (not reduced and net <= basket.nothing):
             break
-        worth += try_with(rules, sale, basket, clips, j)
-        all_in_all = worth + worth_of_reductions(rules, sale, basket, payable) if reduced else worth
+        worth += try_with(rules, of_rules, sale, basket, clips, j)
+        all_in_all = worth
+        if off_sets > 0.0:
+            all_in_all += worth_of_reductions(rules, sale, basket, payable)
+        elif reduced:
+            all_in_all += worth_of_sum(rules, sale, basket.total, basket.weighed, payable)
         if all_in_all > best:
             best = all_in_all
             keep(basket)
@@ -210,34 +244,38 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, worth, best)
 
 @scalar
 def worth_of_single(rules, sale, basket, clips, payable, j):
-    """Worth of a basket of one unit of product j, with its share of a deal and its fee; no set is complete.
-
-    The same as `try_with` and `worth_of_reductions`, without a basket to fill.
-    """
-    price = unit_price(sale, j, 0)
-    with_coupon = coupon.net_price(option(sale, "coupon"), price, clips, basket.coupon_left)
-    offered = with_coupon * payable
-    rebate = min(deal.rebate(option(rules, "deal"), option(sale, "deal"), offered), offered)
-    paid = offered * (1.0 - rebate / offered) if rebate > 0.0 else offered
-    fee = delivery.fee(option(rules, "delivery"), option(sale, "delivery"), offered - rebate)
-    saved = with_coupon - paid / payable - fee / payable
-    return basket.surplus[j] - basket.nothing + saved * worth_of_money(rules, basket, j)
+    """Worth of a basket of one unit of product j, with its share of a deal and its fee; no set is complete."""
+    with_coupon = coupon.net_price(option(sale, "coupon"), sale.asking_price[j], clips, basket.coupon_left)
+    weighed = worth_of_money(rules, basket, j) * with_coupon
+    return basket.surplus[j] - basket.nothing + worth_of_sum(rules, sale, with_coupon, weighed, payable)
 
 
 @scalar
 def at_best(rules, sale, basket, j):
     """Upper bound on the worth of a unit of product j less what is paid for it, in any basket."""
-    less = basket.most_off * unit_price(sale, j, 0)
+    less = basket.most_off * sale.asking_price[j]
     return basket.surplus[j] - basket.nothing + less * worth_of_money(rules, basket, j)
 
 
 @scalar
-def is_worth_a_look(rules, of_rules, sale, basket):
-    """Whether some basket could be worth more than nothing; most customers who buy nothing are known by this."""
+def may_find(rules, sale, basket, off_sets):
+    """Whether reductions could win a customer who would buy no single product without them; false for most of them.
+
+    The worth of a basket is at most the sum of its units' worth at best. So some unit must be worth its price with the
+    largest reduction; and without sets these units must reach the first step of the deal, or be worth one unit more.
+    """
+    gain = 0.0
+    total = 0.0
+    one_more = NOT_TO_BE_HAD
     for j in range(rules.n_products):
-        if can_take(rules, of_rules, sale, basket, j) and at_best(rules, sale, basket, j) > 0.0:
-            return True
-    return False
+        if sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j]):
+            worth = at_best(rules, sale, basket, j)
+            if worth > 0.0:
+                gain += worth
+                total += sale.price[j]
+                worth -= basket.satiation * worth_of_satiation(rules, basket, j)
+            one_more = max(one_more, worth)
+    return gain > 0.0 and (off_sets > 0.0 or total >= deal.first_step(option(rules, "deal")) or gain + one_more > 0.0)
 
 
 @scalar
@@ -264,12 +302,12 @@ def try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best):
         if set_rules.set_of[j] == s:
             if not can_take(rules, of_rules, sale, basket, j):
                 return best
-            worth += try_with(rules, sale, basket, clips, j)
+            worth += try_with(rules, of_rules, sale, basket, clips, j)
     all_in_all = worth + worth_of_reductions(rules, sale, basket, payable)
     if all_in_all > best:
         best = all_in_all
         keep(basket)
-    return fill_up(rules, of_rules, sale, basket, clips, payable, True, worth, best)
+    return fill_up(rules, of_rules, sale, basket, clips, payable, True, 1.0, worth, best)
 
 
 @scalar
@@ -293,8 +331,8 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
-    empty(rules, sale, basket)
-    if is_worth_a_look(rules, of_rules, sale, basket):
+    if bought < rules.n_products or (basket.most_off > 0.0 and may_find(rules, sale, basket, off_sets)):
+        empty(rules, sale, basket)
         best = 0.0  # an empty basket
         if reduced:
             best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
@@ -302,7 +340,7 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
             for s in range(bundles.n_sets(set_rules)):
                 best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
             empty(rules, sale, basket)
-        fill_up(rules, of_rules, sale, basket, clips, payable, reduced, 0.0, best)
+        fill_up(rules, of_rules, sale, basket, clips, payable, reduced, off_sets, 0.0, best)
     if basket.n_units == 0:
         is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
         return wanted if is_out else rules.n_products, rules.n_products

@@ -8,6 +8,8 @@ import pytest
 import flashsale_env as fs
 from flashsale_env.market.bots import bots_per_tick
 
+pytestmark = pytest.mark.uncompiled
+
 SALES = 32
 # One intent that no homogeneous customer has: bots that never come.
 NOBODY = {"gift": 1.0, "default": 0.0}
@@ -274,7 +276,7 @@ def test_by_lottery_speed_buys_nothing():
         simulator = played(sale(bots, lottery=lottery, **scarce), 0, 0, sales=100)
         assert (metric(simulator, "units_sold") == 40).all()
         share.append(metric(simulator, "bot_units").sum() / 4000)
-    assert share[0] > 0.75, "first come, first served"
+    assert share[0] > 0.7, "first come, first served"
     assert abs(share[1] - 0.5) < 4 * 0.5 / 4000**0.5
 
 
