@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from flashsale_env import Scenario
 from flashsale_env.encoders.demand.inversion import History, tastes_from_history
 from flashsale_env.experiments.calibrate.replay import Replay, replay
 from flashsale_env.experiments.calibrate.running import Options, calibrate
@@ -45,7 +46,7 @@ def test_a_level_that_is_off_by_a_tenth_is_a_miss(calibrated):
     fitted = scenario.replace(
         products=products,
         shocks=dataclasses.replace(scenario.shocks, appeal_sd=0.0, traffic_sd=0.0),
-        memory_minutes=60.0,
+        memory_minutes=Scenario.memory_minutes,
     )
     customers = type(population)(
         **{

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from flashsale_env import Population, Simulator, load_scenario
+from flashsale_env.experiments.calibrate import replay
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
 from flashsale_env.experiments.calibrate.market import price_ladder
 from flashsale_env.experiments.calibrate.running import Options, calibrate
@@ -114,9 +115,11 @@ def test_a_shop_whose_baskets_all_hold_a_product_has_more_visitors_than_baskets(
     assert card["units_at_20_percent_off_by_factor_on_visits"]["1"] == pytest.approx(0.43, abs=0.1)
 
 
-def test_a_shop_of_one_product_has_a_scenario(tmp_path):
+@pytest.mark.uncompiled
+def test_a_shop_of_one_product_has_a_scenario(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "_CUSTOMERS", 5_000)
     corner_shop(weeks=80)[lambda t: t["product"] == "soda-0"].to_csv(tmp_path / "sales.csv", index=False)
-    card = calibrate(tmp_path / "sales.csv").card
+    card = calibrate(tmp_path / "sales.csv", Options(assumptions=Assumptions(conversion=0.6))).card
     assert [product["title"] for product in card["products"]] == ["soda-0"]
     estimate = card["elasticity"]["overall"]
     assert estimate["low"] < ELASTICITY["soda"] < estimate["high"]
