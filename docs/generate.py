@@ -482,6 +482,25 @@ def from_sim2real(folder: Path) -> str:
     return table(("visits in the log", "mean profit in the reference world", "lost", "95 % interval"), rows)
 
 
+def from_coverage(folder: Path) -> str:
+    """The table of the study `coverage`."""
+    rows = json.loads((folder / "result.json").read_text(encoding="utf-8"))["rows"]
+    return table(
+        ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs"),
+        [
+            (
+                row["kind"],
+                f"{row['mean']:.2f}",
+                f"{row['half_width']:.2f}",
+                f"{row['covered']} of {row['shops']}",
+                f"{row['warned']} of {row['shops']}",
+                f"{row['least_squares']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
 def from_verification(folder: Path | None) -> str:
     """The table of `flashsale verify --markdown`."""
     return _flashsale("verify", "--markdown").strip()
@@ -493,6 +512,7 @@ MEASURED: dict[str, Callable[..., str]] = {
     "ablation": from_report,
     "learners": from_report,
     "sim2real": from_sim2real,
+    "coverage": from_coverage,
     "verification": from_verification,
 }
 

@@ -10,7 +10,7 @@ Leaves  reading to `encoders.tables` and `encoders.records`.
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -109,7 +109,7 @@ def show_rows(title: str, account: Mapping[str, Any]) -> None:
 
     Args:
         title: of the table.
-        account: `Validation.as_dict`; "not_in_the_regression" may add reason -> {"products", "rows"}.
+        account: `Validation.as_dict`; "not_in_the_regression" may add reason -> {"rows", "names"} of products.
     """
     left_out = account.get("not_in_the_regression", {})
     show_table(
@@ -122,10 +122,15 @@ def show_rows(title: str, account: Mapping[str, Any]) -> None:
             if count
         ]
         + [
-            (f"not in the estimate: {reason}", f"{count['rows']:,}", f"{count['products']:,} products")
-            for reason, count in left_out.items()
-            if count["rows"]
+            (f"not in the regression: {reason}", f"{out['rows']:,}", _named(out["names"]))
+            for reason, out in left_out.items()
+            if out["rows"]
         ],
     )
     for note in account["notes"]:
         notice(note)
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first of the products that are left out; all are in the card."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")

@@ -1,15 +1,17 @@
-"""Inversion of the logit: utilities from market shares, and tastes from elasticities.
+"""Inversion of the logit: utilities from market shares, and tastes from a history of sales.
 
-Owns    the log share ratio, and the tastes with which the simulator reproduces purchase probabilities and elasticities.
+Owns    the log share ratio, and the tastes with which the simulator sells a history again.
 Leaves  the elasticities to `elasticities`.
-Axes    n products in their markets; C categories, M products.
-Units   utility in logits, with the outside option at 0; prices relative to their mean.
+Axes    n products in their markets; C categories, M products, W periods.
+Units   utility in logits, with the outside option at 0.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -34,6 +36,15 @@ def log_share_ratio(shares: Floats, markets: Integers) -> Floats:
     return np.asarray(np.log(shares) - np.log(outside[markets]))
 
 
+# Rounds of level and slope, in turn, and the relative change at which they end.
+_ROUNDS = 200
+_TOLERANCE = 1e-8
+# Prices with a smaller standard deviation of the logarithm show no slope; it is then set at the mean price.
+_LEAST_PRICE_SD = 0.005
+# Draws of appeal shocks, one from each of as many equally likely slices of the normal law.
+_DRAWS = 64
+
+
 # Utility so far below the outside option that nobody buys, and near enough for sums in single precision.
 NEVER_BOUGHT = -40.0
 
@@ -44,55 +55,167 @@ class LogitTastes:
 
     Args:
         relevance: (C, M) utility at price 0, logits; `NEVER_BOUGHT` for products of other categories.
-        price_sensitivity: (C,) logits per reference price, which is the mean price.
+        price_sensitivity: (C,) logits per reference price.
+        reference: (M,) price that counts as 1: the lower, the more sensitive the product's demand.
     """
 
     relevance: Floats
     price_sensitivity: Floats
+    reference: Floats
 
     @classmethod
-    def of_one_category(cls, relevance: Floats, category: Integers, sensitivity: Floats) -> "LogitTastes":
+    def of_one_category(
+        cls, relevance: Floats, category: Integers, sensitivity: Floats, reference: Floats
+    ) -> "LogitTastes":
         """From the relevance (M,) of each product for the customers of its own category."""
         own = category == np.arange(len(sensitivity))[:, None]
-        return cls(np.where(own, relevance, NEVER_BOUGHT), sensitivity)
+        return cls(np.where(own, relevance, NEVER_BOUGHT), sensitivity, reference)
 
 
-def tastes_from_elasticities(
-    purchase_probability: Floats, category: Integers, elasticity: Floats, quality: Floats
-) -> LogitTastes:
-    """The multinomial logit with these purchase probabilities and elasticities at mean prices; exact.
-
-    Let product j have utility δ_j + s_c·(1 - p_j / mean_j) for the customers of its category c. At mean prices its
-    purchase probability is P_j = exp δ_j / (1 + Σ exp δ), and its own-price elasticity -s_c·(1 - P_j). The purchase
-    probabilities determine δ. The estimated elasticity, a mean over products weighted by units, then determines s_c.
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was sold at which prices, period by period.
 
     Args:
-        purchase_probability: (M,) at mean prices, of a customer of the product's category.
+        price: (W, M) of each product, currency; above 0 also where it was not on sale.
+        on_sale: (W, M).
+        demand: (W, M) units wanted: sold, and where the stock ended the units that it is expected to have lost.
+    """
+
+    price: Floats
+    on_sale: npt.NDArray[np.bool_]
+    demand: Floats
+
+    @property
+    def mean_price(self) -> Floats:
+        """(M,) mean over the periods on sale, whatever was sold."""
+        return np.asarray((self.price * self.on_sale).sum(axis=0) / self.on_sale.sum(axis=0))
+
+
+def expected_share(
+    price: Floats,
+    on_sale: npt.NDArray[np.bool_],
+    category: Integers,
+    appeal: Floats,
+    slope: Floats,
+    appeal_sd: float = 0.0,
+) -> Floats:
+    """(W, M) share of a category's visitors who buy each product, in the mean over appeal shocks.
+
+    Args:
+        price: (W, M) currency.
+        on_sale: (W, M).
         category: (M,) index into the C categories.
-        elasticity: (C,) below 0.
-        quality: (M,) logits that the scenario adds, e.g. to offset the mean of a lognormal shock. The elasticity is
-            reproduced with them included, and without the shock.
+        appeal: (M,) utility at price 0, logits.
+        slope: (M,) logits per unit of currency.
+        appeal_sd: standard deviation of each product's own appeal, logits; the factor on its odds has mean 1.
+    """
+    odds = np.where(on_sale, np.exp(appeal - slope * price), 0.0)
+    if appeal_sd == 0:
+        return _shares(odds, category)
+    rng = np.random.default_rng(0)
+    slices = (np.arange(_DRAWS) + 0.5) / _DRAWS
+    draws = np.stack([special.ndtri(rng.permutation(slices)) for _ in category], axis=1)
+    factor = np.exp(appeal_sd * draws)
+    factor /= factor.mean(axis=0)
+    total = np.zeros_like(odds)
+    for row in factor:
+        total += _shares(odds * row, category)
+    return total / _DRAWS
+
+
+def _shares(odds: Floats, category: Integers) -> Floats:
+    sums = np.ones((len(odds), int(category.max()) + 1))
+    for j, c in enumerate(category):
+        sums[:, c] += odds[:, j]
+    return np.asarray(odds / sums[:, category])
+
+
+def price_response(price: Floats, sold: Floats, on_sale: npt.NDArray[np.bool_]) -> Floats:
+    """(M,) slope of log expected sales on log price over the periods on sale, weighted by sales; NaN for one price."""
+    weight = np.where(on_sale, sold, 0.0)
+    x = np.log(price)
+    y = np.log(np.where(weight > 0, sold, 1.0))
+    total = np.maximum(weight.sum(axis=0), 1e-300)
+    dx = x - (weight * x).sum(axis=0) / total
+    dy = y - (weight * y).sum(axis=0) / total
+    square = (weight * dx**2).sum(axis=0)
+    slope = (weight * dx * dy).sum(axis=0) / np.maximum(square, 1e-300)
+    return np.where(square > total * _LEAST_PRICE_SD**2, slope, np.nan)
+
+
+def tastes_from_history(
+    history: History,
+    category: Integers,
+    visitors: Floats,
+    *,
+    elasticity: Floats | None = None,
+    sensitivity: Floats | None = None,
+    appeal_sd: float = 0.0,
+    names: tuple[str, ...] = (),
+) -> LogitTastes:
+    """The multinomial logit that sells the units of a history at its prices, and answers prices as estimated.
+
+    Let product j have utility δ_j + s_j·(1 - p / mean_j). δ_j gives the units of the history in total, as in Berry,
+    Levinsohn & Pakes (1995, doi 10.2307/2171802); s_j is given, or gives the slope of log sales on log price over the
+    same prices, which is the elasticity.
+
+    Args:
+        history: W periods of M products; every product sold, and was on sale.
+        category: (M,) index into the C categories.
+        visitors: (C,) of each category and period.
+        elasticity: (M,) below 0; give this or `sensitivity`.
+        sensitivity: (M,) logits per mean price.
+        appeal_sd: see `expected_share`. The scenario's shocks have the mean factor exp(sd²/2), which it must take off.
+        names: (C,) of the categories, for messages.
 
     Raises:
-        ValueError: an elasticity is not below 0, or the probabilities of a category leave nothing for the outside
-            option.
+        ValueError: an elasticity is not below 0, or there are too few visitors for the units.
     """
-    count = len(elasticity)
-    if not (elasticity < 0).all():
-        bad = int((~(elasticity < 0)).argmax())
-        raise ValueError(f"elasticity of category {bad} must be below 0 for a choice model, got {elasticity[bad]:g}.")
-    outside = 1 - np.bincount(category, purchase_probability, count)  # (C,) probability of buying nothing
-    if purchase_probability.min() <= 0 or outside.min() <= 0:
-        bad = int(outside.argmin())
-        raise ValueError(
-            f"purchase probabilities must be above 0 and sum to less than 1 in each category, got "
-            f"{1 - outside[bad]:.3f} in category {bad}."
+    wanted, periods = history.demand.sum(axis=0), history.on_sale.sum(axis=0)
+    target = wanted / periods / visitors[category]  # mean share of the visitors, while on sale
+    _require_visitors(np.bincount(category, target, len(visitors)), visitors, names)
+    level = np.log(target / (1 - np.bincount(category, target, len(visitors)))[category])
+    slopes = np.zeros(len(category)) if sensitivity is None else sensitivity
+    if elasticity is not None:
+        if not (elasticity < 0).all():
+            bad = int((~(elasticity < 0)).argmax())
+            raise ValueError(f"the elasticity of product {bad} must be below 0, got {elasticity[bad]:g}.")
+        slopes = -elasticity / (1 - target)
+    for _ in range(_ROUNDS):
+        share = expected_share(
+            history.price, history.on_sale, category, level + slopes, slopes / history.mean_price, appeal_sd
         )
-    at_mean_price = np.log(purchase_probability / outside[category])  # δ
-    odds = np.exp(at_mean_price + quality)
-    probability = odds / (1 + np.bincount(category, odds, count))[category]
-    bought = np.bincount(category, probability, count)
-    # Solve elasticity_c = -s_c · Σ P_j (1 - P_j) / Σ P_j, with the probabilities that include quality.
-    sensitivity = -elasticity * bought / np.bincount(category, probability * (1 - probability), count)
-    # Relevance is utility at price 0: δ + s.
-    return LogitTastes.of_one_category(at_mean_price + sensitivity[category], category, sensitivity)
+        missing = np.log(target * periods / share.sum(axis=0))
+        off = np.ones(len(category))
+        if elasticity is not None:
+            slope = price_response(history.price, share, history.on_sale)
+            at_mean = -slopes * (1 - target)
+            off = np.clip(elasticity / np.where(np.isfinite(slope) & (slope < 0), slope, at_mean), 0.5, 2.0)
+        level, slopes = level + missing, slopes * off
+        if max(np.abs(missing).max(), np.abs(np.log(off)).max()) < _TOLERANCE:
+            break
+    else:
+        raise ValueError(
+            f"no demand of {len(category)} products sells the units of the history at its prices with these "
+            f"elasticities and visits (units are off by up to {np.abs(missing).max():.1%}): give more visits."
+        )
+    mean = np.bincount(category, wanted * slopes, len(visitors)) / np.bincount(category, wanted, len(visitors))
+    # Relevance is utility at price 0: δ + s; and s_j / mean_j = mean s / reference_j.
+    return LogitTastes.of_one_category(level + slopes, category, mean, history.mean_price * mean[category] / slopes)
+
+
+def _require_visitors(taken: npt.NDArray[Any], visitors: Floats, names: tuple[str, ...]) -> None:
+    """The mean units of a category must leave visitors who buy nothing.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if (taken < 1).all():
+        return
+    c = int(taken.argmax())
+    label = repr(names[c]) if names else f"category {c}"
+    raise ValueError(
+        f"{label} sells {taken[c] * visitors[c]:,.1f} units a week and has {visitors[c]:,.1f} visits, but a customer "
+        f"buys one unit at most: give more visits, fewer products, or `units` in larger packs."
+    )

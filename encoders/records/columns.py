@@ -35,7 +35,7 @@ TRANSACTION_COLUMNS = {
         ("line total", "total", "sales", "revenue", "sales value", "turnover"),
     ),
     "units": Column(
-        "units bought; a file without it has one unit a row",
+        "units bought, 0 for a week on sale without a purchase; a file without it has one unit a row",
         False,
         ("quantity", "qty", "units sold", "count", "pieces", "volume", "menge", "anzahl", "quantité", "数量"),
     ),
@@ -55,7 +55,10 @@ TRANSACTION_COLUMNS = {
     "list_price": Column("price per unit before any discount, currency"),
     "discount": Column("currency off per unit; list price is price + discount where `list_price` is not given"),
     "store": Column("identifier of the store"),
-    "basket": Column("identifier of the shopping trip: one visitor"),
+    "basket": Column("identifier of the shopping trip: one buyer"),
+    "stock": Column("units that could be sold in the week, deliveries included; sales that reach it are cut off"),
+    "sold_out": Column("1 where the stock ended in the week, else 0"),
+    "visits": Column("visits to the shop in the week, buyers and others; the same in each row of the week"),
     "cancelled": Column("1 where the order was cancelled, else 0; such rows are dropped"),
     "currency": Column("code of the currency; a file with several needs --currency"),
 }

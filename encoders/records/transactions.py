@@ -19,7 +19,7 @@ from flashsale_env.encoders.records.columns import TRANSACTION_COLUMNS, proposed
 from flashsale_env.encoders.records.isolation import PRICE_GAP, UNITS_GAP, isolated, isolated_prices, isolated_weeks
 from flashsale_env.encoders.records.products import finish
 from flashsale_env.encoders.records.rows import Rows, Validation, rows_of
-from flashsale_env.encoders.tables.cells import identifiers, truths
+from flashsale_env.encoders.tables.cells import Cells, identifiers, truths
 from flashsale_env.encoders.tables.fileformat import FileFormat
 from flashsale_env.encoders.tables.numbers import Money, numbers
 from flashsale_env.encoders.tables.opened import OpenTable
@@ -30,6 +30,8 @@ ONE_UNIT = "1"  # in place of a column's name: every row is one unit
 
 _NUMBERS = ("price", "amount", "units", "list_price", "discount")
 _IDENTIFIERS = ("product", "category", "title", "store", "basket")
+_STOCK = ("stock", "visits")
+_LEAST_UNITS = 1.0  # a week that sold nothing is as near to others as one that sold a unit
 _FIRST_WEEK, _LAST_WEEK = -52 * 70, 52 * 130 + 300  # 1900 to 2100, in weeks since 1970: others are placeholders
 
 
@@ -38,6 +40,7 @@ def read_transactions(
     *,
     columns: Mapping[str, str] | None = None,
     form: FileFormat | None = None,
+    numbers: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Validation]:
     """Transactions from files.
 
@@ -45,10 +48,12 @@ def read_transactions(
         paths: one file or several, see `tables.sources`.
         columns: our name -> the file's name, for columns with other names; units -> "1" for one unit a row.
         form: how the files write their cells.
+        numbers: further columns of numbers, by the files' names: instruments and controls.
 
     Returns:
         One row per purchase with `product`, `category`, `title`, `store`, `basket` (text; store and basket only if
-        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); and the account of rows.
+        given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); `stock`, `sold_out`,
+        `visits` and `numbers` as they are given; and the account of rows.
 
     Raises:
         FileNotFoundError: no such file.
@@ -59,6 +64,11 @@ def read_transactions(
     if one_unit:
         del mapped["units"]
     known = [name for name in TRANSACTION_COLUMNS if not (one_unit and name == "units")]
+    for name in numbers:
+        if name in TRANSACTION_COLUMNS or name in mapped.values():
+            raise ValueError(f"column {name!r} has another use already; want one of instruments or controls.")
+    mapped |= {name: name for name in numbers}
+    known += numbers
 
     def needs(table: OpenTable, named: Mapping[str, str]) -> None:
         require(table, named, TRANSACTION_COLUMNS, table.source.name, table.names)
@@ -71,7 +81,7 @@ def read_transactions(
 
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     rows, named = _read(listed, known, mapped, form, needs)
-    return check_rows(rows, form=form or FileFormat(), columns=named)
+    return check_rows(rows, form=form or FileFormat(), columns=named, further=numbers)
 
 
 def _read(
@@ -97,18 +107,24 @@ def _one_clock(named: Mapping[str, str], mapped: Mapping[str, str], source: str)
 
 
 def check_transactions(
-    table: pd.DataFrame, *, source: str, columns: Mapping[str, str] | None = None, form: FileFormat | None = None
+    table: pd.DataFrame,
+    *,
+    source: str,
+    columns: Mapping[str, str] | None = None,
+    form: FileFormat | None = None,
+    numbers: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Validation]:
     """See `read_transactions`; for a table in memory that has our column names."""
     names = {str(name): str(name) for name in table.columns}
     require(None, names, TRANSACTION_COLUMNS, source, list(names))
     _one_clock(names, {}, source)
-    known = [name for name in TRANSACTION_COLUMNS if name in table]
-    return check_rows(Rows(table[known].reset_index(drop=True), source), form=form or FileFormat(), columns=columns)
+    known = [*(name for name in TRANSACTION_COLUMNS if name in table), *numbers]
+    rows = Rows(table[known].reset_index(drop=True), source)
+    return check_rows(rows, form=form or FileFormat(), columns=columns, further=numbers)
 
 
 def check_rows(
-    rows: Rows, *, form: FileFormat, columns: Mapping[str, str] | None = None
+    rows: Rows, *, form: FileFormat, columns: Mapping[str, str] | None = None, further: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, Validation]:
     """Check rows of which some may have been dropped already, with our column names; see `read_transactions`."""
     raw, source = rows.raw, rows.source
@@ -117,6 +133,7 @@ def check_rows(
     if "units" not in raw:
         rows.notes.append(f"{source} has no column of units: every row counts as one unit.")
     cells = {name: numbers(raw[name], form, names[name]) for name in _NUMBERS if name in raw}
+    more = _further(rows, form, names, further)
     clock, weeks = _clock(rows, form, names)
 
     repeated = np.zeros(len(raw), bool)
@@ -141,19 +158,35 @@ def check_rows(
     table["units"] = cells["units"].values if "units" in cells else 1.0
     _drop_amounts(rows, table, cells)
     if "basket" in table:
-        rows.drop("missing basket", table["basket"].isna())
+        rows.drop("missing basket", table["basket"].isna() & (table["units"] > 0))
+    for name, values in more.items():
+        table[name] = values.values
+        rows.drop(f"missing {name}", values.blank)
+        rows.drop(f"unparsable {name}", values.unreadable)
+        if name in _STOCK:
+            rows.drop(f"{name} below 0", values.values < 0)
     table["list_price"] = _list_price(rows, table["price"].to_numpy(), cells)
     table["week"] = week
     _drop_isolated(rows, table, clock)
     rows.validation(columns)  # there is a row left
-    del raw, cells, weeks, week, blank, repeated
+    del raw, cells, more, weeks, week, blank, repeated
     rows.forget_file()
     good = table[rows.kept] if not rows.kept.all() else table
     _note_equal_rows(rows, good)
     validation = rows.validation(columns)
     good = good.assign(week=(good["week"] - good["week"].min()).astype(np.int64))
     wanted = ("product", "category", "title", "store", "basket", "week", "price", "units", "list_price")
-    return finish(good, wanted, validation), validation
+    extra = tuple(name for name in (*_STOCK, "sold_out", *further) if name in good)
+    return finish(good, (*wanted, *extra), validation), validation
+
+
+def _further(rows: Rows, form: FileFormat, names: Mapping[str, str], further: Sequence[str]) -> dict[str, Cells]:
+    """The columns that some statistics use: stock, visits, whether the stock ended, instruments and controls."""
+    found: dict[str, Cells] = {}
+    for name in (*_STOCK, "sold_out", *further):
+        if name in rows.raw:
+            found[name] = truths(rows.raw[name]) if name == "sold_out" else numbers(rows.raw[name], form, names[name])
+    return found
 
 
 def _clock(rows: Rows, form: FileFormat, names: Mapping[str, str]) -> tuple[str, Weeks]:
@@ -206,7 +239,8 @@ def _drop_amounts(rows: Rows, table: pd.DataFrame, cells: Mapping[str, Money]) -
         rows.drop("missing units", cells["units"].blank)
         rows.drop("unparsable units", cells["units"].unreadable)
         rows.drop("units below 0: a return or a correction", units < 0)
-        rows.drop("units of 0", units == 0)
+        if "price" not in cells:
+            rows.drop("units of 0, which have no price", units == 0)
     name = "price" if "price" in cells else "amount"
     rows.drop(f"missing {name}", cells[name].blank)
     rows.drop(f"unparsable {name}", cells[name].unreadable)
@@ -246,7 +280,7 @@ def _drop_isolated(rows: Rows, table: pd.DataFrame, clock: str) -> None:
     k = rows.kept
     rows.drop_kept(
         f"outlier: units alone, {UNITS_GAP:g} times off every other row of the product",
-        isolated(units[k], group[k], UNITS_GAP)[0],
+        isolated(np.maximum(units[k], _LEAST_UNITS), group[k], UNITS_GAP)[0] & (units[k] > 0),
     )
 
 

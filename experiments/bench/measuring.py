@@ -90,10 +90,17 @@ def make_row(
 
 
 def ratio_row(
-    name: str, over: Iterable[float], under: Iterable[float], *, at_least: float | None = None, notes: str = ""
+    name: str,
+    over: Iterable[float],
+    under: Iterable[float],
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    notes: str = "",
 ) -> Row:
     """Ratios of neighbouring measurements, so that machine load affects both sides of each alike."""
-    return make_row(name, (a / b for a, b in zip(over, under, strict=True)), "ratio", at_least=at_least, notes=notes)
+    ratios = (a / b for a, b in zip(over, under, strict=True))
+    return make_row(name, ratios, "ratio", at_least=at_least, at_most=at_most, notes=notes)
 
 
 def alternate(repeats: int, *measurements: Callable[[], T]) -> list[list[T]]:

@@ -15,7 +15,7 @@ from flashsale_env.experiments.bench.environments import PEERS, peers, single_en
 from flashsale_env.experiments.bench.learning import rollout_loop, training, training_share
 from flashsale_env.experiments.bench.measuring import FULL, QUICK, Progress, Row, Session, Sizes
 from flashsale_env.experiments.bench.processes import compiling, importing, memory
-from flashsale_env.experiments.bench.simulator import sale_ticks, served_customers
+from flashsale_env.experiments.bench.simulator import sale_ticks, served_customers, whole_sale
 from flashsale_env.versions import versions
 
 COMMAND = "flashsale bench --out benchmarks --overwrite"
@@ -24,6 +24,7 @@ ENCODER, DEVICE = "encoder", "device"  # each run on its own, by the files of th
 BENCHMARKS: dict[str, Callable[[Sizes, int], list[Row]]] = {
     "served-customers": served_customers,
     "sale-ticks": sale_ticks,
+    "whole-sale": whole_sale,
     "single-environment": single_environment,
     "rollout-loop": rollout_loop,
     "training-share": training_share,

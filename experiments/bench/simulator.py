@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import Simulator
+from flashsale_env import METRICS, Simulator
 from flashsale_env.core.streams import GUMBEL
 from flashsale_env.experiments.bench.measuring import Row, Sizes, alternate, make_row, ratio_row
 
@@ -131,6 +131,45 @@ def served_customers(sizes: Sizes, repeats: int) -> list[Row]:
             own,
             at_least=2.0,
             notes="each sale has its own prices and appeals",
+        ),
+    ]
+
+
+def whole_sale(sizes: Sizes, repeats: int) -> list[Row]:
+    """CPU time of a customer in `full`, with twelve mechanisms of the full sale, beside one in `standard`.
+
+    A request is what a shop must answer: customers, their later looks, and bots, caught or not.
+    """
+    batches = {name: batch(name, max(sizes.sales // 8, 1)) for name in ("standard", "full")}
+    caught = list(METRICS).index("bots_caught")
+    answered = list(METRICS).index("requests")
+    episodes = {name: iter(range(repeats + 1)) for name in batches}
+    per_request: list[float] = []
+
+    def seconds_per_customer(name: str) -> float:
+        simulator, play = batches[name]
+        seconds = play(next(episodes[name]))
+        return seconds / float(simulator.sales["customers"].sum())
+
+    def full() -> float:
+        seconds = seconds_per_customer("full")
+        simulator, _ = batches["full"]
+        counts = simulator.measure()
+        requests = counts[:, answered].sum() + counts[:, caught].sum()
+        per_request.append(seconds * float(simulator.sales["customers"].sum()) / requests)
+        return seconds
+
+    standard, whole = alternate(repeats, lambda: seconds_per_customer("standard"), full)
+    return [
+        make_row("a customer of full", (1e9 * cost for cost in whole), "ns", notes="random actions, one thread"),
+        ratio_row(
+            "a customer of full over one of standard", whole, standard, at_most=2.5, notes="same run, alternating"
+        ),
+        ratio_row(
+            "a request of full over a customer of standard",
+            per_request[1:],
+            standard,
+            notes="customers, later looks and bots, those that screening stops among them",
         ),
     ]
 

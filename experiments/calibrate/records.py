@@ -31,6 +31,7 @@ class Records:
         reader: name of a ready reader; None for files with our columns.
         columns: our name -> the file's name.
         form: how the files write their cells.
+        numbers: further columns of numbers, by the files' names: instruments and controls.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Records:
     reader: str | None
     columns: Mapping[str, str]
     form: FileFormat
+    numbers: tuple[str, ...] = ()
 
     @classmethod
     def named(
@@ -48,6 +50,7 @@ class Records:
         reader: str | None,
         columns: Mapping[str, str] | None,
         form: FileFormat | None,
+        numbers: Sequence[str] = (),
     ) -> "Records":
         """What a user named: files, or the name of a reader whose data a package holds.
 
@@ -65,9 +68,9 @@ class Records:
                 raise ValueError(f"{reader} reads files: name its export, and add --reader {reader}.")
         if reader is not None and kind != "transactions":
             raise ValueError(f"{reader} holds transactions, not {kind}.")
-        if reader is not None and columns:
-            raise ValueError(f"{reader} has our column names already: leave out {', '.join(columns)}.")
-        return cls(kind, tuple(map(Path, paths)), reader, dict(columns or {}), form or FileFormat())
+        if reader is not None and (named := [*(columns or ()), *numbers]):
+            raise ValueError(f"{reader} has our column names already: leave out {', '.join(named)}.")
+        return cls(kind, tuple(map(Path, paths)), reader, dict(columns or {}), form or FileFormat(), tuple(numbers))
 
     @property
     def name(self) -> str:
@@ -95,5 +98,6 @@ class Records:
         """
         if self.reader is not None:
             return read_shop(self.reader, self.paths, self.form)
-        read = read_choices if self.kind == "choices" else read_transactions
-        return read(self.paths, columns=self.columns, form=self.form)
+        if self.kind == "choices":
+            return read_choices(self.paths, columns=self.columns, form=self.form)
+        return read_transactions(self.paths, columns=self.columns, form=self.form, numbers=self.numbers)

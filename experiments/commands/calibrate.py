@@ -1,16 +1,16 @@
 """`flashsale calibrate`: a scenario from a shop's own sales records."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale_env.experiments.display import notice, print_json, show_table
+from flashsale_env.experiments.calibrate.screen import show
+from flashsale_env.experiments.display import notice, print_json
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, Json, Out, Overwrite
-from flashsale_env.experiments.reading import said, show_rows, with_reading_options
+from flashsale_env.experiments.reading import said, with_reading_options
 from flashsale_env.experiments.runs import Run
 
 if TYPE_CHECKING:
@@ -35,16 +35,35 @@ Categories = Annotated[
     typer.Option("--category", metavar="NAME", help="Category of the products [default: the largest]; repeatable."),
 ]
 Products = Annotated[
-    int,
-    typer.Option("--products", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Number of products in the scenario."),
+    int | None,
+    typer.Option("--products", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Products [default: 8, or fewer]."),
 ]
 Levels = Annotated[
     int, typer.Option("--levels", metavar="N", min=2, max=MOST_OF_ANYTHING, help="Price levels of a product, at most.")
 ]
-ByStore = Annotated[bool, typer.Option("--by-store", help="Estimate from weeks of single stores.")]
-CostShare = Annotated[
-    float, typer.Option("--cost-share", metavar="X", help="Assumed: unit cost over the mean price paid.")
+Stores = Annotated[
+    str, typer.Option("--stores", metavar="NAME", help="Cells of each store, or one for all: auto, apart or summed.")
 ]
+Absent = Annotated[
+    str,
+    typer.Option("--absent", metavar="NAME", help="A week without a row: auto, zeros (sold nothing) or missing."),
+]
+Instruments = Annotated[
+    list[str] | None,
+    typer.Option("--instrument", metavar="COLUMN", help="Moves prices and leaves demand alone, e.g. cost; repeatable."),
+]
+Controls = Annotated[
+    list[str] | None,
+    typer.Option("--control", metavar="COLUMN", help="Moves demand, e.g. display or holiday; repeatable."),
+]
+Visits = Annotated[
+    float | None, typer.Option("--visits", metavar="X", help="Visits a week, buyers and others [default: see docs].")
+]
+Conversion = Annotated[
+    float | None,
+    typer.Option("--conversion", metavar="X", help="Share of a category's visitors who buy, where visits are unknown."),
+]
+CostShare = Annotated[float, typer.Option("--cost-share", metavar="X", help="Assumed: unit cost over the mean price.")]
 Weeks = Annotated[
     float, typer.Option("--weeks", metavar="X", help="Assumed: ordinary weeks whose visitors come to the sale.")
 ]
@@ -63,9 +82,14 @@ def command(
     kind: Kind = "transactions",
     columns: Columns = None,
     categories: Categories = None,
-    products: Products = 8,
+    products: Products = None,
     levels: Levels = 8,
-    by_store: ByStore = False,
+    stores: Stores = "auto",
+    absent: Absent = "auto",
+    instruments: Instruments = None,
+    controls: Controls = None,
+    visits: Visits = None,
+    conversion: Conversion = None,
     cost_share: CostShare = 0.70,
     weeks: Weeks = 1.0,
     sale_hours: SaleHours = 24.0,
@@ -78,30 +102,35 @@ def command(
 ) -> None:
     """Make a scenario from a shop's own sales records.
 
-    Elasticities, prices, stock and traffic are estimated from the data; the rest is assumed, see the options.
+    Elasticities, prices, stock and traffic are estimated from the data; the rest is assumed, see the options. At the
+    end the scenario is played at the prices of its history.
     """
     from flashsale_env.experiments.calibrate.assumptions import Assumptions
-    from flashsale_env.experiments.calibrate.running import calibrate
+    from flashsale_env.experiments.calibrate.running import Options, calibrate
 
-    asked: dict[str, Any] = {
-        "kind": kind,
-        "columns": dict(_pair(word) for word in columns or ()),
-        "categories": list(categories or ()),
-        "products": products,
-        "by_store": by_store,
-        "reader": reader,
-    }
-    assumptions = Assumptions(cost_share=cost_share, weeks=weeks, sale_hours=sale_hours, ticks=ticks)
+    asked = Options(
+        kind=kind,
+        columns=dict(_pair(word) for word in columns or ()),
+        reader=reader,
+        form=form,
+        categories=categories or (),
+        products=products,
+        price_levels=levels,
+        stores=stores,
+        absent=absent,
+        instruments=instruments or (),
+        controls=controls or (),
+        assumptions=Assumptions(cost_share, 0.0, weeks, sale_hours, ticks, visits, conversion),
+        command=context.obj,
+    )
     run = Run(
         out,
         context.obj,
-        options={"records": records, **asked, **said(form), "levels": levels, **dataclasses.asdict(assumptions)},
+        options={"records": records, **dataclasses.asdict(asked), "form": said(form)},
         inputs=[Path(path) for path in records if Path(path).exists()],
     )
     with run.claimed(overwrite=overwrite):
-        found = calibrate(
-            records, price_levels=levels, assumptions=assumptions, command=context.obj, form=form, **asked
-        )
+        found = calibrate(records, asked)
         run.begin()
         path = found.save(out)
         run.finish()
@@ -110,24 +139,6 @@ def command(
         return
     show(", ".join(records), found.card)
     notice(f"scenario in {path}; next: flashsale evaluate random --scenario {path}")
-
-
-def show(records: str, card: Mapping[str, Any]) -> None:
-    """The rows that were used, and the elasticities of the chosen categories."""
-    elasticity = card["elasticity"]
-    show_rows(records, card["validation"])
-    chosen = {product["category"] for product in card["products"]}
-    categories = {name: row for name, row in elasticity["categories"].items() if name in chosen}
-    show_table(
-        "own-price elasticity, 95 % interval",
-        ("category", "elasticity", "interval", "products"),
-        [
-            (name, f"{row['estimate']:.2f}", f"{row['low']:.2f} .. {row['high']:.2f}", f"{row['products']:,}")
-            for name, row in {"(overall)": elasticity["overall"], **categories}.items()
-        ],
-    )
-    if card["notice"]:
-        notice(card["notice"])
 
 
 def _pair(word: str) -> tuple[str, str]:

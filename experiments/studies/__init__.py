@@ -10,6 +10,7 @@ STUDIES = {
     "populations": "estimates demand in the reference world, builds the reference and learned populations",
     "text-value": "what text is worth, for predicting choices and for setting prices",
     "recovery": "whether intervals of estimated elasticities cover the true ones in 95 % of logs",
+    "coverage": "whether intervals of elasticities from weekly sales cover the true ones",
     "transfer": "how well an encoder classifies real customers' messages that it was not trained on",
     "sentiment": "polarity of Chinese shopping reviews, multilingual BERT against TF-IDF",
     "wider": "what sharing weights across products gains, also in a sale of more products",

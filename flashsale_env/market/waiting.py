@@ -256,7 +256,7 @@ def ticks_until_look(chance, key, look):
     """Geometric time until the next look, in ticks, at least 1; `chance` is the probability of each tick."""
     if chance >= 1.0:
         return 1
-    u = streams.uniform(streams.subkey(key, _DELAY + (look << _OF_A_LOOK)))
+    u = streams.uniform(streams.subkey(key, _DELAY + (np.int64(look) << _OF_A_LOOK)))
     return 1 + np.int64(min(math.log(u) / math.log1p(-chance), 1e9))
 
 
@@ -308,7 +308,7 @@ def waits(rules, of_rules, waiting, voice, sale, key, returns, offer, wanted, bo
         return False
     lost = wanted < rules.n_products
     stay = of_rules.restock[intent] if lost else of_rules.stay[intent]
-    if stay == 0.0 or streams.uniform(streams.subkey(key, _STAY + (look << _OF_A_LOOK))) >= stay:
+    if stay == 0.0 or streams.uniform(streams.subkey(key, _STAY + (np.int64(look) << _OF_A_LOOK))) >= stay:
         return False
     due = sale.tick + ticks_until_look(of_rules.look_chance, key, look)
     return remember(waiting, key, due, look + 1, wanted, lost)

@@ -7,6 +7,8 @@ import pytest
 
 import flashsale_env as fs
 
+pytestmark = pytest.mark.uncompiled
+
 TICKS = 10  # of gvr-periodic
 
 

@@ -14,6 +14,8 @@ from flashsale_env.intents import ByIntent
 from flashsale_env.market.mechanism import Between, OneOf
 from flashsale_env.seeds import SPLITS
 
+pytestmark = pytest.mark.uncompiled
+
 SCENARIOS = 60
 # Settings that every random scenario leaves at their default, each with the reason.
 FIXED = {

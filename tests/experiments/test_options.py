@@ -37,6 +37,7 @@ CALLS = {
     "study populations": [],
     "study text-value": [],
     "study recovery": [],
+    "study coverage": [],
     "study transfer": SHOP,
     "study sentiment": ["{reviews}", "--backbone", "tiny"],
     "study wider": [],

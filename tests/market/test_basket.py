@@ -12,7 +12,7 @@ from flashsale_env.core.records import option
 from flashsale_env.sale import till
 from tests.market.baskets import everything, metrics, play, shop
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*carry no information")
+pytestmark = [pytest.mark.uncompiled, pytest.mark.filterwarnings("ignore:.*carry no information")]
 
 # A customer who takes one unit, whatever it costs: further units are worth less than nothing.
 ONE_UNIT = fs.Basket(4, 1000.0, 1000.0)

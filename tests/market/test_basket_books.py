@@ -8,7 +8,7 @@ from flashsale_env.agents import exact
 from flashsale_env.theory.bounds import hindsight_bound
 from tests.market.baskets import SALES, everything, metrics, play, shop
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*carry no information")
+pytestmark = [pytest.mark.uncompiled, pytest.mark.filterwarnings("ignore:.*carry no information")]
 
 
 # ---------------------------------------------------------------- what is booked

@@ -8,6 +8,8 @@ import pytest
 import flashsale_env as fs
 from flashsale_env.market.bots import bots_per_tick
 
+pytestmark = pytest.mark.uncompiled
+
 SALES = 32
 # One intent that no homogeneous customer has: bots that never come.
 NOBODY = {"gift": 1.0, "default": 0.0}

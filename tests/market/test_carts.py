@@ -13,7 +13,10 @@ from flashsale_env.theory.carts import CartChain
 from flashsale_env.views.text import render_text
 from tests.contract.test_masks import draw, outputs
 
-pytestmark = pytest.mark.filterwarnings("ignore:.messages. of scenario 'shop' carry no information")
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:.messages. of scenario 'shop' carry no information"),
+]
 
 SALES = 6
 AT_ONCE = fs.Carts(10.0, 1e12)

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import flashsale_env as fs
+from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.market import contagion
 from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 from tests.market.guests import (
@@ -18,6 +19,8 @@ from tests.market.guests import (
     random_levels,
     ticket,
 )
+
+pytestmark = pytest.mark.uncompiled
 
 NEVER = 1e-300
 
@@ -178,6 +181,27 @@ def test_one_sale_is_a_slice_of_many(people):
     many, _ = play(scenario, constant(1), sales=5, population=people)
     one, _ = play(scenario, constant(1), sales=3, population=people)
     np.testing.assert_array_equal(many.sales[:3], one.sales)
+
+
+@pytest.mark.slow
+def test_customers_and_their_friends_are_as_many_as_in_the_package_tick():
+    """Against the Hawkes processes of Bacry et al. (2018): a difference of five standard errors, once in 10^6 runs.
+
+    Its requirements exclude current numpy, so install it by hand: `pip install --no-deps tick dill`.
+    """
+    hawkes = pytest.importorskip("tick.hawkes")
+    theirs = []
+    for seed in range(1, 4001):
+        process = hawkes.SimuHawkesExpKernels(
+            np.array([[0.6]]), 5.0, baseline=np.array([1.0]), end_time=2.0, seed=seed, verbose=False
+        )
+        process.simulate()
+        theirs.append(process.n_total_jumps)
+    case = CASES["contagion-friends"]  # the same process by default
+    ours = case.measure(case.defaults, 4000)[0]
+    error = np.hypot(np.std(theirs) / len(theirs) ** 0.5, ours.standard_error)
+    assert ours.simulated == pytest.approx(np.mean(theirs), abs=5 * error)
+    assert error < 0.15
 
 
 @pytest.mark.parametrize(

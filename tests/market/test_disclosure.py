@@ -12,6 +12,8 @@ from flashsale_env.experiments.verify.cases.disclosure import PlaysTable, solve
 from flashsale_env.market import disclosure
 from flashsale_env.theory import bounds
 
+pytestmark = pytest.mark.uncompiled
+
 SALES = 80
 SHOW, HIDE = 1, 0
 TWO = fs.Disclosure((0.5, 0.2), -0.3, claimed=0.4, hurry={"gift": 0.6, "default": -0.1})
@@ -82,8 +84,8 @@ def test_effects_in_logits_are_those_of_the_formula():
     # The same functions without compilation.
     show, write_tags = (getattr(f, "py_func", f) for f in (disclosure.show, disclosure.write_tags))
     record.tick, record.on_hand, record.received = 6, (2, 15, 0, 1), (0, 10, 0, 0)
-    write_tags(rules, record)
     record.disclosure.shown[:] = (1.0, 1.0, 1.0, 0.0)
+    write_tags(rules, record)
     for intent, scarcity, hurry in ((gift, -0.2, 0.6), (0, 0.1, -0.1)):
         voice = np.rec.array([(intent,)], dtype=[("latent", "i4")])[0]
         with np.errstate(all="raise"):

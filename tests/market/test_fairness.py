@@ -11,6 +11,8 @@ from flashsale_env.scenario import METRICS, REWARD_TERMS
 from flashsale_env.theory.bounds import hindsight_bound
 from flashsale_env.theory.fairness import fair_prices
 
+pytestmark = pytest.mark.uncompiled
+
 SALES = 6
 SEEDS, EPISODES = np.arange(SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 INTENTS = len(fs.INTENTS)

@@ -10,7 +10,10 @@ import flashsale_env as fs
 from flashsale_env.theory.bounds import hindsight_bound
 from tests.market.test_carts import SALES, TERMS, metrics_of, one_product, opened, shop, ticks_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:.messages. of scenario 'shop' carry no information")
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.filterwarnings("ignore:.messages. of scenario 'shop' carry no information"),
+]
 
 MONEY = ("refunds", "handling", "returned_goods")
 

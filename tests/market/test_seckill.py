@@ -9,6 +9,8 @@ import flashsale_env as fs
 from flashsale_env.market import seckill
 from flashsale_env.spaces.masks import ActionMasks
 
+pytestmark = pytest.mark.uncompiled
+
 TITLES = ("a", "b")
 SALES = 32
 

@@ -9,6 +9,8 @@ import flashsale_env as fs
 from flashsale_env.agents.registry import AGENTS
 from flashsale_env.theory import bounds
 
+pytestmark = pytest.mark.uncompiled
+
 TICKS, SALES = 12, 16
 ENDLESS = 1e12
 SERVERS = (1, 2, 4, 16)

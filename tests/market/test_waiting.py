@@ -17,6 +17,8 @@ from tests.market.guests import (
     ticket,
 )
 
+pytestmark = pytest.mark.uncompiled
+
 # So rare that nobody ever does it, and yet a setting that a scenario accepts.
 NEVER = 1e-300
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flashsale_env.encoders.demand.elasticities import estimate_choices
+from flashsale_env.encoders.demand.choices import estimate_choices
 from flashsale_env.encoders.records.choices import check_choices, read_choices
 
 

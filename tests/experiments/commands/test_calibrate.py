@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.experiments.calibrate.test_running import shop
+from tests.experiments.calibrate.shops import corner_shop
 
 
 @pytest.fixture(scope="module")
 def table():
     """A shop as its till prints it, with a return and a misprint."""
-    return shop(products=5, weeks=30)
+    return corner_shop(products=5, weeks=30)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_german_file_is_read_when_its_form_is_said(flashsale, german, table, t
     card = json.loads((tmp_path / "out" / "card.json").read_bytes())
     assert card["validation"]["rows_used"] == len(table) - 2
     assert "Süßes" in card["elasticity"]["categories"]
-    assert json.loads((tmp_path / "out" / "config.json").read_bytes())["options"]["decimal"] == ","
+    assert json.loads((tmp_path / "out" / "config.json").read_bytes())["options"]["form"]["decimal"] == ","
 
 
 @pytest.mark.parametrize(
