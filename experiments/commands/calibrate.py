@@ -123,12 +123,8 @@ def command(
         assumptions=Assumptions(cost_share, 0.0, weeks, sale_hours, ticks, visits, conversion),
         command=context.obj,
     )
-    run = Run(
-        out,
-        context.obj,
-        options={"records": records, **dataclasses.asdict(asked), "form": said(form)},
-        inputs=[Path(path) for path in records if Path(path).exists()],
-    )
+    options = {"records": records, **dataclasses.asdict(asked), "form": said(form)}
+    run = Run(out, context.obj, options=options, inputs=[Path(path) for path in records if Path(path).exists()])
     with run.claimed(overwrite=overwrite):
         found = calibrate(records, asked)
         run.begin()
