@@ -31,6 +31,9 @@ import typer
 
 import flashsale_env as fs
 from flashsale_env.agents import AGENTS
+from flashsale_env.encoders.records.catalogue import CATALOGUE_COLUMNS
+from flashsale_env.encoders.records.columns import CHOICE_COLUMNS, TRANSACTION_COLUMNS
+from flashsale_env.encoders.shops.registry import READERS
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.listing import described, populations
@@ -258,6 +261,28 @@ def studies() -> str:
     return table(("study", "question"), [(f"`{name}`", summary) for name, summary in STUDIES.items()])
 
 
+def columns(kind: str) -> str:
+    """The columns of transactions, choices or a catalogue."""
+    known = {"transactions": TRANSACTION_COLUMNS, "choices": CHOICE_COLUMNS, "catalogue": CATALOGUE_COLUMNS}[kind]
+    return table(
+        ["column", "needed", "meaning"],
+        [[f"`{name}`", "yes" if column.required else "", column.meaning] for name, column in known.items()],
+    )
+
+
+def readers() -> str:
+    """The ready readers, with the columns that make a table theirs."""
+    rows = []
+    for reader in READERS.values():
+        needed = [
+            ", ".join("`" + "` or `".join(names) + "`" for names in role.columns.values())
+            for role in reader.roles.values()
+            if role.needed
+        ]
+        rows.append([f"`{reader.name}`", reader.what, "; ".join(needed) or f"the package {reader.package}"])
+    return table(["reader", "what it reads", "columns of its tables"], rows)
+
+
 def cases() -> str:
     """The validation cases of `flashsale verify`."""
     rows = [(f"`{case.name}`", case.statement, case.source) for case in CASES.values()]
@@ -427,7 +452,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
         *(agents, customers, benchmarks, commands, studies, mechanisms, cases, ranges, facts, example),
-        *(elasticities, throughput, tree, figures, results),
+        *(elasticities, throughput, tree, figures, results, columns, readers),
     )
 }
 

@@ -13,17 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from flashsale_env import INTENTS, Population, Scenario
+from flashsale_env import INTENTS, Population, Product, load_scenario
+from flashsale_env.encoders.corpus.generator import generate, language_for
 from flashsale_env.encoders.demand.tastes import DemandModel
+from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
-from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
-from flashsale_env.encoders.text.labelled import check_rows, fine_tune_on
+from flashsale_env.encoders.text.intent import DEFAULT_TRAIN, DEFAULT_VALIDATION, Encoding, IntentEncoder
+from flashsale_env.encoders.text.labelled import FOLDS, check_rows, fine_tune_on
+from flashsale_env.encoders.world.assortment import demand_for, named
 from flashsale_env.encoders.world.building import DEMAND_FOLDER
 from flashsale_env.encoders.world.populations import population_from_texts
+from flashsale_env.experiments.display import notice
 from flashsale_env.experiments.pages.pictures import confusion
 from flashsale_env.experiments.runs import Run
 
 EXAMPLES = 5
+_FROZEN = {"train": DEFAULT_TRAIN, "validation": DEFAULT_VALIDATION}
 ENCODER, CONFUSION = "encoder", "confusion.png"  # in the folder of the run, where the encoder was fine-tuned
 
 
@@ -69,11 +74,13 @@ def encode_messages(
     run: Run,
     texts: Sequence[str],
     labels: Sequence[str] | None,
-    scenario: Scenario,
+    products: Sequence[Product],
     folder: Path | None,
     *,
+    backbone: str | None = None,
     cache: Path | None = None,
     in_scope_only: bool = False,
+    folds: int = FOLDS,
 ) -> Encoded:
     """Build a population from messages and save it in the folder of the run, which is claimed.
 
@@ -82,48 +89,85 @@ def encode_messages(
         texts: the messages.
         labels: intents of the messages, "" where a row has none; the encoder is fine-tuned on them first and saved
             with the population. None where nothing is labelled.
-        scenario: whose products the customers shop for.
+        products: that the customers shop for.
         folder: with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves in
             DIR/encoder; None for the shipped pair.
+        backbone: of an encoder whose heads are fitted to generated messages first; None for that of the folder.
         cache: folder where embeddings are looked up and kept.
         in_scope_only: leave out messages with none of the nine intents.
+        folds: of the cross-validation of the fine-tuned encoder.
 
     Raises:
         ValueError, FileNotFoundError: too few labelled rows, before anything is loaded; the folder does not hold
-            both; the demand model was fitted on other products.
+            both.
     """
     rows = [row for row, label in enumerate(labels or ()) if label]
     known = [] if labels is None else [labels[row] for row in rows]
     if labels is not None:
-        check_rows([texts[row] for row in rows], known)
+        check_rows([texts[row] for row in rows], known, folds)
     progress = sys.stderr.isatty()
     embeddings = None if cache is None else EmbeddingCache(cache)
-    encoder: IntentEncoder = open_encoder(folder, embeddings)
-    demand = DemandModel.load(DEMAND_FOLDER if folder is None else folder)
+    encoder: IntentEncoder = open_encoder(folder, embeddings, backbone, run.command)
+    # Without its demand model an encoder cannot be used; whether it fits the products is asked below.
+    fitted = None if backbone is not None else DemandModel.load(DEMAND_FOLDER if folder is None else folder)
     if labels is not None:
         given = [texts[row] for row in rows]
-        encoder = fine_tune_on(given, known, start=encoder, command=run.command, progress=progress)
+        encoder = fine_tune_on(given, known, start=encoder, folds=folds, command=run.command, progress=progress)
+    demand, shelf = demand_of(encoder, fitted, products, command=run.command, progress=progress)
     population = population_from_texts(
-        texts, encoder, demand, scenario, in_scope_only=in_scope_only, command=run.command, progress=progress
+        texts, encoder, demand, shelf, in_scope_only=in_scope_only, command=run.command, progress=progress
     )
     run.begin()
     scored = None
     if labels is not None:
         scored = encoder.card["figures"]["cross_validation"]
+        confusion(run.folder / CONFUSION, scored["confusion"])
+    if labels is not None or demand is not fitted:
         encoder.save(run.folder / ENCODER)
         demand.save(run.folder / ENCODER)
-        confusion(run.folder / CONFUSION, scored["confusion"])
     population.save(run.folder)
     run.finish()
     return Encoded(population, len(texts), len(rows), scored, embeddings)
 
 
-def open_encoder(folder: Path | None, cache: EmbeddingCache | None) -> CachedEncoder:
-    """The encoder of a folder, or the shipped one."""
-    encoder = CachedEncoder.default() if folder is None else CachedEncoder.load(folder)
+def open_encoder(
+    folder: Path | None, cache: EmbeddingCache | None, backbone: str | None = None, command: str = ""
+) -> CachedEncoder:
+    """The encoder of a folder, the shipped one, or one whose heads are fitted to generated messages now."""
+    if backbone is not None:
+        encoder: IntentEncoder = frozen_encoder(CachedEncoder, backbone, command)
+    else:
+        encoder = CachedEncoder.default() if folder is None else CachedEncoder.load(folder)
     assert isinstance(encoder, CachedEncoder)
     encoder.cache = cache
     return encoder
+
+
+def frozen_encoder(kind: type[IntentEncoder], backbone: str, command: str) -> IntentEncoder:
+    """An encoder with heads on a backbone as it was pretrained, in all languages that it shares with the corpus."""
+    language = language_for(load_backbone(backbone).languages)
+    train, validation = (generate(split, n, 0, language=language) for split, n in _FROZEN.items())
+    return kind.fine_tune(
+        train, validation, backbone=backbone, method="frozen", progress=False, command=command,
+        corpus={"language": language, "seed": 0, **_FROZEN},
+    )  # fmt: skip
+
+
+def demand_of(
+    encoder: IntentEncoder, fitted: DemandModel | None, products: Sequence[Product], *, command: str, progress: bool
+) -> tuple[DemandModel, tuple[Product, ...]]:
+    """The demand model for these products, and the products that it knows.
+
+    A fitted model that knows them all is used, for all that it knows: a sale takes what it sells from the population,
+    in any order. For others a model is fitted in the reference world.
+    """
+    if fitted is not None:
+        known = {product.title: product for product in (*load_scenario("standard").products, *products)}
+        if {product.title for product in products} <= set(fitted.products) <= set(known):
+            return fitted, tuple(known[title] for title in fitted.products)
+    notice(f"fitting demand for {len(products)} products in the reference world (about a minute)")
+    named_products = tuple(named(product) for product in products)
+    return demand_for(encoder, named_products, command=command, progress=progress), named_products
 
 
 def summary(population: Population) -> dict[str, Any]:

@@ -97,7 +97,6 @@ CacheFolder = Annotated[
     ),
 ]
 TextColumn = Annotated[str, typer.Option("--text-column", metavar="C", help="Column that holds the messages.")]
-FileEncoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help="Character encoding of the CSV file.")]
 
 Device = Annotated[
     str,

@@ -54,7 +54,7 @@ def weekly_panel(
     """Sum transactions by week, and leave out products whose elasticity is not identified.
 
     Args:
-        transactions: as `records.read_transactions` returns them.
+        transactions: as `records.transactions.read_transactions` returns them.
         by_store: make a cell of each product and store; better if prices differ by store and most cells have sales.
         least_presence: minimum share of the weeks in which a product (of a store) sold.
 
@@ -200,7 +200,7 @@ def estimate_choices(choices: pd.DataFrame) -> ChoiceEstimates:
     option. Sold-out products are not alternatives, so stockouts do not lower a product's estimated appeal.
 
     Args:
-        choices: as `records.read_choices` returns them.
+        choices: as `records.choices.read_choices` returns them.
 
     Raises:
         ValueError: no category identifies a price sensitivity; the error gives the reason for each.
@@ -241,7 +241,7 @@ def _conditional_logit(rows: pd.DataFrame, occasion: pd.Series) -> tuple[Elastic
             choice_set=sets[offered],
             covariates=rows["price_share"].to_numpy(np.float64)[offered, None],
             chosen=rows["bought"].to_numpy(np.float64)[offered],
-            outside=np.asarray(1.0 - bought, np.float64),
+            outside=np.asarray(bought == 0, np.float64),  # a visit that buys k units makes k choices
             names=("price",),
             effect=products[offered].astype(np.int64),
             effect_names=labels,

@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 from flashsale_env.encoders.corpus.generator import Message, generate
+from flashsale_env.encoders.records.messages import read_texts
 from flashsale_env.encoders.text.calibration import expected_calibration_error, fit_temperature, softmax
 from flashsale_env.encoders.text.intent import DEFAULT_TRAIN, IntentEncoder
 from flashsale_env.encoders.text.metrics import scores
@@ -67,37 +67,17 @@ def read_mapping(path: str | Path) -> dict[str, str]:
 def read_labelled(
     path: str | Path, mapping: Mapping[str, str], text_column: str, label_column: str
 ) -> tuple[list[str], list[str], int]:
-    """Messages of a CSV file whose label is in the mapping, their intents, and the number of other rows."""
-    table = _read_table(path, text_column, label_column)
-    rows = table[table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")]
-    return (
-        rows[text_column].tolist(),
-        [mapping[label] for label in rows[label_column]],
-        len(table) - len(rows),
-    )
+    """Messages of a file whose label is in the mapping, their intents, and the number of other rows."""
+    table = read_texts(path, text_column, label_column).raw
+    rows = table[table["label"].isin(list(mapping)) & (table["text"].str.strip() != "")]
+    return rows["text"].tolist(), [mapping[label] for label in rows["label"]], len(table) - len(rows)
 
 
 def read_others(path: str | Path, mapping: Mapping[str, str], text_column: str, label_column: str) -> list[str]:
-    """Messages of a CSV file whose label is not in the mapping: the encoder should find them out of scope."""
-    table = _read_table(path, text_column, label_column)
-    rows = table[~table[label_column].isin(list(mapping)) & (table[text_column].str.strip() != "")]
-    texts: list[str] = rows[text_column].tolist()
+    """Messages of a file whose label is not in the mapping: the encoder should find them out of scope."""
+    table = read_texts(path, text_column, label_column).raw
+    texts: list[str] = table["text"][~table["label"].isin(list(mapping)) & (table["text"].str.strip() != "")].tolist()
     return texts
-
-
-def _read_table(path: str | Path, text_column: str, label_column: str) -> pd.DataFrame:
-    try:
-        # Customers do type "NA" and "null": these are messages, not missing values.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a readable UTF-8 CSV file ({type(error).__name__}: {error}).") from None
-    for column in (text_column, label_column):
-        if column not in table:
-            near = difflib.get_close_matches(column, list(table.columns), n=1, cutoff=0.0)
-            raise ValueError(
-                f"{path} has no column {column!r}; it has {', '.join(table.columns)}. Did you mean {near[0]!r}?"
-            )
-    return table
 
 
 def out_of_scope(encoder: IntentEncoder, texts: Sequence[str], others: Sequence[str]) -> dict[str, float]:

@@ -223,20 +223,20 @@ def check_rows(texts: Sequence[str], labels: Sequence[str], folds: int = FOLDS) 
     for row, label in enumerate(labels):
         if label not in INTENTS:
             raise ValueError(f"row {row}: {unknown_name('intent', label, INTENTS)}")
-    if folds < 2 or len(texts) < folds:
-        raise ValueError(f"cross-validation needs at least 2 folds and a row a fold, got {folds} for {len(texts)}.")
+    if folds < 2:
+        raise ValueError(f"cross-validation needs at least 2 folds, got {folds}.")
     counts = Counter(labels)
-    if max(counts.values()) < folds:
-        given = ", ".join(f"{label} {count}" for label, count in counts.most_common())
+    group = near_duplicates(texts) if len(texts) else np.zeros(0, np.int32)
+    different = len(set(group))
+    # Every fold has to test something: rows of the most frequent intent, and messages that no other fold has.
+    most = min(max(counts.values(), default=0), different)
+    if most < folds:
+        given = ", ".join(f"{label} {count}" for label, count in counts.most_common()) or "none"
+        fewer = f", or use --folds {most}" if most >= 2 else ""
         raise ValueError(
-            f"cross-validation with {folds} folds needs at least one intent with {folds} labelled messages or more, so "
-            f"that every fold can test it, got {given}. Label more messages, of the most frequent intents first."
-        )
-    group = near_duplicates(texts)
-    if (different := len(set(group))) < folds:
-        raise ValueError(
-            f"cross-validation with {folds} folds needs {folds} or more messages that differ by more than a letter or "
-            f"a number, got {different} among {len(texts)} rows: give more rows, or fewer folds."
+            f"cross-validation with {folds} folds needs at least one intent with {folds} labelled messages or more, "
+            f"and {folds} messages that differ by more than a letter or a number, got {given}, {different} of them "
+            f"different. Label more messages, of the most frequent intents first{fewer}."
         )
     return group
 

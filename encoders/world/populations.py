@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import INTENTS, Population, Product, Scenario
+from flashsale_env import INTENTS, Population, Product
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
@@ -49,7 +49,7 @@ def population_from_texts(
     texts: Sequence[str],
     encoder: IntentEncoder,
     demand: DemandModel,
-    scenario: Scenario,
+    products: Sequence[Product],
     *,
     in_scope_only: bool = False,
     command: str = "",
@@ -62,8 +62,8 @@ def population_from_texts(
     Args:
         texts: the messages.
         encoder: of intents.
-        demand: fitted to this encoder's embeddings and the scenario's products.
-        scenario: whose products are sold.
+        demand: fitted to this encoder's embeddings and these products.
+        products: that are sold.
         in_scope_only: leave out messages with none of the nine intents. Otherwise they count with their most probable
             intent.
         command: recorded on the card.
@@ -73,10 +73,11 @@ def population_from_texts(
         ValueError: the demand model was fitted to other products, no message is left, or the encoder has no
             out-of-scope score.
     """
-    titles = tuple(product.title for product in scenario.products)
+    titles = tuple(product.title for product in products)
     if demand.products != titles:
         raise ValueError(
-            f"the demand model was fitted to the products {list(demand.products)}, the scenario sells {list(titles)}."
+            f"the demand model was fitted to the products {list(demand.products)}, not to {list(titles)}: "
+            f"`encoders.world.assortment.demand_for` fits one to these."
         )
     encoding = encoder.encode(texts, progress=progress)
     outside = None if encoding.in_scope is None else int((~encoding.in_scope).sum())
@@ -88,7 +89,7 @@ def population_from_texts(
             raise ValueError(f"none of the {len(texts)} messages has one of the nine intents: the population is empty.")
         texts = [texts[row] for row in rows.tolist()]
         encoding = Encoding(encoding.probabilities[rows], encoding.embeddings[rows])
-    vectors = product_vectors(encoder, scenario.products)
+    vectors = product_vectors(encoder, products)
     tastes = demand.tastes(encoder_reading(encoding, vectors), vectors)
     card = {
         "kind": "learned",
@@ -98,7 +99,7 @@ def population_from_texts(
         "intent_mix": intent_mix(encoding.probabilities),
         "versions": versions(),
     }
-    return learned_population(texts, encoding, tastes, scenario.products, card=card)
+    return learned_population(texts, encoding, tastes, products, card=card)
 
 
 def intent_mix(

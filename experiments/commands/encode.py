@@ -11,19 +11,23 @@ from flashsale_env.experiments.formats import short
 from flashsale_env.experiments.options import (
     CacheFolder,
     EncoderFolder,
-    FileEncoding,
     Json,
     Out,
     Overwrite,
     ProductsOf,
     TextColumn,
 )
+from flashsale_env.experiments.reading import said, show_rows, with_reading_options
 from flashsale_env.experiments.runs import Run
 
 if TYPE_CHECKING:
+    from flashsale_env import Product
+    from flashsale_env.encoders.tables.fileformat import FileFormat
     from flashsale_env.experiments.encode import Encoded
 
-Messages = Annotated[Path, typer.Argument(metavar="MESSAGES.csv", help="CSV file with a header.")]
+Messages = Annotated[
+    list[Path], typer.Argument(metavar="MESSAGES...", help="CSV, TSV, XLSX, JSONL or Parquet, also in .gz or .zip.")
+]
 Labels = Annotated[
     str | None,
     typer.Option(
@@ -37,61 +41,109 @@ Mapped = Annotated[
     ),
 ]
 SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="Leave out rows without a text.")]
+Folds = Annotated[
+    int, typer.Option("--folds", metavar="N", min=2, max=100, help="Folds that test the fine-tuned encoder.")
+]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option("--backbone", metavar="NAME", help="Another BERT, unchanged: multilingual, a folder or a hub id."),
+]
+Catalogue = Annotated[
+    Path | None,
+    typer.Option("--catalogue", metavar="FILE", help="Products that the customers shop for: title, price, noun."),
+]
 InScopeOnly = Annotated[bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")]
 
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
+@with_reading_options
 def command(
     context: typer.Context,
     messages: Messages,
     text_column: TextColumn,
     out: Out,
     scenario: ProductsOf = "standard",
+    catalogue: Catalogue = None,
     encoder: EncoderFolder = None,
+    backbone: BackboneOption = None,
     labels: Labels = None,
     mapping: Mapped = None,
-    encoding: FileEncoding = "utf-8",
+    folds: Folds = 5,
     skip_empty: SkipEmpty = False,
     in_scope_only: InScopeOnly = False,
     cache: CacheFolder = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    *,
+    form: "FileFormat",
 ) -> None:
     """Build customers from a shop's own messages.
 
     BERT gives the intent of each message, the demand model the tastes of the customer who wrote it.
     """
-    from flashsale_env import load_scenario
     from flashsale_env.experiments.messages import read
 
     if mapping is not None and labels is None:
         raise ValueError("--mapping gives the meaning of labels: name their column with --labels.")
-    sale = load_scenario(scenario)
-    reading: dict[str, Any] = {"labels": labels, "mapping": mapping, "encoding": encoding, "skip_empty": skip_empty}
-    asked = {"messages": messages, "text_column": text_column, **reading, "in_scope_only": in_scope_only}
-    asked |= {"scenario": scenario, "encoder": encoder or "default"}
+    if backbone is not None and encoder is not None:
+        raise ValueError("--encoder and --backbone are two encoders: give one of them.")
+    products = _products(scenario, catalogue)
+    reading: dict[str, Any] = {"labels": labels, "mapping": mapping, "skip_empty": skip_empty}
+    how: dict[str, Any] = {"backbone": backbone, "folds": folds, "in_scope_only": in_scope_only}
+    asked = {"messages": [str(path) for path in messages], "text_column": text_column, **reading, **said(form), **how}
+    asked |= {"scenario": scenario, "catalogue": catalogue, "encoder": encoder or backbone or "default"}
     run = Run(
         out,
         context.obj,
         options={name: str(value) if isinstance(value, Path) else value for name, value in asked.items()},
-        inputs=[path for path in (messages, encoder, mapping) if path],
+        inputs=[path for path in (*messages, encoder, mapping, catalogue) if path],
     )
     with run.claimed(overwrite=overwrite):
-        texts, intents = read(messages, text_column, **reading)
+        given = read(messages, text_column, form=form, **reading)
 
-        from flashsale_env.experiments.encode import CONFUSION, encode_messages
+        from flashsale_env.experiments.encode import encode_messages
 
-        found = encode_messages(run, texts, intents, sale, encoder, cache=cache, in_scope_only=in_scope_only)
+        found = encode_messages(run, given.texts, given.labels, products, encoder, cache=cache, **how)
     if as_json:
-        print_json({"out": str(out), **found.as_json()})
+        print_json({"out": str(out), "rows": given.account, **found.as_json()})
         return
+    show_rows(", ".join(map(str, messages)), given.account)
     show(found, in_scope_only)
+    _tell(found, out, cache, scenario if catalogue is None else "SCENARIO")
+
+
+def _tell(found: "Encoded", out: Path, cache: Path | None, scenario: str) -> None:
+    """Where the files are, and what comes next."""
+    from flashsale_env.experiments.encode import CONFUSION
+
     if found.cache is not None:
         notice(f"{found.cache.hits:,} of {found.cache.hits + found.cache.misses:,} texts were in {cache}")
     if found.cross_validation is not None:
         notice(f"which intents are mistaken for which: {out / CONFUSION}")
     following = f"flashsale train {scenario} --population {out} --out DIR"
     notice(f"population of {len(found.population):,} voices in {out}; next: {following}")
+
+
+def _products(scenario: str, catalogue: Path | None) -> "tuple[Product, ...]":
+    """The products of a scenario, or of a catalogue.
+
+    Raises:
+        ValueError: the customers of the scenario have no tastes for products.
+    """
+    from flashsale_env import load_scenario
+
+    if catalogue is not None:
+        from flashsale_env.encoders.records.catalogue import read_catalogue
+
+        return read_catalogue(catalogue)
+    sale = load_scenario(scenario)
+    if sale.choice.model == "exponential":
+        titles = ", ".join(repr(product.title) for product in sale.products)
+        raise ValueError(
+            f"the customers of {sale.name} have an exponential willingness to pay for {titles} and no tastes, which is "
+            f"what messages give: choose a scenario with another choice model, or --catalogue FILE."
+        )
+    return sale.products
 
 
 def show(found: "Encoded", in_scope_only: bool) -> None:

@@ -64,7 +64,7 @@ sys.exit(main({words}))
         (["train", "standard", "--population", "no/where"], "no population at no/where"),
         (["demo", "--config", "quik"], "unknown experiment 'quik'. Did you mean 'quick'"),
         (["encode", "nowhere.csv", "--text-column", "text"], "no file at nowhere.csv"),
-        (["encode", "README.md", "--text-column", "text", "--encoder", "nowhere"], "does not read|unknown column"),
+        (["encode", "README.md", "--text-column", "text", "--encoder", "nowhere"], "README.md: want a file whose name ends in .csv"),
     ],
 )
 def test_a_mistake_costs_one_line_and_exit_code_2(flashsale, tmp_path, words, message):

@@ -1,8 +1,10 @@
 """CSV files of messages, as shops write them and as they get them wrong."""
 
+import pandas as pd
 import pytest
 
-from flashsale_env.experiments.messages import read_labelled, read_messages
+from flashsale_env.encoders.tables.fileformat import FileFormat
+from flashsale_env.experiments.messages import read, read_labelled, read_messages
 
 
 def test_messages_come_in_the_order_of_the_file_and_untouched(messages):
@@ -19,7 +21,26 @@ def test_a_blank_line_at_the_end_is_no_message(messages):
 
 
 def test_another_encoding_can_be_named(messages):
-    assert read_messages(messages("text\ncafé\n".encode("cp1252")), "text", encoding="cp1252") == ["café"]
+    assert read_messages(messages("text\ncafé\n".encode("cp1252")), "text", form=FileFormat(encoding="cp1252")) == [
+        "café"
+    ]
+
+
+def test_an_encoding_is_guessed_and_the_guess_is_said(messages):
+    found = read(messages("text\n价格多少？有没有优惠券\n".encode("gb18030")), "text")
+    assert found.texts == ["价格多少？有没有优惠券"]
+    assert any("encoding guessed as gb18030" in note for note in found.account["notes"])
+    with pytest.raises(ValueError, match=r"is not utf-8: byte 0xe9 at offset 8 \(line 2\)"):
+        read_messages(messages(b"text\ncaf\xe9\n"), "text", form=FileFormat(encoding="utf-8"))
+
+
+def test_messages_come_from_workbooks_and_from_json(tmp_path, messages):
+    table = pd.DataFrame({"text": ["hello", "NA", 42], "id": [1, 2, 3]})
+    table.to_excel(tmp_path / "m.xlsx", index=False)
+    assert read_messages(tmp_path / "m.xlsx", "text") == ["hello", "NA", "42"]
+    path = messages('{"chat": {"text": "hello"}}\n{"chat": {"text": "null"}}\n', "m.jsonl")
+    assert read_messages(path, "chat.text") == ["hello", "null"]
+    assert read_messages([path, path], "chat.text") == ["hello", "null"] * 2
 
 
 def test_empty_texts_are_left_out_only_when_asked(messages):
@@ -33,15 +54,13 @@ def test_empty_texts_are_left_out_only_when_asked(messages):
     ("content", "message"),
     [
         ("id,message\n1,hello\n", "unknown column 'mesage'. Did you mean 'message'. Known: id, message"),
-        ("", "is empty: want a CSV file with a header"),
-        ("\n\n", "is empty: want a CSV file with a header"),
+        ("", "is empty: want a header"),
+        ("\n\n", "is empty: want a header"),
         ("id,mesage\n", "has a header but no rows"),
         ("id,mesage\n1,\n2, \n", "empty in row 1"),
-        ("id,mesage\n1,hello, world\n2,bye\n", "does not read as CSV.*Quote fields that hold commas"),
-        ("id,mesage\n1,hello,x\n2,bye,x\n", "does not read as CSV"),
-        ('id,mesage\n1,"never closed\n', "does not read as CSV"),
-        (b"id,mesage\n1,caf\xe9\n", r"is not utf-8: byte 0xe9 at offset 15 \(line 2\).*--encoding cp1252"),
-        ("id,mesage\n1,hello\n".encode("utf-16"), "is not utf-8: byte 0xff at offset 0"),
+        ("id,mesage\n1,hello, world\n2,bye\n", "not a readable CSV file.*Quote cells that hold"),
+        ("id,mesage\n1,hello,x\n2,bye,x\n", "not a readable CSV file"),
+        ('id,mesage\n1,"never closed\n', "is never closed"),
     ],
 )
 def test_what_is_no_file_of_messages_is_refused_with_the_place(messages, content, message):
@@ -60,7 +79,7 @@ def test_a_missing_file_a_folder_and_an_unknown_encoding_are_told_apart(messages
     with pytest.raises(ValueError, match="is a folder"):
         read_messages(tmp_path, "text")
     with pytest.raises(ValueError, match="unknown encoding 'utf-9'"):
-        read_messages(messages("text\nhello\n"), "text", encoding="utf-9")
+        read_messages(messages("text\nhello\n"), "text", form=FileFormat(encoding="utf-9"))
 
 
 def test_labels_come_beside_their_texts_and_may_be_missing(messages):
@@ -85,7 +104,7 @@ def test_a_shops_own_labels_are_read_by_a_mapping(messages):
     [
         ("text,intent\na,gift\nb,gitf\n", r"row 2 below the header: unknown intent 'gitf'. Did you mean 'gift'"),
         ("text,intents\na,gift\n", "Did you mean 'intents'"),
-        ("text,intent\na,\nb,\n", "empty in all rows; label some with bargain_hunting"),
+        ("text,intent\na,\nb,\n", "empty in all rows; label some: bargain_hunting"),
     ],
 )
 def test_labels_that_say_nothing_are_refused(messages, content, message):

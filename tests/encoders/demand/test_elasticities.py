@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from flashsale_env.encoders.demand.elasticities import estimate_choices, estimate_elasticities, weekly_panel
-from flashsale_env.encoders.demand.records import check_choices, check_transactions
+from flashsale_env.encoders.records.choices import check_choices
+from flashsale_env.encoders.records.transactions import check_transactions
 
 
 def grocer(seed=0, *, elasticities=None, products=12, weeks=40, units=80.0, lasting_sd=0.0):

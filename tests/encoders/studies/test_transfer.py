@@ -78,8 +78,10 @@ def test_transfer_over_two_shops_pools_their_rows(encoder):
     assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
 
 
-def test_a_file_in_another_encoding_is_refused(tmp_path):
+def test_a_file_is_read_as_every_other_file_of_messages(tmp_path):
     csv = tmp_path / "shop.csv"
-    csv.write_bytes("text,tag\ncafé,COST\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="is not a readable UTF-8 CSV file"):
-        read_labelled(csv, {"COST": "bargain_hunting"}, "text", "tag")
+    csv.write_bytes("text,tag\ncafé,COST\nNA,COST\n,COST\nhm,OTHER\n".encode("cp1252"))
+    found = read_labelled(csv, {"COST": "bargain_hunting"}, "text", "tag")
+    assert found == (["café", "NA"], ["bargain_hunting"] * 2, 2)
+    with pytest.raises(ValueError, match="unknown column 'tags'"):
+        read_labelled(csv, {"COST": "bargain_hunting"}, "text", "tags")

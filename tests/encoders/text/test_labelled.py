@@ -59,12 +59,16 @@ def test_an_encoder_of_a_shop_survives_its_file_and_leaves_its_start_alone(encod
     [
         (["a", "b"], ["gift"], "got 2 texts and 1 labels"),
         (["price", "size"], ["gift", "gifts"], "row 1: unknown intent 'gifts'. Did you mean 'gift'"),
-        (["price", "size"], ["gift", "bulk"], "at least 2 folds and a row a fold, got 5 for 2"),
+        (
+            ["price", "size"],
+            ["gift", "bulk"],
+            "with 5 folds needs at least one intent with 5 .* got gift 1, bulk 1, 2 of them different",
+        ),
         (["price", " "] * 5, ["gift", "bulk"] * 5, "row 1 is empty"),
         (
             ["price", "size?", "Size"] * 5,
             ["gift", "bulk", "bulk"] * 5,
-            "5 folds needs 5 or more messages .*, got 2 among 15 rows",
+            "got bulk 10, gift 5, 2 of them different.*or use --folds 2",
         ),
     ],
 )

@@ -52,7 +52,7 @@ def test_the_shipped_encoder_and_demand_model_reproduce_the_learned_population(e
     learned = Population.load(POPULATION_FOLDER / "learned")
     demand = DemandModel.load(DEMAND_FOLDER)
     rows = np.arange(0, len(learned), 60)
-    again = population_from_texts([learned.utterances[i] for i in rows], encoder, demand, scenario)
+    again = population_from_texts([learned.utterances[i] for i in rows], encoder, demand, scenario.products)
     assert again.intent_probabilities == pytest.approx(learned.intent_probabilities[rows], abs=2e-3)
     assert again.price_sensitivity == pytest.approx(learned.price_sensitivity[rows], rel=2e-2)
     card = json.loads((DEMAND_FOLDER / "demand.json").read_text())

@@ -43,7 +43,9 @@ def conversion(scenario, population):
 
 def test_a_sale_can_be_played_with_a_shops_own_messages(encoder, scenario, tmp_path):
     texts = ["any discount on the air fryer?", "need it today", "where is my order", "i want 200 pieces"]
-    population = population_from_texts(texts, encoder, DemandModel.load(DEMAND_FOLDER), scenario, command="test")
+    population = population_from_texts(
+        texts, encoder, DemandModel.load(DEMAND_FOLDER), scenario.products, command="test"
+    )
     assert INTENTS[population.latent_class[0]] == "bargain_hunting"
     simulator = Simulator(scenario, population.save(tmp_path / "population"), sales=2)
     simulator.open(np.arange(2, dtype=np.uint64), np.zeros(2, np.int64))
@@ -54,4 +56,4 @@ def test_a_sale_can_be_played_with_a_shops_own_messages(encoder, scenario, tmp_p
 def test_a_demand_model_of_other_products_is_refused(encoder):
     other = load_scenario("gvr-periodic")
     with pytest.raises(ValueError, match="the demand model was fitted to the products"):
-        population_from_texts(["hello"], encoder, DemandModel.load(DEMAND_FOLDER), other)
+        population_from_texts(["hello"], encoder, DemandModel.load(DEMAND_FOLDER), other.products)

@@ -9,7 +9,7 @@ import pytest
 
 from flashsale_env import Population, Product, Scenario, Shocks, Simulator, load_scenario
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
-from flashsale_env.experiments.calibrate.market import price_ladder
+from flashsale_env.experiments.calibrate.levels import price_ladder
 from flashsale_env.experiments.calibrate.running import calibrate
 from flashsale_env.experiments.calibrate.scenario import elasticity_at_mean_prices
 
@@ -65,7 +65,9 @@ def test_the_folder_holds_a_scenario_its_customers_the_elasticities_and_a_card(c
     }
     validation = card["validation"]
     assert validation["rows_read"] == validation["rows_used"] + 2
-    assert validation["dropped"]["missing price"] == validation["dropped"]["units of 0 or less"] == 1
+    assert (
+        validation["dropped"]["missing price"] == validation["dropped"]["units below 0: a return or a correction"] == 1
+    )
     assert card["command"] == "flashsale calibrate"
     assert card["assumed"]["cost_share"] == 0.7
     assert "conversion" not in card["assumed"]  # baskets were counted, so it was not used

@@ -74,9 +74,10 @@ def test_a_message_of_10000_characters_is_read_with_a_warning_of_one_line(flashs
     [
         ("id,massage\n1,hello\n", [], "unknown column 'message'. Did you mean 'massage'? Known: id, massage"),
         ("id,message\n1,\n", [], "column 'message' is empty in row 1 below the header"),
-        (b"message\ncaf\xe9\n", [], "byte 0xe9 at offset 11 (line 2)"),
+        (b"message\ncaf\xe9\n", ["--encoding", "utf-8"], "byte 0xe9 at offset 11 (line 2)"),
+        ("message;id\nhello;1\n", [], "give --separator ';'"),
         ("message\n", [], "no rows below it"),
-        ("", [], "is empty: want a CSV file"),
+        ("", [], "is empty: want a header"),
         ("message\nhello\n", ["--encoding", "utf-9"], "unknown encoding 'utf-9'"),
         ("message\nhello\n", ["--scenario", "gvr-periodic"], "ticket"),
         ("message\nhello\n", ["--encoder", "nowhere"], "nowhere holds no intent encoder"),
@@ -187,3 +188,77 @@ def test_two_labelled_rows_an_intent_are_refused_before_an_encoder_is_loaded(fla
     words = ("encode", path, "--text-column", "text", "--labels", "intent", "--out", tmp_path / "out")
     assert "needs at least one intent with 5 labelled messages or more" in flashsale(*words).complaint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_first_try_with_16_labelled_rows_ends_in_a_sentence(flashsale, messages, encoder, tmp_path):
+    """Two rows of each of eight intents: too few for five folds, enough for two."""
+    words = ("alpha beta gamma", "rho sigma tau")
+    path = messages("text,intent\n" + "".join(f"{w} {i},{i}\n" for i in fs.INTENTS[:8] for w in words))
+    asked = ("encode", path, "--text-column", "text", "--labels", "intent", "--encoder", encoder)
+    said = flashsale(*asked, "--out", tmp_path / "out").complaint
+    assert "needs at least one intent with 5 labelled messages" in said
+    assert "use --folds 2" in said
+    found = flashsale(*asked, "--folds", 2, "--out", tmp_path / "out", "--json").json
+    assert len(found["cross_validation"]["folds"]) == 2
+
+
+def test_customers_of_an_own_catalogue_play_the_scenario_of_an_own_shop(
+    flashsale, messages, encoder, tmp_path, monkeypatch
+):
+    """Products that no shipped model knows get a demand model of their own, which can be used again."""
+    monkeypatch.setattr("flashsale_env.encoders.world.assortment.VOICES", 180)
+    monkeypatch.setattr("flashsale_env.encoders.world.assortment.VISITS", 6000)
+    catalogue = messages("name;price\nGreen tea;8,50\nEspresso machine;240\n", "products.csv")
+    path = messages("text\n" + "\n".join(TEXTS) + "\n")
+    asked = ("encode", path, "--text-column", "text", "--encoder", encoder, "--out", tmp_path / "out")
+    assert "give --separator ';'" in flashsale(*asked, "--catalogue", catalogue).complaint
+    catalogue = messages("title,price\nGreen tea,8.50\nEspresso machine,240\n", "products.csv")
+    answer = flashsale(*asked, "--catalogue", catalogue)
+    assert answer.code == 0, answer.err
+    assert "fitting demand for 2 products" in answer.err
+    population = fs.Population.load(tmp_path / "out")
+    assert population.products == ("Green tea", "Espresso machine")
+    again = ("encode", path, "--text-column", "text", "--encoder", tmp_path / "out" / "encoder")
+    second = flashsale(*again, "--catalogue", catalogue, "--out", tmp_path / "again")
+    assert "fitting demand" not in second.err
+    assert (fs.Population.load(tmp_path / "again").relevance == population.relevance).all()
+    shop = fs.load_scenario("standard").replace(
+        name="mine", population=str(tmp_path / "out"), replenishment=None,
+        products=tuple(
+            fs.Product(title=title, price_levels=(price, price / 2), initial_stock=100)
+            for title, price in (("Espresso machine", 240.0), ("Green tea", 8.5))
+        ),
+    )  # fmt: skip
+    fs.Simulator(shop)  # in another order
+
+
+def test_some_of_the_shipped_products_in_another_order_need_no_new_model(flashsale, messages, encoder, tmp_path):
+    from flashsale_env.experiments.toml_writer import scenario_toml
+
+    standard = fs.load_scenario("standard")
+    few = standard.replace(name="few", products=standard.products[4:1:-1])
+    (tmp_path / "few.toml").write_text(scenario_toml(few), encoding="utf-8")
+    path = messages("text\n" + "\n".join(TEXTS) + "\n")
+    words = ("encode", path, "--text-column", "text", "--encoder", encoder, "--scenario", tmp_path / "few.toml")
+    answer = flashsale(*words, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    assert "fitting demand" not in answer.err
+    fs.Simulator(few.replace(population=str(tmp_path / "out")))
+
+
+def test_an_encoder_and_a_backbone_are_one_too_many(flashsale, messages, encoder, tmp_path):
+    words = ("encode", messages("text\nhello\n"), "--text-column", "text", "--encoder", encoder, "--backbone", "tiny")
+    assert "--encoder and --backbone are two encoders" in flashsale(*words, "--out", tmp_path / "out").complaint
+
+
+def test_another_backbone_gets_heads_and_a_demand_model_of_its_own(flashsale, messages, tmp_path, monkeypatch):
+    monkeypatch.setattr("flashsale_env.encoders.world.assortment.VOICES", 180)
+    monkeypatch.setattr("flashsale_env.encoders.world.assortment.VISITS", 6000)
+    monkeypatch.setattr("flashsale_env.experiments.encode._FROZEN", {"train": 180, "validation": 90})
+    path = messages("text\n" + "\n".join(TEXTS) + "\n")
+    words = ("encode", path, "--text-column", "text", "--backbone", "tiny", "--out", tmp_path / "out", "--json")
+    found = flashsale(*words).json
+    assert found["messages"] == 4
+    card = fs.Population.load(tmp_path / "out").card["encoder"]
+    assert card["backbone"]["name"] == "tiny"
+    assert (tmp_path / "out" / "encoder" / "demand.json").is_file()
