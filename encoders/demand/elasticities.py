@@ -409,8 +409,8 @@ class _Cells:
             )
         if (share := float(self.counts.sold_out.mean())) > _MOST_SOLD_OUT:
             warnings.append(
-                f"{share:.0%} of the weeks sold out: what they would have sold follows from an assumed law of demand, and "
-                f"intervals are a little too narrow"
+                f"{share:.0%} of the weeks sold out: what they would have sold follows from an assumed law of demand, "
+                f"and intervals are a little too narrow"
             )
         if not self.panel.has_stock and (share := self._piled_up(fit)) > 0:
             warnings.append(

@@ -140,7 +140,8 @@ class _NoCache(NullCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> None:
         _announce_compilation(
-            f"about {_expected_seconds(sig)} seconds, in every process: no cache folder can be written, see NUMBA_CACHE_DIR"
+            f"about {_expected_seconds(sig)} seconds, in every process: no cache folder can be written, "
+            "see NUMBA_CACHE_DIR"
         )
 
 
