@@ -54,11 +54,12 @@ def test_a_measured_cell_that_is_not_there_is_an_error(generate):
 def test_the_blocks_that_the_pages_must_hold_are_there(generate):
     """A page that lost its markers would never be out of date."""
     held = {words for page in generate.pages() for _, _, words, _, _ in generate.BLOCK.findall(pages.read(page))}
-    wanted = {name for name in generate.BLOCKS if name not in ("scenario", "layout", "example")} | set(
+    wanted = {name for name in generate.BLOCKS if name not in ("scenario", "layout", "example", "columns")} | set(
         generate.MEASURED
     )
     wanted |= {f"scenario {name}" for name in fs.SCENARIOS} | {"layout standard"}
     wanted |= {f"example {path.stem}" for path in (DOCS / "examples").glob("*.py")}
+    wanted |= {f"columns {kind}" for kind in ("transactions", "choices", "catalogue")}
     assert wanted <= held
 
 

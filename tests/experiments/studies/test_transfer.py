@@ -52,7 +52,7 @@ def test_two_shops_are_tuned_on_each_other_and_shown(flashsale, tiny_encoder, sh
         ('[labels]\nTRACK = "shiping"\n', "text", "which is no intent. Did you mean 'shipping_question'"),
         ("labels = [", "text", "is not a mapping"),
         ("", "text", "is not a mapping"),
-        (None, "txt", "has no column 'txt'; it has text, tag. Did you mean 'text'"),
+        (None, "txt", "unknown column 'txt'. Did you mean 'text'"),
         ('[labels]\nNONE = "gift"\n', "text", "has no message whose label is in"),
     ],
 )
