@@ -2,7 +2,7 @@
 
 Owns    the sums by product (and store) and week, which weeks are zeros, which ended with the stock, and the list of
         products that tell nothing.
-Leaves  reading and checking rows to `records`, estimation to `elasticities`.
+Leaves  reading and checking rows to `encoders.records`, estimation to `elasticities`.
 Axes    one cell a unit and week; a unit is a product, or a product of a store.
 Units   prices in currency per unit, time in weeks.
 """
