@@ -72,6 +72,12 @@ class Nowhere(Run):
         """Nothing to hold."""
         yield
 
+    def begin(self) -> None:
+        """Nothing to remove."""
+
+    def finish(self) -> None:
+        """Nothing to mark."""
+
     def keep(self, result: Mapping[str, Any]) -> None:
         """Nothing to write."""
 

@@ -125,3 +125,22 @@ TrainingSales = Annotated[
 TestSales = Annotated[
     int, typer.Option("--episodes", metavar="N", min=2, max=MOST_SALES, help="Test sales, the same for every agent.")
 ]
+
+# Whom a command asks in words, and the most that the answers may cost; see `language.asking`.
+MODEL_HELP = "A model at an endpoint, the folder of a local one, or a journal (NAME.jsonl) to replay."
+ModelName = Annotated[str, typer.Option("--model", metavar="MODEL", help=MODEL_HELP)]
+ModelOrNone = Annotated[str | None, typer.Option("--model", metavar="MODEL", help=MODEL_HELP)]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Endpoint of OpenAI's form [default: OpenAI's own]."),
+]
+KeyVariable = Annotated[
+    str, typer.Option("--key-variable", metavar="NAME", help="Environment variable that holds the key.")
+]
+Calls = Annotated[int | None, typer.Option("--calls", metavar="N", min=1, help="Most questions [default: no limit].")]
+Minutes = Annotated[float | None, typer.Option("--minutes", metavar="X", min=0.01, help="Most minutes of asking.")]
+Spend = Annotated[float | None, typer.Option("--spend", metavar="X", min=0.0, help="Most money, at --prices.")]
+Prices = Annotated[
+    tuple[float, float],
+    typer.Option("--prices", metavar="X Y", help="Of a million tokens of questions, and of answers."),
+]

@@ -11,8 +11,9 @@ The tables (`SCENARIOS`, `MECHANISMS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTI
 from typing import TYPE_CHECKING, Any
 
 from flashsale_env.catalogue import Product
-from flashsale_env.envs.registration import environment_id, register_environments
+from flashsale_env.envs.registration import environment_id, register_environments, text_environment_id
 from flashsale_env.envs.sale import FlashSaleEnv
+from flashsale_env.envs.text import FlashSaleTextEnv
 from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
@@ -50,6 +51,7 @@ from flashsale_env.scenario import (
 )
 from flashsale_env.simulator import Simulator
 from flashsale_env.spaces.actions import ENCODINGS, ActionCodec
+from flashsale_env.spaces.levers import Levers
 from flashsale_env.spaces.masks import ActionMasks
 from flashsale_env.spaces.observations import Layout
 from flashsale_env.spaces.units import UnitReader
@@ -98,8 +100,10 @@ __all__ = [
     "Disclosure",
     "Fairness",
     "FlashSaleEnv",
+    "FlashSaleTextEnv",
     "FlashSaleVectorEnv",
     "Layout",
+    "Levers",
     "Messages",
     "Population",
     "Pricing",
@@ -118,4 +122,5 @@ __all__ = [
     "generate",
     "load_population",
     "load_scenario",
+    "text_environment_id",
 ]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flashsale_env.core.compiler import JIT_DISABLED
 from flashsale_env.population import Population, load_population
-from flashsale_env.sale import kernel
+from flashsale_env.sale import kernel, opening
 from flashsale_env.sale.composition import log_dtype, present, rules_dtype, sale_dtype, voice_dtype
 from flashsale_env.sale.instance import build_instance
 from flashsale_env.scenario import METRICS, REWARD_TERMS, Scenario, load_scenario
@@ -200,6 +200,11 @@ class Simulator:
         """(N,) whether the sale is over."""
         return np.asarray(self.sales["tick"] >= self.scenario.horizon_ticks)
 
+    @property
+    def log_rows(self) -> int:
+        """Visits of each sale that are recorded."""
+        return int(self._logs.shape[1])
+
     def open(
         self,
         seeds: npt.NDArray[np.uint64],
@@ -285,6 +290,39 @@ class Simulator:
         kernel.measure(self._fixed[0], self._fixed[1], out)
         return out
 
+    def record_visits(self, log_rows: int) -> None:
+        """Record up to this many visits of each sale from now on; what is recorded already is kept.
+
+        Raises:
+            ValueError: not a whole number of at least the present `log_rows`.
+        """
+        log_rows = checked_count("log_rows", log_rows, self.log_rows)
+        logs = np.zeros((len(self.sales), log_rows), self._logs.dtype)
+        logs[:, : self.log_rows] = self._logs
+        self._logs = logs
+
+    def writers_before(self, row: int = 0) -> npt.NDArray[np.int64]:
+        """Rows of the population who wrote before the start of a sale of the batch, in order."""
+        number = np.zeros(1, np.int64)
+        self.ask_core(opening.writers_of, row, np.zeros(0, np.int64), number)
+        writers = np.zeros(int(number[0]), np.int64)
+        self.ask_core(opening.writers_of, row, writers, np.zeros(1, np.int64))
+        return np.asarray(self.instance.voice_rows[writers], np.int64)
+
+    def writers_since(self, visits: int, row: int = 0) -> npt.NDArray[np.int64]:
+        """Rows of the population who left a message at visit number `visits` of a sale of the batch or later, in order.
+
+        Raises:
+            ValueError: a later visit was not recorded.
+        """
+        made, room = int(self.sales["visits"][row]), self.log_rows
+        if made > room:
+            raise ValueError(
+                f"{made - room:,} of {made:,} visits were not recorded: call record_visits({made}) before."
+            )
+        visited = self._logs[row, visits:made]
+        return np.asarray(self.instance.voice_rows[visited["voice"][visited["wrote"] == 1]], np.int64)
+
     def choice_log(self) -> npt.NDArray[np.void]:
         """Every visit of all sales so far, sale by sale in time order.
 
@@ -295,7 +333,7 @@ class Simulator:
         Raises:
             ValueError: a sale had more visits than `log_rows`, so the log is incomplete.
         """
-        visits, room = self.sales["visits"], self._logs.shape[1]
+        visits, room = self.sales["visits"], self.log_rows
         missing = np.maximum(visits - room, 0)
         if missing.any():
             raise ValueError(

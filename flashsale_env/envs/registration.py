@@ -1,4 +1,4 @@
-"""Environment ids: one for each shipped scenario and action encoding.
+"""Environment ids: one for each shipped scenario and action encoding, and one in words.
 
 Owns    the ids, the known optima, and the spec of an environment.
 
@@ -23,7 +23,7 @@ from flashsale_env.spaces.actions import ENCODINGS, ActionCodec
 if TYPE_CHECKING:
     from flashsale_env.simulator import Simulator
 
-NAMESPACE = "FlashSale"
+NAMESPACE, TEXT_NAMESPACE = "FlashSale", "FlashSaleText"
 
 _SUFFIX = {"box": "", "multidiscrete": "MultiDiscrete", "discrete": "Discrete"}
 
@@ -61,8 +61,21 @@ def environment_id(scenario: str, actions: str = "box") -> str:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
     if actions not in _SUFFIX:
         raise ValueError(unknown_name("action encoding", actions, _SUFFIX))
-    name = "".join(part.capitalize() for part in scenario.split("-"))
-    return f"{NAMESPACE}/{name}{_SUFFIX[actions]}-v{_shipped(scenario).version}"
+    return f"{NAMESPACE}/{_camel(scenario)}{_SUFFIX[actions]}-v{_shipped(scenario).version}"
+
+
+def text_environment_id(scenario: str) -> str:
+    """The id of a shipped scenario in words, see `envs.text`.
+
+    Raises:
+        ValueError: unknown scenario.
+
+    >>> text_environment_id("gvr-periodic")
+    'FlashSaleText/GvrPeriodic-v1'
+    """
+    if scenario not in SCENARIOS:
+        raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
+    return f"{TEXT_NAMESPACE}/{_camel(scenario)}-v{_shipped(scenario).version}"
 
 
 def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
@@ -90,7 +103,7 @@ def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", limit: int, rewar
     spec = copy.copy(spec)
     if spec.max_episode_steps is None:
         spec.max_episode_steps = limit
-    if spec.namespace == NAMESPACE:
+    if spec.namespace in (NAMESPACE, TEXT_NAMESPACE):
         optimum = known_optimum(simulator.scenario, simulator.codec) if simulator.plays_own_population else None
         spec.reward_threshold = None if optimum is None else optimum * reward_scale
     return spec
@@ -99,6 +112,13 @@ def spec_of_sale(spec: EnvSpec | None, simulator: "Simulator", limit: int, rewar
 def register_environments() -> None:
     """Register every shipped scenario in every encoding; called when the package is imported."""
     for name in SCENARIOS:
+        if text_environment_id(name) not in gym.registry:
+            gym.register(
+                text_environment_id(name),
+                entry_point="flashsale_env.envs.text:FlashSaleTextEnv",
+                reward_threshold=OPTIMA.get(name),
+                kwargs={"scenario": name},
+            )
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:
                 continue
@@ -110,6 +130,10 @@ def register_environments() -> None:
                 reward_threshold=optimum,
                 kwargs={"scenario": name} | ({} if actions == "box" else {"actions": actions}),
             )
+
+
+def _camel(scenario: str) -> str:
+    return "".join(part.capitalize() for part in scenario.split("-"))
 
 
 @cache

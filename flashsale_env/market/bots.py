@@ -327,7 +327,11 @@ MECHANISM = Mechanism(
     schedule={"bots": bots_per_tick},
     decisions={
         "screening": Decision(
-            labels=lambda scenario: ("",), levels=lambda scenario: [scenario.bots.screening], discrete_steps=None
+            labels=lambda scenario: ("",),
+            levels=lambda scenario: [scenario.bots.screening],
+            discrete_steps=None,
+            meaning=lambda scenario: "strength of the screening against bots: the share of bots that it catches",
+            unit="share of bots",
         )
     },
     features={

@@ -176,6 +176,8 @@ MECHANISM = Mechanism(
             labels=lambda scenario: tuple(" + ".join(titles) for titles in sets_of(scenario)),
             levels=lambda scenario: [scenario.bundles.off for _ in sets_of(scenario)],
             discrete_steps=None,
+            meaning=lambda scenario: "share off the units of a set of products that are bought together",
+            unit="share of the price",
         )
     },
     features={

@@ -219,6 +219,11 @@ MECHANISM = Mechanism(
             levels=lambda scenario: [scenario.coupon.depths],
             discrete_steps=None,
             highest_useful=highest_useful,
+            meaning=lambda scenario: (
+                "coupon: share off the price for customers who clip it; all discounts together at most "
+                f"{scenario.coupon.budget:,.10g}"
+            ),
+            unit="share of the price",
         )
     },
     features={

@@ -177,6 +177,13 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
     }
 
 
+def staircase_in_words(deal: Deal) -> str:
+    """When a basket earns the amount, and how often."""
+    if deal.tiers:
+        return "times " + ", ".join(f"{multiple:.6g} from {amount:,.10g}" for amount, multiple in deal.tiers)
+    return f"for every {deal.per:,.10g} that a basket costs, at most {deal.times} times"
+
+
 MECHANISM = Mechanism(
     settings=Deal,
     size=lambda scenario: power_of_two(len(scenario.deal.staircase)),
@@ -191,7 +198,11 @@ MECHANISM = Mechanism(
     lay_out=_lay_out,
     decisions={
         "deal": Decision(
-            labels=lambda scenario: ("",), levels=lambda scenario: [scenario.deal.off], discrete_steps=None
+            labels=lambda scenario: ("",),
+            levels=lambda scenario: [scenario.deal.off],
+            discrete_steps=None,
+            meaning=lambda scenario: f"threshold deal: amount off {staircase_in_words(scenario.deal)}",
+            unit="currency",
         )
     },
     features={"deal_off": Feature("sale", 0.0, 1.0, "share of the largest", "deal in the last tick", "promotion")},

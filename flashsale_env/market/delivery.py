@@ -147,7 +147,14 @@ MECHANISM = Mechanism(
     },
     decisions={
         "delivery": Decision(
-            labels=lambda scenario: ("",), levels=lambda scenario: [scenario.delivery.free_from], discrete_steps=None
+            labels=lambda scenario: ("",),
+            levels=lambda scenario: [scenario.delivery.free_from],
+            discrete_steps=None,
+            meaning=lambda scenario: (
+                f"sum of a basket from which delivery is free, 0 for all; below it the customer pays "
+                f"{scenario.delivery.fee:,.10g}"
+            ),
+            unit="currency",
         )
     },
     features={

@@ -238,6 +238,11 @@ MECHANISM = Mechanism(
             levels=lambda scenario: [(0.0, 1.0) for _ in scenario.products],
             discrete_steps=None,
             highest_useful=highest_useful,
+            meaning=lambda scenario: (
+                "whether the page of a product shows its figures: what is left and what was claimed"
+            ),
+            unit="word",
+            words={0.0: "hidden", 1.0: "shown"},
         )
     },
     features={

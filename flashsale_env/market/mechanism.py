@@ -121,6 +121,11 @@ class Decision:
         discrete_levels: number of levels of each row in the discrete grid; all by default.
         highest_useful: (scenario, reader of units, observations (N, D)) -> (N, rows) highest level of each row that can
             still make a difference; None if the scenario does not show the features for it.
+        meaning: what is decided, in words, for people and language models; with the terms that a player has to know,
+            e.g. when an order arrives.
+        unit: of the levels.
+        words: level value -> the word for it, where a number would say nothing.
+        once: taken for the coming tick alone, as an order is; the others stay as they are set.
     """
 
     labels: Callable[[ScenarioLike], Sequence[str]]
@@ -128,6 +133,10 @@ class Decision:
     discrete_steps: int | None = 0
     discrete_levels: Callable[[ScenarioLike], Sequence[int]] | None = None
     highest_useful: Callable[[ScenarioLike, Any, Any], Any] | None = None
+    meaning: Callable[[ScenarioLike], str] = lambda scenario: ""
+    unit: str = ""
+    words: Mapping[float, str] = field(default_factory=dict)
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,19 @@ def leave(messages, voice, n_intents):
 
 
 @scalar
+def writes(rules, marks):
+    """Whether the customer with these marks leaves a message at the first visit; False in a sale without messages."""
+    if rules is None:
+        return False
+    return streams.lower16(marks) < rules.share
+
+
+@scalar
 def may_leave(rules, messages, voice, marks, n_intents):
     """A customer leaves a message with probability `share`; both records are None in a sale without messages."""
     if rules is None or messages is None:
         return
-    if streams.lower16(marks) < rules.share:
+    if writes(rules, marks):
         leave(messages, voice, n_intents)
 
 

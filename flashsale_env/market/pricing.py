@@ -182,6 +182,9 @@ MECHANISM = Mechanism(
             # The common markdown never withholds a product.
             discrete_levels=lambda scenario: [len(product.price_levels) for product in scenario.products],
             highest_useful=highest_useful,
+            meaning=lambda scenario: "price of a unit",
+            unit="currency",
+            words={0.0: "not offered"},
         )
     },
     features={

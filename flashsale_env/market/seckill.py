@@ -232,6 +232,11 @@ MECHANISM = Mechanism(
             levels=lambda scenario: [tuple(map(float, scenario.seckill.quota)) for _ in scenario.products],
             discrete_steps=None,
             highest_useful=highest_useful,
+            meaning=lambda scenario: (
+                f"seckill: units at {scenario.seckill.price_share:.6g} of the list price, released when a slot begins, "
+                f"at minute {', '.join(f'{minutes:g}' for minutes in scenario.seckill.slot_minutes)}"
+            ),
+            unit="units",
         )
     },
     features={

@@ -279,6 +279,11 @@ MECHANISM = Mechanism(
             labels=lambda scenario: ("",),
             levels=lambda scenario: [tuple(map(float, scenario.service.servers))],
             discrete_steps=None,
+            meaning=lambda scenario: (
+                f"servers that answer requests, {scenario.service.requests_per_minute:,.6g} a minute each; one costs "
+                f"{scenario.service.cost_per_server_hour:,.10g} an hour"
+            ),
+            unit="servers",
         )
     },
     features={

@@ -301,6 +301,12 @@ MECHANISM = Mechanism(
             ],
             discrete_steps=_DISCRETE_STEPS,
             highest_useful=highest_useful,
+            meaning=lambda scenario: (
+                f"units ordered now, which arrive after {scenario.lead_ticks} ticks; an order costs "
+                f"{scenario.replenishment.order_cost:,.10g}, freight {scenario.replenishment.freight_per_unit:,.10g} a unit"
+            ),
+            unit="units",
+            once=True,
         )
     },
     features={

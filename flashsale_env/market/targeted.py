@@ -78,7 +78,10 @@ MECHANISM = Mechanism(
     state=lambda sizes: (("depth", "f8", (sizes.intents,)), ("spend", "f8")),
     decisions={
         "targeted": Decision(
-            labels=lambda scenario: INTENTS, levels=lambda scenario: [scenario.targeted.depths for _ in INTENTS]
+            labels=lambda scenario: INTENTS,
+            levels=lambda scenario: [scenario.targeted.depths for _ in INTENTS],
+            meaning=lambda scenario: "share off for customers whose message the encoder assigns to this intent",
+            unit="share of the price",
         )
     },
     metrics={"targeted_spend": "discounts given by targeted offers; currency"},

@@ -164,6 +164,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("look", "i4"),  # 0 at the first visit of a customer, who may come back
             ("bought", "i4"),
             ("clips", "u1"),
+            ("wrote", "u1"),  # 1 if the customer left a message at this visit
             ("units", "u1", (products,)),
             ("available", "u1", (products,)),  # on hand and offered; otherwise the shares are those of the tag
             ("price_share", "f4", (products,)),

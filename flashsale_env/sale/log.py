@@ -31,9 +31,12 @@ def record_offer(rules, sale, voice, row, look, record):
 
 
 @scalar
-def record_outcome(rules, of_basket, bought, clips, record):
-    """The first product bought (M for none), the units of each, and whether the coupon price applied."""
+def record_outcome(rules, of_basket, bought, clips, wrote, record):
+    """The first product bought (M for none), the units of each, whether the coupon price applied, and whether the
+    customer left a message.
+    """
     record.bought = bought
     record.clips = clips
+    record.wrote = wrote
     for j in range(rules.n_products):
         record.units[j] = basket.units_of(of_basket, rules.n_products, bought, j)

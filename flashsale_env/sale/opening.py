@@ -5,7 +5,7 @@ messages are observed: the encoder's probabilities of them are part of the first
 """
 
 from flashsale_env.core import streams
-from flashsale_env.core.compiler import scalar
+from flashsale_env.core.compiler import entry_point, inlined, scalar
 from flashsale_env.core.records import option
 from flashsale_env.market import arrivals, messages
 from flashsale_env.sale import composition, customers
@@ -18,14 +18,50 @@ def read(key, time, origin, rules, voices, sale, read_so_far):
     messages.leave(read_so_far, voices[row], rules.n_intents)
 
 
-@scalar
-def read_messages(of_messages, read_so_far, rules, voices, sale):
-    """A Poisson number of messages before the start; both records are None in a sale without messages."""
-    if of_messages is None or read_so_far is None:
-        return
+@inlined
+def meet_writers(of_messages, rules, voices, sale, meet, context):
+    """Call `meet` for everybody of a Poisson number of customers who write before the start, in order."""
     rate = of_messages.before_opening * sale.traffic
     tick_key = streams.subkey(sale.key, streams.OPENING)
-    customers.meet_all(rules, voices, sale, arrivals.POISSON, tick_key, rate, customers.nobody, read, read_so_far)
+    customers.meet_all(rules, voices, sale, arrivals.POISSON, tick_key, rate, customers.nobody, meet, context)
+
+
+@scalar
+def read_messages(of_messages, read_so_far, rules, voices, sale):
+    """The messages before the start are read; both records are None in a sale without messages."""
+    if of_messages is None or read_so_far is None:
+        return
+    meet_writers(of_messages, rules, voices, sale, read, read_so_far)
+
+
+@scalar
+def note_writer(key, time, origin, rules, voices, sale, context):
+    """Write the voice of one message if a row is left, and count the message."""
+    writers, number = context
+    if number[0] < len(writers):
+        writers[number[0]] = arrivals.pick_voice(rules, voices, sale, key)
+    number[0] += 1
+
+
+@scalar
+def list_writers(of_messages, rules, voices, sale, context):
+    """Note everybody who writes before the start; the record is None in a sale without messages."""
+    if of_messages is None:
+        return
+    meet_writers(of_messages, rules, voices, sale, note_writer, context)
+
+
+@entry_point
+def writers_of(sales, rules, voices, schedule, row, writers, number):
+    """Write the voices of the messages that arrived before the start of sale `row`, in order.
+
+    Args:
+        sales, rules, voices, schedule: as for the entry points of `sale.kernel`.
+        row: number of the sale in the batch.
+        writers: (rows,) out; messages beyond the last row are counted only.
+        number: (1,) 0 beforehand; out: the number of messages.
+    """
+    list_writers(option(rules[0], "messages"), rules[0], voices, sales[row], (writers, number))
 
 
 @scalar

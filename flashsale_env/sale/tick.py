@@ -9,7 +9,7 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, bots, stock, waiting
+from flashsale_env.market import arrivals, bots, messages, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
@@ -41,7 +41,8 @@ def serve(key, time, origin, rules, voices, sale, context):
             log.record_offer(rules, sale, voices[row], row, look, records[number])
         bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
         if number < len(records):
-            log.record_outcome(rules, option(sale, "basket"), bought, clips, records[number])
+            wrote = origin != customers.RETURN and messages.writes(option(rules, "messages"), marks)
+            log.record_outcome(rules, option(sale, "basket"), bought, clips, wrote, records[number])
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 

@@ -1,0 +1,1 @@
+"""Language models and strategies at the command line: who is asked, what they play, what a search adds."""
