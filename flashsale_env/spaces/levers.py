@@ -107,13 +107,11 @@ class Levers:
         if most == 1:
             return _object(decisions)
         ticks = {"type": "integer", "minimum": 1, "maximum": most, "description": "ticks to play, 1 by default"}
-        stage = _object({**decisions, TICKS: ticks})
-        plan = {"type": "array", "minItems": 1, "maxItems": most, "items": {"$ref": "#/$defs/stage"}}
-        return {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$defs": {"stage": stage},
-            "anyOf": [{"$ref": "#/$defs/stage"}, {**_object({PLAN: plan}), "required": [PLAN]}],
-        }
+        stage = {**decisions, TICKS: ticks}
+        # Without references, so that it can stand inside another schema.
+        plan = {"type": "array", "minItems": 1, "maxItems": most, "items": _object(stage), "description": "stages"}
+        alone = {"if": {"required": [PLAN]}, "then": {"maxProperties": 1}}
+        return {**_object({**stage, PLAN: plan}), **alone}
 
     def read(self, action: str | Document, now: Settings, most_ticks: int | None = None) -> list[Stage]:
         """The stages of an action.
