@@ -36,6 +36,7 @@ from flashsale_env.encoders.records.columns import CHOICE_COLUMNS, TRANSACTION_C
 from flashsale_env.encoders.shops.registry import READERS
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
+from flashsale_env.experiments.formats import percent, plus_minus
 from flashsale_env.experiments.listing import described, populations
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
@@ -153,6 +154,15 @@ def _history(name: str) -> str:
 def layout(name: str) -> str:
     """The observation of a scenario, one line a feature."""
     return fs.Layout(fs.load_scenario(name)).describe()
+
+
+def reports() -> str:
+    """The lengths of what a player reads in words, for every shipped scenario."""
+    rows = []
+    for name in fs.SCENARIOS:
+        env = fs.FlashSaleTextEnv(name)
+        rows.append((f"`{fs.text_environment_id(name)}`", f"{len(env.instructions):,}", f"{env.most_characters:,}"))
+    return table(("id", "characters of the instructions", "most characters of a report"), rows)
 
 
 def settings() -> str:
@@ -452,7 +462,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
         *(agents, customers, benchmarks, commands, studies, mechanisms, cases, ranges, facts, example),
-        *(elasticities, throughput, tree, figures, results, columns, readers),
+        *(elasticities, throughput, tree, figures, results, columns, readers, reports),
     )
 }
 
@@ -501,12 +511,31 @@ def from_coverage(folder: Path) -> str:
     )
 
 
+def from_strategy(folder: Path) -> str:
+    """The table of `flashsale strategy`."""
+    found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    scale = max(abs(row["mean"]) for row in found["rows"])
+    rows = [
+        (
+            row["strategy"],
+            str(row["runs"]),
+            plus_minus(row, scale),
+            percent({"mean": row["share"], "ci_low": row["share_low"], "ci_high": row["share_high"]}),
+        )
+        for row in found["rows"]
+    ]
+    title = f"`{found['scenario']}`, {found['episodes']:,} test sales"
+    return table((title, "searches", "profit", f"of `{found['rows'][0]['strategy']}`"), rows)
+
+
 def from_verification(folder: Path | None) -> str:
     """The table of `flashsale verify --markdown`."""
     return _flashsale("verify", "--markdown").strip()
 
 
 MEASURED: dict[str, Callable[..., str]] = {
+    "strategy-gvr-periodic": from_strategy,
+    "strategy-standard": from_strategy,
     "table": from_report,
     "standard": from_report,
     "ablation": from_report,

@@ -13,7 +13,7 @@ from flashsale_env.agents.language.calls import Caller
 from flashsale_env.agents.language.endpoint import Endpoint
 from flashsale_env.agents.language.journal import Journal, Recorded
 from flashsale_env.agents.language.local import LocalModel
-from flashsale_env.agents.language.models import Message, Model, Reply
+from flashsale_env.agents.language.models import Message, Model, NoAnswer, Reply
 from flashsale_env.agents.language.playing import Played, play_in_words
 from flashsale_env.agents.language.replies import json_in
 from flashsale_env.agents.language.strategist import Draft, best_draft, write_strategies
@@ -28,6 +28,7 @@ __all__ = [
     "LocalModel",
     "Message",
     "Model",
+    "NoAnswer",
     "OutOfBounds",
     "Played",
     "Recorded",

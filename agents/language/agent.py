@@ -45,7 +45,7 @@ class LanguageAgent:
             The sum of its rewards, and the last info.
 
         Raises:
-            OutOfBounds, RuntimeError: as `Caller.ask`; the sale is not finished.
+            OutOfBounds, NoAnswer: as `Caller.ask`; the sale is not finished.
         """
         report, info = env.reset(seed=seed)
         exchanges: list[Message] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from flashsale_env.agents.language.models import Reply
 
 
-class OutOfBounds(RuntimeError):
+class OutOfBounds(ValueError):
     """A bound is reached. No further call is made."""
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from flashsale_env.agents.language.bounds import Account, Bounds
 from flashsale_env.agents.language.journal import Journal
-from flashsale_env.agents.language.models import Message, Model
+from flashsale_env.agents.language.models import Message, Model, NoAnswer
 
 
 class Caller:
@@ -33,7 +33,7 @@ class Caller:
 
         Raises:
             OutOfBounds: a bound is reached; nothing was asked.
-            RuntimeError: the model has no answer.
+            NoAnswer: the model has none.
         """
         self.account.require_room()
         began = time.monotonic()
@@ -45,7 +45,7 @@ class Caller:
         }
         try:
             reply = self.model.ask(messages)
-        except RuntimeError as error:
+        except NoAnswer as error:
             self._write({**line, "error": str(error), "seconds": round(time.monotonic() - began, 3)})
             raise
         self.account.book(reply)

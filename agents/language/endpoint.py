@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flashsale_env.agents.language.models import Message, Reply
+from flashsale_env.agents.language.models import Message, NoAnswer, Reply
 
 # What a server without keys gets, since the client insists on one.
 _NO_KEY = "no-key"
@@ -72,7 +72,7 @@ class Endpoint:
         """The answer to a conversation.
 
         Raises:
-            RuntimeError: the endpoint refuses, or does not answer after all retries.
+            NoAnswer: the endpoint refuses, or does not answer after all retries.
         """
         import openai
 
@@ -82,9 +82,9 @@ class Endpoint:
         try:
             answer = self._client.chat.completions.create(model=self.model, messages=list(messages), **options)
         except openai.OpenAIError as error:
-            raise RuntimeError(f"model {self.model!r} has not answered: {self._without_key(str(error))}") from None
+            raise NoAnswer(f"model {self.model!r} has not answered: {self._without_key(str(error))}") from None
         if not answer.choices:
-            raise RuntimeError(f"model {self.model!r} answered without a choice.")
+            raise NoAnswer(f"model {self.model!r} answered without a choice.")
         usage = answer.usage
         return Reply(
             answer.choices[0].message.content or "",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flashsale_env.agents.language.models import Message, Reply
+from flashsale_env.agents.language.models import Message, NoAnswer, Reply
 from flashsale_env.files import note, sha256
 
 
@@ -73,11 +73,11 @@ class Recorded:
         """The next recorded answer to this question.
 
         Raises:
-            RuntimeError: there is none.
+            NoAnswer: there is none.
         """
         answers = self._answers.get(_key(messages))
         if not answers:
-            raise RuntimeError(
+            raise NoAnswer(
                 f"{self.path} holds no further answer to the question {messages[-1]['content'][:80]!r}: it was made "
                 f"with other sales, other settings or another version."
             )

@@ -20,6 +20,10 @@ class Reply:
     completion_tokens: int = 0
 
 
+class NoAnswer(ConnectionError):
+    """A model has no answer."""
+
+
 class Model(Protocol):
     """A language model."""
 
@@ -32,6 +36,6 @@ class Model(Protocol):
         """The answer to a conversation.
 
         Raises:
-            RuntimeError: there is none; the message gives the reason.
+            NoAnswer: there is none; the message gives the reason.
         """
         ...

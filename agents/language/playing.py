@@ -55,7 +55,7 @@ def play_in_words(
 
     Raises:
         OutOfBounds: a bound was reached before the first sale was finished.
-        RuntimeError: the model has no answer.
+        NoAnswer: the model has none.
     """
     env = FlashSaleTextEnv(scenario, population, **options)  # type: ignore[arg-type]
     refused, passed = agent.refused, agent.passed

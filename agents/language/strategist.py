@@ -42,7 +42,7 @@ def write_strategies(
 
     Raises:
         ValueError: no round.
-        OutOfBounds, RuntimeError: as `Caller.ask`.
+        OutOfBounds, NoAnswer: as `Caller.ask`.
     """
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds}.")

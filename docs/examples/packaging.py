@@ -99,7 +99,14 @@ MECHANISM = Mechanism(
     state=lambda sizes: (("fee", "f8"), ("wrapped", "i8")),
     rules=lambda sizes: (("cost", "f8"), ("highest", "f8")),
     lay_out=lambda scenario: {"cost": scenario.packaging.cost, "highest": scenario.packaging.fees[-1]},
-    decisions={"packaging": Decision(labels=lambda scenario: ("",), levels=lambda scenario: [scenario.packaging.fees])},
+    decisions={
+        "packaging": Decision(
+            labels=lambda scenario: ("",),
+            levels=lambda scenario: [scenario.packaging.fees],
+            meaning=lambda scenario: "fee for the packaging of a unit",
+            unit="currency",
+        )
+    },
     features={"packaging_fee": Feature("sale", 0.0, 1.0, "share of the highest fee", "fee of the last tick", "price")},
     terms={"packaging": Term("fees for packaging less what it costs")},
     metrics={"wrapped": "units wrapped"},

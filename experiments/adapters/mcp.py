@@ -3,8 +3,8 @@
 Owns    the tools: `open_sale`, `decide`, `close_sale`, and the resource `flashsale://instructions`.
 Leaves  sales in words to `turns`, transports to the package.
 
-A client may hold several sales at once, each by its number. The schema of an action is that of the scenario, so a client
-knows every lever before it asks.
+A client may hold several sales at once, each by its number. The schema of an action is that of the scenario, so that
+a client knows every lever beforehand.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def build_server(scenario: str | Scenario, **options: Any) -> Any:
         from pydantic import WithJsonSchema
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"the server needs the package {error.name!r}, which is not installed: pip install 'flashsale-env[language]'",
+            f"the server needs the package {error.name!r}: pip install 'flashsale-env[language]'",
             name=error.name,
         ) from None
     first = Turns(scenario, **options)

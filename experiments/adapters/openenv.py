@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 SCENARIO_VARIABLE = "FLASHSALE_SCENARIO"
+MOST_SESSIONS = 64
 
 
 class SaleAction(Action):  # type: ignore[misc]  # a class without types
@@ -81,5 +82,9 @@ def app() -> Any:
     """The server, a FastAPI application, of the scenario that the environment variable names."""
     scenario = os.environ.get(SCENARIO_VARIABLE, "standard")
     return create_app(
-        lambda: FlashSaleEnvironment(scenario), SaleAction, SaleObservation, env_name="flashsale", max_concurrent_envs=64
+        lambda: FlashSaleEnvironment(scenario),
+        SaleAction,
+        SaleObservation,
+        env_name="flashsale",
+        max_concurrent_envs=MOST_SESSIONS,
     )

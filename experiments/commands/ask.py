@@ -20,7 +20,6 @@ from flashsale_env.experiments.options import (
     ScenarioArgument,
     Spend,
 )
-from flashsale_env.experiments.runs import RESULT, write_json
 
 Sales = Annotated[int, typer.Option("--episodes", metavar="N", min=2, max=10_000, help="Test sales to play.")]
 Ticks = Annotated[
@@ -54,7 +53,7 @@ def command(
     """
     from flashsale_env import load_scenario
     from flashsale_env.experiments.evaluate import find_agent
-    from flashsale_env.experiments.language.asking import JOURNAL, bounds_of, find_model, play_against
+    from flashsale_env.experiments.language.asking import bounds_of, find_model, play_against
 
     sale = load_scenario(scenario)
     bounds = bounds_of(calls, minutes, spend, prices)
@@ -64,18 +63,7 @@ def command(
     run = run_in(out, context.obj, options=options, seeds={"test split": 0}, inputs=inputs)
     with run.claimed(overwrite=overwrite), progress_bar(f"asking {asked.name}") as advance:
         run.begin()
-        found = play_against(
-            asked,
-            sale,
-            sales=episodes,
-            bounds=bounds,
-            most_ticks=ticks or sale.horizon_ticks,
-            against=other,
-            journal=None if out is None else out / JOURNAL,
-            progress=advance,
-        )
-        if out is not None:
-            write_json(out / RESULT, found)
+        found = play_against(asked, sale, episodes, bounds, ticks, other, out, advance)
         run.finish()
     if as_json:
         print_json(found)

@@ -7,11 +7,17 @@ import typer
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import ScenarioArgument
 
-Ticks = Annotated[int | None, typer.Option("--ticks", metavar="N", min=1, help="Most ticks of an action [default: all].")]
+Ticks = Annotated[
+    int | None, typer.Option("--ticks", metavar="N", min=1, help="Most ticks of an action [default: all].")
+]
 Port = Annotated[
     int | None,
     typer.Option(
-        "--port", metavar="N", min=1, max=65_535, help="Serve HTTP on this machine [default: standard input and output]."
+        "--port",
+        metavar="N",
+        min=1,
+        max=65_535,
+        help="Serve HTTP on this machine [default: standard input and output].",
     ),
 ]
 

@@ -60,7 +60,7 @@ def command(
     """
     from flashsale_env import load_scenario
     from flashsale_env.experiments.language.asking import find_model
-    from flashsale_env.experiments.language.strategies import Effort, keep, prepared, show, study
+    from flashsale_env.experiments.language.strategies import Effort, prepared, show, study
 
     effort = Effort(trials, searches, sales, seed, episodes, rounds)
     given = {"scenario": scenario, "document": document and str(document), "model": model, "against": against}
@@ -72,8 +72,6 @@ def command(
         run.begin()
         with progress_bar("strategies") as advance:
             found = study(task, effort, author, out, advance)
-        if out is not None:
-            keep(out, task.scenario, found)
         run.finish()
     if as_json:
         print_json(found)

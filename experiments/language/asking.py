@@ -23,6 +23,7 @@ from flashsale_env.agents.language import (
     play_in_words,
 )
 from flashsale_env.experiments.evaluate import difference, figures
+from flashsale_env.experiments.runs import RESULT, write_json
 
 JOURNAL = "journal.jsonl"
 
@@ -62,12 +63,11 @@ def bounds_of(
 def play_against(
     model: Model,
     scenario: Scenario,
-    *,
     sales: int,
     bounds: Bounds,
-    most_ticks: int,
+    most_ticks: int | None,
     against: Any,
-    journal: Path | None = None,
+    out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Test sales played by a language model, and by another agent on the same customers.
@@ -77,9 +77,9 @@ def play_against(
         scenario: what is played, with its own customers.
         sales: test sales, at least 2.
         bounds: on all calls.
-        most_ticks: that one answer may play.
+        most_ticks: that one answer may play; the whole sale by default.
         against: an agent with `predict`.
-        journal: where the exchanges are written.
+        out: folder of the journal and of the figures.
         progress: called after each sale with (done, total).
 
     Returns:
@@ -88,16 +88,16 @@ def play_against(
 
     Raises:
         OutOfBounds: a bound is reached before two sales are finished.
-        RuntimeError: the model has no answer.
+        NoAnswer: the model has none.
     """
-    caller = Caller(model, bounds, None if journal is None else Journal(journal))
+    caller = Caller(model, bounds, None if out is None else Journal(out / JOURNAL))
     seeds = split_seeds("test", 0, sales)
     played = play_in_words(LanguageAgent(caller), scenario, seeds=seeds, progress=progress, most_ticks=most_ticks)
     if len(played.table.seeds) < 2:
         raise OutOfBounds(f"one sale was finished, and an interval needs two: {played.stopped}")
     other = play(against, scenario, seeds=played.table.seeds)
     account = caller.account
-    return {
+    found = {
         "sales": len(played.table.seeds),
         "agent": {"name": model.name, **figures(played.table)},
         "against": figures(other),
@@ -111,3 +111,6 @@ def play_against(
         "spend": account.spend,
         "seconds": round(account.seconds, 3),
     }
+    if out is not None:
+        write_json(out / RESULT, found)
+    return found

@@ -126,7 +126,7 @@ def study(
     Args:
         task, effort: what, and how much.
         author: the language model, if any.
-        out: folder of its journal.
+        out: folder of its journal, of the improved strategies and of the figures.
         progress: called after each trial, and after each strategy that is played.
 
     Returns:
@@ -136,7 +136,7 @@ def study(
 
     Raises:
         ValueError: the language model wrote nothing that fits.
-        RuntimeError: it has no answer.
+        NoAnswer: it has no answer.
     """
     written = task.written
     rows: dict[str, Sequence[Strategy]] = {f"{written.name}, as written": [written]}
@@ -164,13 +164,19 @@ def study(
         improved.append(improve(written, Search(effort.trials, effort.sales, effort.seed + number), report))
     if improved:
         rows[f"{written.name}, improved"] = improved
-    return {
+    found = {
         "scenario": task.scenario.name,
         "episodes": effort.episodes,
         "rows": compare(task, rows, effort.episodes, progress),
         "improved": [strategy.as_document() for strategy in improved],
         "drafts": drafts,
     }
+    if out is not None:
+        for number, strategy in enumerate(improved):
+            path = out / f"improved-{number}.toml"
+            write_strategy(path, strategy, [f"Found by search {number} on {task.scenario.name}."])
+        write_json(out / RESULT, found)
+    return found
 
 
 def compare(
@@ -190,14 +196,6 @@ def compare(
                 progress(done, todo, title)
         found.append(_row(title, np.array(profits), best))
     return found
-
-
-def keep(out: Path, scenario: Scenario, found: Mapping[str, Any]) -> None:
-    """Write the figures, and each improved strategy as TOML."""
-    for number, document in enumerate(found["improved"]):
-        strategy = read_strategy(document, scenario)
-        write_strategy(out / f"improved-{number}.toml", strategy, [f"Found by search {number} of {found['scenario']}."])
-    write_json(out / RESULT, found)
 
 
 def show(found: Mapping[str, Any]) -> None:

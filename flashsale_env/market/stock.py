@@ -261,6 +261,15 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
     }
 
 
+def terms_in_words(scenario: ScenarioLike) -> str:
+    """When an order arrives and what it costs."""
+    supply = scenario.replenishment
+    return (
+        f"units ordered now, which arrive after {scenario.lead_ticks} ticks; an order costs {supply.order_cost:,.10g}, "
+        f"freight {supply.freight_per_unit:,.10g} a unit"
+    )
+
+
 MECHANISM = Mechanism(
     settings=Replenishment,
     always=True,
@@ -301,10 +310,7 @@ MECHANISM = Mechanism(
             ],
             discrete_steps=_DISCRETE_STEPS,
             highest_useful=highest_useful,
-            meaning=lambda scenario: (
-                f"units ordered now, which arrive after {scenario.lead_ticks} ticks; an order costs "
-                f"{scenario.replenishment.order_cost:,.10g}, freight {scenario.replenishment.freight_per_unit:,.10g} a unit"
-            ),
+            meaning=terms_in_words,
             unit="units",
             once=True,
         )

@@ -66,6 +66,12 @@ env = fs.FlashSaleEnv(with_fee, render_mode="ansi", actions="multidiscrete")
 env.reset(seed=0)
 env.step(np.array([0] * len(said["columns"]))[: len(env.action_space.nvec)])
 said["shown"] = env.render().splitlines()[0]
+words = fs.FlashSaleTextEnv(with_fee)
+words.reset(seed=0)
+words.step('{"packaging": 2}')
+said["described"] = words.instructions
+said["set"] = words.now["packaging"]
+said["asked"] = float(words.sale.simulator.sales["packaging"]["fee"][0])
 said["table"] = with_fee.packaging.fees
 print(json.dumps(said))
 """
@@ -122,6 +128,13 @@ def test_its_table_is_read_and_its_column_feature_term_and_metric_are_there(said
     assert said["observed"] == 1.0
     assert said["fee"]["metrics"]["wrapped"] == sum(map(sum, said["fee"]["sold"])) > 0
     assert "packaging 0.00" in said["shown"]
+
+
+def test_its_lever_is_there_in_words(said):
+    assert "packaging (fee for the packaging of a unit; unit: currency; stays until changed):\n    one of 0, 1, 2" in (
+        said["described"]
+    )
+    assert said["set"] == said["asked"] == 2.0
 
 
 def test_a_scenario_without_it_plays_as_before_and_free_packaging_changes_no_purchase(said):

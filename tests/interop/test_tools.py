@@ -22,6 +22,9 @@ OF_TOOL = {
     "sbx_learns": "sbx",
     "skrl_learns": "skrl",
     "cma_searches": "cma",
+    "openenv_serves": "openenv",
+    "verifiers_evaluates": "verifiers",
+    "textarena_plays": "textarena",
 }
 
 

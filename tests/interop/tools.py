@@ -47,6 +47,10 @@ TOOLS = {
     "sbx": Tool(("sbx-rl==0.28.0",)),
     "skrl": Tool(("skrl==2.1.1",)),
     "cma": Tool(("cma==4.5.0",)),
+    "openenv": Tool(("openenv-core==0.3.0",)),
+    # Its later versions have another interface and no load_environment.
+    "verifiers": Tool(("verifiers==0.1.9.post3",)),
+    "textarena": Tool(("TextArena==0.7.4",)),
 }
 
 

@@ -15,6 +15,7 @@ from flashsale_env.agents.language import (
     Endpoint,
     Journal,
     LanguageAgent,
+    NoAnswer,
     OutOfBounds,
     Recorded,
     Reply,
@@ -83,7 +84,7 @@ def test_a_model_over_http_earns_what_its_policy_earns_in_numbers(tmp_path):
     assert sum(line["prompt_tokens"] for line in lines) == caller.account.prompt_tokens > 1000
     replayed = play_in_words(LanguageAgent(Caller(Recorded(journal))), PERIODIC, seeds=SEEDS)
     np.testing.assert_array_equal(replayed.table["ret"], wanted["ret"])
-    with pytest.raises(RuntimeError, match="holds no further answer to the question"):
+    with pytest.raises(NoAnswer, match="holds no further answer to the question"):
         play_in_words(LanguageAgent(Caller(Recorded(journal))), PERIODIC, seeds=SEEDS + np.uint64(1))
 
 
@@ -94,7 +95,7 @@ def test_the_key_reaches_the_endpoint_and_no_file_or_message(tmp_path, key):
     path = tmp_path / "journal.jsonl"
     with scripted(refuses) as endpoint:
         model = Endpoint("a-model", base_url=endpoint.base_url)
-        with pytest.raises(RuntimeError, match=r"model 'a-model' has not answered: .*\*\*\*") as refused:
+        with pytest.raises(NoAnswer, match=r"model 'a-model' has not answered: .*\*\*\*") as refused:
             Caller(model, journal=Journal(path)).ask([{"role": "user", "content": "hello"}])
     assert endpoint.headers[0]["authorization"] == f"Bearer {key}"
     assert key not in str(refused.value)
@@ -118,7 +119,7 @@ def test_a_busy_endpoint_is_asked_again_and_not_for_ever():
         assert Endpoint("m", base_url=endpoint.base_url, retries=2).ask([{"role": "user", "content": "?"}]).text == "{}"
         assert len(endpoint.requests) == 3
     with scripted(lambda messages, number: (503, {"error": {"message": "busy"}})) as endpoint:
-        with pytest.raises(RuntimeError, match="busy"):
+        with pytest.raises(NoAnswer, match="busy"):
             Endpoint("m", base_url=endpoint.base_url, retries=1).ask([{"role": "user", "content": "?"}])
         assert len(endpoint.requests) == 2
 
@@ -126,7 +127,7 @@ def test_a_busy_endpoint_is_asked_again_and_not_for_ever():
 def test_a_slow_endpoint_times_out():
     with scripted(lambda messages, number: time.sleep(0.5) or "{}") as endpoint:
         model = Endpoint("m", base_url=endpoint.base_url, timeout=0.05, retries=0)
-        with pytest.raises(RuntimeError, match="has not answered: .*timed out"):
+        with pytest.raises(NoAnswer, match=r"has not answered: .*timed out"):
             model.ask([{"role": "user", "content": "?"}])
 
 

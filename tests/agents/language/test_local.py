@@ -5,7 +5,10 @@ import pytest
 from flashsale_env import agents
 from flashsale_env.agents.language import Caller, LanguageAgent, LocalModel, play_in_words
 
-CHAT = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} {% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+CHAT = (
+    "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} {% endfor %}"
+    "{% if add_generation_prompt %}assistant{% endif %}"
+)
 
 
 @pytest.fixture(scope="module")
