@@ -23,7 +23,7 @@ def record_offer(rules, sale, voice, row, look, record):
     record.look = look
     of_coupon = option(sale, "coupon")
     for j in range(rules.n_products):
-        available = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])
+        available = pricing.is_for_sale(sale, j)
         share = payable if available else np.float32(1.0)
         record.available[j] = available
         record.price_share[j] = sale.price_share[j] * share
