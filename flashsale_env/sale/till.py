@@ -25,9 +25,9 @@ customer compares every single unit, and those that start with a complete set.
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill
+from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill, slate
 
-NOT_TO_BE_HAD = -1e300  # worth of a unit that is not on hand, not offered or above the limit of a customer
+NOT_TO_BE_HAD = -1e300  # worth of a unit that is not on hand, not offered, not seen or above the limit of a customer
 
 
 @scalar
@@ -46,6 +46,12 @@ def satiation_of_next(rules, basket, j):
 
 
 @scalar
+def may_take(sale, j):
+    """Whether product j is on hand and offered, and the customer of this visit examines it."""
+    return pricing.is_for_sale(sale, j) and slate.sees(option(sale, "slate"), j)
+
+
+@scalar
 def empty(rules, sale, basket):
     """Start with an empty basket and the whole budget of the coupon."""
     for j in range(rules.n_products):
@@ -54,7 +60,7 @@ def empty(rules, sale, basket):
         basket.before_coupon[j] = 0.0
         basket.after_coupon[j] = 0.0
         basket.lost[j] = 0.0
-        basket.next[j] = basket.surplus[j] if pricing.is_for_sale(sale, j) else NOT_TO_BE_HAD
+        basket.next[j] = basket.surplus[j] if may_take(sale, j) else NOT_TO_BE_HAD
     basket.total = 0.0
     basket.weighed = 0.0
     basket.n_trial = 0
@@ -167,10 +173,9 @@ def worth_of_reductions(rules, sale, basket, payable):
 
 @scalar
 def can_take(rules, of_rules, sale, basket, j):
-    """Whether one more unit of product j is on hand, offered and within the limit of a customer."""
+    """Whether one more unit of product j is on hand, offered, seen and within the limit of a customer."""
     units = basket.units[j]
-    is_there = units < sale.on_hand[j] and pricing.is_offered(sale.price_share[j])
-    return is_there and units < of_rules.purchase_limit
+    return may_take(sale, j) and units < sale.on_hand[j] and units < of_rules.purchase_limit
 
 
 @scalar
@@ -267,7 +272,7 @@ def may_find(rules, sale, basket, with_sets):
     total = 0.0
     one_more = NOT_TO_BE_HAD
     for j in range(rules.n_products):
-        if pricing.is_for_sale(sale, j):
+        if may_take(sale, j):
             worth = at_best(rules, sale, basket, j)
             if worth > 0.0:
                 gain += worth
