@@ -60,11 +60,17 @@ def read(paths: Sequence[Path], form: FileFormat) -> Rows:
 
 def _one_category(product: pd.Series, category: pd.Series) -> tuple[pd.Series, int]:
     """The category of most of a product's lines, the first by name of equals; and how many products have several."""
-    lines = pd.DataFrame({"product": product, "category": category}).groupby(["product", "category"], observed=True)
-    most = lines.size().rename("lines").reset_index().sort_values(["lines", "category"], ascending=[False, True])
+    pairs = pd.DataFrame({"product": product.astype(object), "category": category.astype(object)})
+    most = (
+        pairs.groupby(["product", "category"])
+        .size()
+        .rename("lines")
+        .reset_index()
+        .sort_values(["lines", "category"], ascending=[False, True])
+    )
     first = most.drop_duplicates("product").set_index("product")["category"]
     several = most.loc[most["product"].duplicated(), "product"]
-    return product.map(first), several.nunique()
+    return pairs["product"].map(first), several.nunique()
 
 
 READER = ShopReader(
