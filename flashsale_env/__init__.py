@@ -34,6 +34,7 @@ from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
+from flashsale_env.market.slate import Ranking, Slate
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
 from flashsale_env.market.waiting import Waiting
@@ -108,6 +109,7 @@ __all__ = [
     "Population",
     "Pricing",
     "Product",
+    "Ranking",
     "Replenishment",
     "Returns",
     "Scenario",
@@ -115,6 +117,7 @@ __all__ = [
     "Service",
     "Shocks",
     "Simulator",
+    "Slate",
     "Targeted",
     "UnitReader",
     "Waiting",

@@ -242,7 +242,7 @@ MECHANISM = Mechanism(
                 "whether the page of a product shows its figures: what is left and what was claimed"
             ),
             unit="word",
-            words={0.0: "hidden", 1.0: "shown"},
+            words=lambda scenario: {0.0: "hidden", 1.0: "shown"},
         )
     },
     features={

@@ -135,7 +135,7 @@ class Decision:
     highest_useful: Callable[[ScenarioLike, Any, Any], Any] | None = None
     meaning: Callable[[ScenarioLike], str] = lambda scenario: ""
     unit: str = ""
-    words: Mapping[float, str] = field(default_factory=dict)
+    words: Callable[[ScenarioLike], Mapping[float, str]] = lambda scenario: {}
     once: bool = False
 
 

@@ -93,7 +93,7 @@ class Levers:
 
     def values(self, row: Row) -> list[float | str]:
         """The values of the levels of a decision, as an action gives them."""
-        words = DECISIONS[row.decision].words
+        words = DECISIONS[row.decision].words(self.scenario)
         return [words.get(level, _number(level)) for level in row.levels]
 
     def schema(self, most_ticks: int | None = None) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class Levers:
         return Stage(settings, self.after(settings), ticks)
 
     def _setting(self, row: Row, given: Any, where: str) -> float:
-        words = {word: level for level, word in DECISIONS[row.decision].words.items()}
+        words = {word: level for level, word in DECISIONS[row.decision].words(self.scenario).items()}
         value = words.get(given, given) if isinstance(given, str) else given
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR
         if self._ranged[row.column]:
