@@ -22,6 +22,7 @@ COMMANDS = (
     "evaluate",
     "benchmark",
     "report",
+    "serve",
     "verify",
     "realism",
     "bench",
