@@ -5,8 +5,8 @@ Leaves  the service to `experiments.serve`, which runs in a process of its own, 
 Units   latency in milliseconds from the moment at which a request was due to the end of its answer, so that a slow
         answer counts against all requests that it delays; rates are requests per second, one row each.
 
-The highest rate held is the highest one tried at which every request is answered, 99 % of them within `WITHIN` ms. Client
-and service share the processor, so on few cores the figures are those of both together.
+The highest rate held is the highest one tried at which all requests are answered, 99 % of them within `WITHIN` ms.
+Client and service share the processor, so on few cores the figures are those of both together.
 """
 
 import asyncio

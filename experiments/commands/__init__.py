@@ -20,6 +20,8 @@ COMMANDS = (
     "train",
     "tune",
     "evaluate",
+    "log",
+    "evaluate-offline",
     "benchmark",
     "report",
     "serve",
