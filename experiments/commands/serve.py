@@ -72,8 +72,10 @@ def command(
     token = token_for(host, os.environ)
     check_options(engine, replicas, precision, rows, queue, scenario)
     kinds = " and ".join(model.kind.name for model in find(folders))
-    limits = {"most_bytes": body, "most_rows": rows, "most_waiting": queue, "rate": rate, "reload_seconds": reload}
-    settings = Settings(tuple(folders), scenario, device, precision, token, is_local(host), **limits)
+    settings = Settings(
+        tuple(folders), scenario=scenario, device=device, precision=precision, token=token, local=is_local(host),
+        most_bytes=body, most_rows=rows, most_waiting=queue, rate=rate, reload_seconds=reload,
+    )  # fmt: skip
 
     def begun(address: str) -> None:
         notice(f"{kinds} at {address}; the schema is at {address}/openapi.json. Ctrl-C stops.")

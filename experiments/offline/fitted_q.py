@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 
 # Of the mean diagonal of the features' second moments: only for features that are combinations of others.
 _RIDGE = 1e-6
+# Largest share of a policy's features that may lie outside those of the log.
+_UNSEEN = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +40,12 @@ class FittedQ:
     Args:
         coefficients: (P,) of each tick.
         moments: (P, P) inverse second moments of the features of each tick.
+        ridges: added to their diagonal, for each tick.
     """
 
     coefficients: Sequence[Floats]
     moments: Sequence[Floats]
+    ridges: Sequence[float]
 
     def values(self, features: Sequence[Floats]) -> Floats:
         """(S, T) values, given the features (S, P) of each tick."""
@@ -59,17 +63,19 @@ def fit(rewards: Floats, logged: Sequence[Floats], expected: Sequence[Floats]) -
     ticks = rewards.shape[1]
     coefficients: list[Floats] = []
     moments: list[Floats] = []
+    ridges: list[float] = []
     later = np.zeros(len(rewards))
     for t in reversed(range(ticks)):
         x = logged[t]
         second = x.T @ x / len(x)
-        second[np.diag_indices_from(second)] += _RIDGE * np.trace(second) / len(second)
+        ridges.append(_RIDGE * float(np.trace(second)) / len(second))
+        second[np.diag_indices_from(second)] += ridges[-1]
         inverse = np.linalg.inv(second)
         beta = inverse @ (x.T @ (rewards[:, t] + later)) / len(x)
         later = expected[t] @ beta
         coefficients.append(beta)
         moments.append(inverse)
-    return FittedQ(coefficients[::-1], moments[::-1])
+    return FittedQ(coefficients[::-1], moments[::-1], ridges[::-1])
 
 
 def fitted_q(
@@ -87,7 +93,10 @@ def fitted_q(
     least = float("inf")
     direction = expected[0].mean(axis=0)  # mean features that the policy meets at this tick
     for t in range(rewards.shape[1]):
-        weights = logged[t] @ (model.moments[t] @ direction)
+        solved = model.moments[t] @ direction
+        if model.ridges[t] * np.linalg.norm(solved) > _UNSEEN * np.linalg.norm(direction):
+            least = 0.0  # the ridge alone decides: the policy meets features that the log does not hold
+        weights = logged[t] @ solved
         later = v[:, t + 1] if t + 1 < rewards.shape[1] else 0.0
         influence = influence + weights * (rewards[:, t] + later - q[:, t])
         least = min(least, effective(weights))

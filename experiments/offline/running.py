@@ -17,7 +17,7 @@ from flashsale_env.experiments.offline.doubly_robust import doubly_robust
 from flashsale_env.experiments.offline.features import Features
 from flashsale_env.experiments.offline.ips import ips
 from flashsale_env.experiments.offline.logs import Log
-from flashsale_env.experiments.offline.overlap import effective, why_too_few
+from flashsale_env.experiments.offline.overlap import effective, why_too_few, why_unsupported
 from flashsale_env.experiments.offline.snips import snips
 from flashsale_env.experiments.offline.target import Target
 from flashsale_env.intervals import Interval
@@ -57,7 +57,9 @@ def evaluate(log: Log, target: Target, estimators: Sequence[str] = tuple(ESTIMAT
         estimators: keys of `ESTIMATORS`.
     """
     ratios = target.ratios(log)
-    weighted = min(effective(weights) for weights in np.cumprod(ratios, axis=1).T)
+    by_tick = np.cumprod(ratios, axis=1).T
+    weighted = min(effective(weights) for weights in by_tick)
+    unsupported = next(filter(None, map(why_unsupported, by_tick)), None)
     found: dict[str, Estimate] = {}
     model = None
     if {"doubly_robust", "fitted_q"} & set(estimators):
@@ -68,7 +70,7 @@ def evaluate(log: Log, target: Target, estimators: Sequence[str] = tuple(ESTIMAT
             value, number = fqe.fitted_q(fqe.fit(log.rewards, *model), log.rewards, *model)
         else:
             value, number = None, weighted
-        refused = why_too_few(number, log.sales) or ""
+        refused = why_too_few(number, log.sales) or ("" if name == "fitted_q" else unsupported) or ""
         if not refused and value is None:
             if name == "doubly_robust":
                 assert model is not None

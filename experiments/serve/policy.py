@@ -234,11 +234,9 @@ def routes(ask: Ask, current: Callable[[], ServedPolicy], most_rows: int) -> API
         if len(memories) != count:
             raise HTTPException(422, f"memories must have one entry an observation, {count}, got {len(memories)}.")
         policy = current()
+        given: list[Any] = list(body.observations)
         try:
-            rows = [
-                policy.row(i, given, memory)
-                for i, (given, memory) in enumerate(zip(body.observations, memories, strict=True))
-            ]
+            rows = [policy.row(i, *row) for i, row in enumerate(zip(given, memories, strict=True))]
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         answers, answered = await ask(rows)

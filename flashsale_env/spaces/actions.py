@@ -189,14 +189,13 @@ class ActionCodec:
         """
         array = self._numbers(actions)
         checked = self.check(array, len(np.atleast_1d(array)))
+        levels = np.minimum(np.floor((checked + 1.0) * 0.5 * self.n_levels), self.n_levels - 1)
+        bad = np.asarray(~(np.abs(checked) <= 1.0))
         if self.encoding != "box":
-            bad = ((checked < 0) | (checked >= self.n_levels)).any(axis=1)
-            levels = checked
-        else:
-            bad = ~(np.abs(checked) <= 1.0).all(axis=1)
-            levels = np.where(bad[:, None], 0.0, np.minimum((checked + 1.0) * 0.5 * self.n_levels, self.n_levels - 1))
+            levels, bad = checked, np.asarray((checked < 0) | (checked >= self.n_levels))
         if bad.any():
-            raise self.complain(checked[bad.argmax()], int(bad.argmax()), len(checked))
+            row = int(bad.any(axis=1).argmax())
+            raise self.complain(checked[row], row, len(checked))
         return levels.astype(np.int64)
 
     def to_values(self, actions: object) -> npt.NDArray[np.float64]:

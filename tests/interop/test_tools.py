@@ -22,6 +22,8 @@ OF_TOOL = {
     "sbx_learns": "sbx",
     "skrl_learns": "skrl",
     "cma_searches": "cma",
+    "rejax_learns": "rejax",
+    "ray_serves": "ray_serve",
 }
 
 

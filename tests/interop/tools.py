@@ -47,6 +47,9 @@ TOOLS = {
     "sbx": Tool(("sbx-rl==0.28.0",)),
     "skrl": Tool(("skrl==2.1.1",)),
     "cma": Tool(("cma==4.5.0",)),
+    # The newest gymnax, 1.0, returns six values from a step, and rejax takes five.
+    "rejax": Tool(("rejax==0.1.3", "gymnax<1", "jax<0.12")),
+    "ray_serve": Tool(("ray[serve]==2.60.0",)),
 }
 
 

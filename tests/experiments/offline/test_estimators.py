@@ -8,7 +8,7 @@ import pytest
 from flashsale_env.experiments.offline import fitted_q as fqe
 from flashsale_env.experiments.offline.doubly_robust import doubly_robust
 from flashsale_env.experiments.offline.ips import ips
-from flashsale_env.experiments.offline.overlap import effective, why_too_few
+from flashsale_env.experiments.offline.overlap import effective, why_too_few, why_unsupported
 from flashsale_env.experiments.offline.running import cross_fitted
 from flashsale_env.experiments.offline.snips import snips
 
@@ -134,3 +134,11 @@ def test_few_effective_sales_are_refused():
     assert "1.0 effective sales of 1,000, 30 are needed" in why_too_few(effective(one), 1000)
     for scale, n in itertools.product((0.1, 10.0), (3, 50)):
         assert effective(scale * np.ones(n)) == pytest.approx(n)
+
+
+def test_a_log_that_lacks_actions_is_told_by_the_mean_of_the_weights(exact):
+    _, _, ratios = exact
+    assert why_unsupported(ratios[:, 0]) is None
+    assert "the weights' mean is 0.333, not 1" in why_unsupported(np.full(500, 1 / 3))
+    lacking = np.where(ratios[:, 0] == 3.5, 0.0, ratios[:, 0])
+    assert "mean is 0.3, not 1" in why_unsupported(lacking)

@@ -123,12 +123,17 @@ def test_the_truth_beside_the_estimates_is_what_the_policy_earns(log, flashsale)
 
 def test_a_log_that_does_not_cover_the_other_policy_is_refused(short, tmp_path, flashsale):
     folder = tmp_path / "log"
-    flashsale("log", short, "--agent", "fixed_price", "--sales", 50, "--explore", 0.0, "--out", folder)
+    flashsale("log", short, "--agent", "fixed_price", "--sales", 500, "--explore", 0.0, "--out", folder)
     answer = flashsale("evaluate-offline", folder, "--agent", "random", "--json")
     assert answer.code == 1
-    for row in answer.json["estimates"].values():
-        assert row["value"] is None
-        assert "effective sales of 50, 30 are needed: log more sales, or more exploration" in row["refused"]
+    found = answer.json["estimates"]
+    assert [row["value"] for row in found.values()] == [None] * 4
+    assert (
+        "0.0 effective sales of 500, 30 are needed: log more sales, or more exploration" in found["fitted_q"]["refused"]
+    )
+    for name in ("ips", "snips", "doubly_robust"):
+        assert found[name]["effective_sales"] == pytest.approx(500), "the weights are even, and all too small"
+        assert "the weights' mean is 0.333, not 1" in found[name]["refused"]
 
 
 def test_a_log_in_several_parts_is_the_same_sales(short, monkeypatch):
@@ -170,9 +175,7 @@ def test_what_cannot_be_logged_is_refused_before_anything_is_written(flashsale, 
 
 
 def test_a_folder_without_a_log_is_refused(flashsale, tmp_path):
-    assert "holds no log" in flashsale("evaluate-offline", tmp_path, "--agent", "random").complaint.replace(
-        "no log at", "holds no log"
-    )
+    assert "no log at" in flashsale("evaluate-offline", tmp_path, "--agent", "random").complaint
 
 
 def test_a_minari_dataset_holds_the_same_sales(short, tmp_path, flashsale, monkeypatch):

@@ -62,7 +62,7 @@ def serving(app):
 
 @pytest.fixture(scope="session")
 def table_policy(tmp_path_factory):
-    """Write a policy of `gvr-periodic` whose table is drawn from this seed; learned by nobody, but as `train` saves it."""
+    """Write a policy of `gvr-periodic` as `train` saves it; its table is drawn from the seed, not learned."""
 
     def write(seed, folder=None, **settings):
         agent = agents.make("q_learning", "gvr-periodic", **settings)
