@@ -30,7 +30,7 @@ from flashsale_env.experiments.bench.machine import cpu_flags
 from flashsale_env.experiments.bench.measuring import Progress, Row, Session, make_row
 from flashsale_env.versions import versions
 
-COMMAND = "flashsale bench serve"
+COMMAND = "flashsale bench serve --out benchmarks/service --overwrite"
 
 WITHIN = 50.0
 POLICY, ENCODER = "standard-ppo", "default"
