@@ -234,6 +234,7 @@ def visits_of(part: Part, scenario: Scenario, population: Population) -> Mapping
         "bought": pa.array([titles[j] for j in visits["bought"].tolist()], pa.string()).dictionary_encode(),
         "units": visits["units"],
         "available": visits["available"].astype(np.bool_),
+        "place": visits["place"],
         "price": visits["price_share"] * reference,
         "coupon_price": visits["coupon_price_share"] * reference,
         "clips": visits["clips"].astype(np.bool_),

@@ -3,7 +3,7 @@
 Leaves  estimation and the shops to `encoders.studies`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -44,20 +44,25 @@ def command(
     show(rows)
 
 
-def show(rows: Sequence[dict[str, Any]]) -> None:
+COLUMNS = ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs")
+
+
+def cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The figures of each kind of shop as text, in the order of `COLUMNS`."""
+    return [
+        (
+            row["kind"],
+            f"{row['mean']:.2f}",
+            f"{row['half_width']:.2f}",
+            f"{row['covered']} of {row['shops']}",
+            f"{row['warned']} of {row['shops']}",
+            f"{row['least_squares']:.2f}",
+        )
+        for row in rows
+    ]
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a kind of shop."""
-    show_table(
-        f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}",
-        ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs"),
-        [
-            (
-                row["kind"],
-                f"{row['mean']:.2f}",
-                f"{row['half_width']:.2f}",
-                f"{row['covered']} of {row['shops']}",
-                f"{row['warned']} of {row['shops']}",
-                f"{row['least_squares']:.2f}",
-            )
-            for row in rows
-        ],
-    )
+    title = f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}"
+    show_table(title, COLUMNS, cells(rows))
