@@ -361,7 +361,10 @@ def throughput() -> str:
 
 def service() -> str:
     """Latency and rates of the service, from `benchmarks/service/results.json`, and the machine."""
-    result = json.loads((ROOT / "benchmarks" / "service" / "results.json").read_text())
+    path = ROOT / "benchmarks" / "service" / "results.json"
+    if not path.is_file():
+        return "No figures are kept yet: they want a quiet machine."
+    result = json.loads(path.read_text())
     rows = [(row["name"], f"{_number(row['value'])} {row['unit']}", row["notes"]) for row in result["rows"]]
     machine = result["machine"]
     on = f"On {machine['cpu']}, {machine['cores']} cores, beside a load of {machine['load_before']} by other processes."

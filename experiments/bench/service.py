@@ -2,7 +2,7 @@
 
 Owns    the load: requests that come by chance at a given rate, whether or not earlier ones are answered (open loop).
 Leaves  the service to `experiments.serve`, which runs in a process of its own, started as a user starts it.
-Units   latency in milliseconds from the moment at which a request was due to the end of its answer, so that a slow
+Units   processor time in milliseconds a request, of the service alone; latency in milliseconds from the moment at which a request was due to the end of its answer, so that a slow
         answer counts against all requests that it delays; rates are requests per second, one row each.
 
 The highest rate held is the highest one tried at which all requests are answered, 99 % of them within `WITHIN` ms.
@@ -12,6 +12,7 @@ Client and service share the processor, so on few cores the figures are those of
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -94,9 +95,11 @@ def run_service_bench(
     for done, (name, (words, path, bodies)) in enumerate(parts.items()):
         if progress is not None:
             progress(done, len(parts), name)
-        with running(words) as port:
+        with running(words) as (port, process):
+            begin = cpu_seconds(process)
             found = [_find(port, path, bodies, 0.5 if quick else seconds, quick=quick) for _ in range(repeats)]
-        session.add("serve", _rows(name, found))
+            spent = None if begin is None else (cpu_seconds(process) or 0.0) - begin
+        session.add("serve", [*_rows(name, found), _cost(name, found, spent)])
     return session.result(versions("fastapi", "uvicorn"), flags=cpu_flags(("amx_bf16", "avx512_vnni")))
 
 
@@ -119,8 +122,8 @@ def _texts(count: int = 256) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def running(words: Sequence[str]) -> Iterator[int]:
-    """A service in a process of its own; its port.
+def running(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """A service in a process of its own: its port, and the number of the process.
 
     Raises:
         RuntimeError: it ends before it answers; the message is what it said.
@@ -133,7 +136,7 @@ def running(words: Sequence[str]) -> Iterator[int]:
                 [*command, "--port", "0", "--rate", "1000000", "--reload", "0"], stdout=stream, stderr=stream
             )
         try:
-            yield _port_of(process, said)
+            yield _port_of(process, said), process.pid
         finally:
             process.terminate()
             process.wait()
@@ -192,6 +195,24 @@ def _rows(name: str, found: Sequence[Sequence[Load]]) -> list[Row]:
         rows.append(make_row(f"{name}, p99 at twice it", late, "ms", notes="of the requests that were answered"))
     failed = sum(load.failed for loads in found for load in loads)
     return [*rows, make_row(f"{name}, failed", [failed], "requests", at_most=0, notes="neither answered nor refused")]
+
+
+def cpu_seconds(process: int) -> float | None:
+    """Processor time that a process has taken, s; None on a system without /proc."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cost(name: str, found: Sequence[Sequence[Load]], spent: float | None) -> Row:
+    """Processor time of the service a request, refused ones among them; it hardly depends on what else is running."""
+    if spent is None:
+        return Row(f"{name}, CPU a request", None, "ms", notes="not measured: this system has no /proc")
+    requests = sum(len(load.answered) + load.refused for loads in found for load in loads)
+    notes = f"of the service alone, over {requests:,} requests at all rates"
+    return make_row(f"{name}, CPU a request", [1000 * spent / max(1, requests)], "ms", notes=notes)
 
 
 def _rate(load: Load) -> str:

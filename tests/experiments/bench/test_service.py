@@ -1,12 +1,14 @@
 """The load test: how a rate is applied, and what counts as held."""
 
 import asyncio
+import os
+import time
 
 import pytest
 
 from flashsale_env.experiments.bench import service
 from flashsale_env.experiments.bench.running import check_names
-from flashsale_env.experiments.bench.service import WITHIN, Load, _bracket, _request, loaded
+from flashsale_env.experiments.bench.service import WITHIN, Load, _bracket, _request, cpu_seconds, loaded
 
 
 class Shop:
@@ -89,6 +91,14 @@ def test_the_highest_rate_lies_below_the_lowest_that_is_missed():
 def test_the_load_test_is_measured_on_its_own():
     with pytest.raises(ValueError, match="benchmark 'serve' is measured on its own"):
         check_names(["serve", "memory"])
+
+
+def test_processor_time_is_that_of_the_process():
+    before, own = cpu_seconds(os.getpid()), time.process_time()
+    while time.process_time() - own < 0.2:
+        pass
+    assert cpu_seconds(os.getpid()) - before == pytest.approx(0.2, abs=0.06)
+    assert cpu_seconds(-1) is None
 
 
 @pytest.mark.slow

@@ -115,14 +115,14 @@ def all_four(rewards, ratios, logged, expected):
 
 
 def test_intervals_of_all_estimators_cover_the_exact_value(chain):
-    """400 logs of 300 sales: of nominal 95 %, a share in 92..98 % has a false-alarm rate of 6e-3 an estimator."""
+    """250 logs of 300 sales: of nominal 95 %, a share in 91..99 % has a false-alarm rate of 6e-3 an estimator."""
     value, log = chain
-    found = [all_four(*log(300, seed)) for seed in range(400)]
+    found = [all_four(*log(300, seed)) for seed in range(250)]
     for name in found[0]:
         share = np.mean([row[name].low <= value <= row[name].high for row in found])
-        assert 0.92 <= share <= 0.98, (name, share)
+        assert 0.91 <= share <= 0.99, (name, share)
         mean = np.mean([row[name].mean for row in found])
-        spread = np.std([row[name].mean for row in found]) / 20
+        spread = np.std([row[name].mean for row in found]) / np.sqrt(250)
         assert abs(mean - value) < 4 * spread + 0.01, (name, mean, value)
     width = {name: np.mean([row[name].high - row[name].low for row in found]) for name in found[0]}
     assert width["fitted_q"] <= width["doubly_robust"] * 1.05 < width["ips"], "a right model narrows the interval"
