@@ -2,8 +2,9 @@
 
 Owns    the load: requests that come by chance at a given rate, whether or not earlier ones are answered (open loop).
 Leaves  the service to `experiments.serve`, which runs in a process of its own, started as a user starts it.
-Units   processor time in milliseconds a request, of the service alone; latency in milliseconds from the moment at which a request was due to the end of its answer, so that a slow
-        answer counts against all requests that it delays; rates are requests per second, one row each.
+Units   latency in milliseconds from the moment at which a request was due to the end of its answer, so that a slow
+        answer counts against all requests that it delays; processor time in milliseconds a request, of the service
+        alone; rates are requests per second, one row each.
 
 The highest rate held is the highest one tried at which all requests are answered, 99 % of them within `WITHIN` ms.
 Client and service share the processor, so on few cores the figures are those of both together.
