@@ -369,6 +369,18 @@ def throughput() -> str:
     return table(("what", "median", "target", "met"), rows)
 
 
+def service() -> str:
+    """Latency and rates of the service, from `benchmarks/service/results.json`, and the machine."""
+    path = ROOT / "benchmarks" / "service" / "results.json"
+    if not path.is_file():
+        return "No figures are kept yet: they want a quiet machine."
+    result = json.loads(path.read_text())
+    rows = [(row["name"], f"{_number(row['value'])} {row['unit']}", row["notes"]) for row in result["rows"]]
+    machine = result["machine"]
+    on = f"On {machine['cpu']}, {machine['cores']} cores, beside a load of {machine['load_before']} by other processes."
+    return f"{table(('what', 'value', 'how'), rows)}\n\n{on}"
+
+
 def _number(value: float) -> str:
     for size, sign in ((1e6, " M"), (1e3, " k")):
         if abs(value) >= size:
@@ -462,7 +474,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
         *(agents, customers, benchmarks, commands, studies, mechanisms, cases, ranges, facts, example),
-        *(elasticities, throughput, tree, figures, results, columns, readers, reports),
+        *(elasticities, throughput, service, tree, figures, results, columns, readers, reports),
     )
 }
 

@@ -28,6 +28,9 @@ EXTRAS = {
     "tokenizers": "encoders",
     "peft": "encoders",
     "sklearn": "agents",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 

@@ -19,7 +19,8 @@ from flashsale_env.experiments.bench.simulator import sale_ticks, served_custome
 from flashsale_env.versions import versions
 
 COMMAND = "flashsale bench --out benchmarks --overwrite"
-ENCODER, DEVICE = "encoder", "device"  # each run on its own, by the files of these names
+# Each runs on its own, and returns its figures for (repeats, progress).
+ENCODER, DEVICE, SERVICE = ALONE = ("encoder", "device", "serve")
 
 BENCHMARKS: dict[str, Callable[[Sizes, int], list[Row]]] = {
     "served-customers": served_customers,
@@ -43,9 +44,9 @@ def check_names(names: Sequence[str]) -> None:
         ValueError: an unknown name, or a benchmark that runs on its own named together with others.
     """
     for name in names:
-        if name not in (*BENCHMARKS, ENCODER, DEVICE):
-            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, ENCODER, DEVICE]))
-    for name in (ENCODER, DEVICE):
+        if name not in (*BENCHMARKS, *ALONE):
+            raise ValueError(unknown_name("benchmark", name, [*BENCHMARKS, *ALONE]))
+    for name in ALONE:
         if name in names and list(names) != [name]:
             others = ", ".join(other for other in names if other != name) or name
             raise ValueError(f"benchmark {name!r} is measured on its own: leave out {others}, or run them one by one.")

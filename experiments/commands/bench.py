@@ -15,7 +15,7 @@ from flashsale_env.experiments.runs import check_folder, locked
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="BENCHMARK", help="Which ones [default: those of the simulator]; encoder and device run alone."
+        metavar="BENCHMARK", help="Which ones [default: those of the simulator]; encoder, device and serve run alone."
     ),
 ]
 Repeats = Annotated[
@@ -76,7 +76,7 @@ def command(
 
 def measure(names: Sequence[str], repeats: int, advance: Callback) -> dict[str, Any]:
     """The figures of these benchmarks; of the simulator's where none is named."""
-    from flashsale_env.experiments.bench.running import DEVICE, ENCODER, run_bench
+    from flashsale_env.experiments.bench.running import DEVICE, ENCODER, SERVICE, run_bench
 
     if list(names) == [ENCODER]:
         from flashsale_env.experiments.bench.encoder import run_encoder_bench
@@ -86,4 +86,8 @@ def measure(names: Sequence[str], repeats: int, advance: Callback) -> dict[str, 
         from flashsale_env.experiments.bench.device import run_device_bench
 
         return run_device_bench(repeats, advance)
+    if list(names) == [SERVICE]:
+        from flashsale_env.experiments.bench.service import run_service_bench
+
+        return run_service_bench(repeats, advance)
     return run_bench(names or None, repeats, advance)

@@ -179,6 +179,40 @@ class ActionCodec:
             )
         return np.asarray(actions, np.float32)
 
+    def to_levels(self, actions: object) -> npt.NDArray[np.int64]:
+        """Levels of these actions, as the core decodes them: N actions -> (N, C); `from_levels` leads back.
+
+        Of a box price under `pricing.continuous`, the level in whose cell it lies; `to_values` gives the price itself.
+
+        Raises:
+            ValueError: wrong shape or type, or out of range.
+        """
+        array = self._numbers(actions)
+        checked = self.check(array, len(np.atleast_1d(array)))
+        levels = np.minimum(np.floor((checked + 1.0) * 0.5 * self.n_levels), self.n_levels - 1)
+        bad = np.asarray(~(np.abs(checked) <= 1.0))
+        if self.encoding != "box":
+            levels, bad = checked, np.asarray((checked < 0) | (checked >= self.n_levels))
+        if bad.any():
+            row = int(bad.any(axis=1).argmax())
+            raise self.complain(checked[row], row, len(checked))
+        return levels.astype(np.int64)
+
+    def to_values(self, actions: object) -> npt.NDArray[np.float64]:
+        """What these actions decide, in the units of `levels` (prices in currency, orders in units): N -> (N, C).
+
+        Raises:
+            ValueError: as `to_levels`.
+        """
+        levels = self.to_levels(actions)
+        values = np.column_stack([np.asarray(self.levels[c], float)[chosen] for c, chosen in enumerate(levels.T)])
+        if self._continuous and self.encoding == "box":
+            share = (self.check(actions, len(levels)) + 1.0) * 0.5
+            for c in self.columns("price"):
+                first, last = self.levels[c][0], self.levels[c][-1]
+                values[:, c] = first + share[:, c] * (last - first)
+        return values
+
     def from_prices(self, prices: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """The price columns of a box action for these prices, (N, P) -> (N, P), under `pricing.continuous`.
 

@@ -25,6 +25,8 @@ OF_TOOL = {
     "openenv_serves": "openenv",
     "verifiers_evaluates": "verifiers",
     "textarena_plays": "textarena",
+    "rejax_learns": "rejax",
+    "ray_serves": "ray_serve",
 }
 
 

@@ -51,6 +51,9 @@ TOOLS = {
     # Its later versions have another interface and no load_environment.
     "verifiers": Tool(("verifiers==0.1.9.post3",)),
     "textarena": Tool(("TextArena==0.7.4",)),
+    # The newest gymnax, 1.0, returns six values from a step, and rejax takes five.
+    "rejax": Tool(("rejax==0.1.3", "gymnax<1", "jax<0.12")),
+    "ray_serve": Tool(("ray[serve]==2.60.0",)),
 }
 
 

@@ -1,0 +1,1 @@
+"""Logs of sales, and what another policy would have earned in them."""

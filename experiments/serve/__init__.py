@@ -1,0 +1,1 @@
+"""The service: trained policies and encoders over HTTP. `flashsale serve`."""
