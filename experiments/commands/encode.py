@@ -119,7 +119,7 @@ def _tell(found: "Encoded", out: Path, cache: Path | None, scenario: str) -> Non
     if found.cache is not None:
         notice(f"{found.cache.hits:,} of {found.cache.hits + found.cache.misses:,} texts were in {cache}")
     if found.cross_validation is not None:
-        notice(f"which intents are mistaken for which: {out / CONFUSION}")
+        notice(f"which intents are mistaken for which: {out / CONFUSION}.png")
     following = f"flashsale train {scenario} --population {out} --out DIR"
     notice(f"population of {len(found.population):,} voices in {out}; next: {following}")
 

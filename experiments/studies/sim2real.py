@@ -42,12 +42,13 @@ from flashsale_env.experiments.options import (
     TestSales,
     TrainingSales,
 )
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import RESULT, Run, write_json
 
 Floats = npt.NDArray[np.float64]
 
-PICTURE = "transfer_gap.png"
+PICTURE = "transfer_gap"
 REFERENCE = "reference"
 
 LogSizes = Annotated[
@@ -209,7 +210,7 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
             profits[world].append(play(learner, scenario, reference, seeds=seeds)["profit"])
     rows = [_row(world, profits[world], profits[worlds[0]]) for world in worlds]
     result = {"scenario": scenario.name, "logged_visits": visits_of_runs, "study": asdict(study), "rows": rows}
-    transfer_gap(run.folder / PICTURE, rows)
+    keep(run.folder / PICTURE, transfer_gap(rows, scenario.currency))
     write_json(run.folder / RESULT, result)
     return result
 
