@@ -55,6 +55,12 @@ Catalogue = Annotated[
 InScopeOnly = Annotated[bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")]
 
 
+EXAMPLES = (
+    "flashsale encode messages.csv --text-column text --out runs/shop",
+    "flashsale encode messages.csv --text-column text --catalogue products.csv \\\n    --out runs/own",
+)
+
+
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
 @with_reading_options
 def command(

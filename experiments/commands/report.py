@@ -10,6 +10,11 @@ Markdown = Annotated[
     bool, typer.Option("--markdown", help="Print the tables of a benchmark as Markdown, and write nothing.")
 ]
 
+EXAMPLES = (
+    "flashsale report runs/quick",
+    "flashsale report runs/quick --markdown",
+)
+
 
 def command(folder: Folder, markdown: Markdown = False) -> None:
     """Make one HTML page of a benchmark or a training.

@@ -8,11 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from flashsale_env.experiments.formats import AGENT_COLUMNS, agent_rows, money
+from flashsale_env.experiments.formats import AGENT_COLUMNS, Table, agent_rows, money
 from flashsale_env.experiments.pages.charts import Chart
 from flashsale_env.experiments.pages.document import document, figure, table
 from flashsale_env.experiments.pages.paper import keep_table
-from flashsale_env.experiments.pages.tables import Table
 from flashsale_env.files import write_atomically
 
 PAGE = "index.html"

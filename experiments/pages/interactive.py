@@ -14,9 +14,12 @@ _DIGITS = 7  # significant ones: more would only make the page larger
 
 
 def as_plotly(chart: Chart) -> dict[str, Any]:
-    """{"panels": [{"data", "layout"}], "scrub"}, as `assets/page.js` reads it."""
+    """{"panels": [{"data", "layout"}], "scrub", "xs"} for `assets/page.js`; `xs` are the stops of the slider."""
     alone = len(chart.panels) == 1
-    return {"panels": [_panel(panel, chart, alone) for panel in chart.panels], "scrub": chart.scrub}
+    panels = [_panel(panel, chart, alone) for panel in chart.panels]
+    for panel in panels[:-1]:
+        panel["layout"]["xaxis"]["title"]["shown"] = ""  # the last panel names the axis that all share
+    return {"panels": panels, "scrub": chart.scrub, "xs": _short(chart.panels[0].series[0].x) if chart.scrub else []}
 
 
 def _panel(panel: Panel, chart: Chart, alone: bool) -> dict[str, Any]:
@@ -24,12 +27,13 @@ def _panel(panel: Panel, chart: Chart, alone: bool) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": max(height, 150),
         "meta": {"narrow": 1.0 if panel.heat or panel.y.labels else 0.85},
-        "xaxis": _axis(panel.x, reverse=False),
-        "yaxis": _axis(panel.y, reverse=bool(panel.heat)),
+        "xaxis": _axis(panel.x, [value for series in panel.series for value in series.x], reverse=False),
+        "yaxis": _axis(panel.y, [value for series in panel.series for value in series.y], reverse=bool(panel.heat)),
         "hovermode": "closest" if panel.heat or _has(panel, "point") else "x unified",
         "barmode": "overlay",
         "dragmode": False if chart.scrub else "zoom",
     }
+    layout["yaxis"]["title"]["shown"] = ""
     line = {"type": "line", "line": {"width": 1}}
     if panel.zero:
         layout["shapes"] = [{**line, "xref": "x", "yref": "paper", "x0": 0, "x1": 0, "y0": 0, "y1": 1}]
@@ -45,14 +49,17 @@ def _has(panel: Panel, kind: str) -> bool:
     return any(series.kind == kind for series in panel.series)
 
 
-def _axis(axis: Axis, *, reverse: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": axis.title}, "zeroline": False, "fixedrange": bool(axis.labels)}
+def _axis(axis: Axis, values: list[float], *, reverse: bool) -> dict[str, Any]:
+    """An axis. The page writes the title of y above the plot, where no phone is too narrow for it."""
+    title = {"text": axis.title, "shown": axis.title}
+    found: dict[str, Any] = {"title": title, "zeroline": False, "fixedrange": bool(axis.labels)}
     if axis.log:
         found |= {"type": "log", "dtick": 1}
     elif axis.labels:
         found |= {"tickmode": "array", "tickvals": list(range(len(axis.labels))), "ticktext": list(axis.labels)}
     else:
-        found["tickformat"] = ".0%" if axis.percent else ",~g"
+        large = max(map(abs, values), default=0.0) >= 1e6
+        found["tickformat"] = ".0%" if axis.percent else "~s" if large else ",~g"
     if reverse:
         found["autorange"] = "reversed"
     elif axis.low is not None and axis.high is not None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from flashsale_env.experiments.pages.tables import Table
+from flashsale_env.experiments.formats import Table
 from flashsale_env.files import write_atomically
 
 _NUMBER = r"[+-]?[\d,]+(?:\.\d+)?"

@@ -19,14 +19,13 @@ from flashsale_env.experiments.benchmark.results import SALE_PICTURE
 from flashsale_env.experiments.benchmark.settings import slug
 from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
 from flashsale_env.experiments.evaluate import POLICY, find_agent
-from flashsale_env.experiments.formats import money
+from flashsale_env.experiments.formats import Table, money
 from flashsale_env.experiments.pages.charts import Chart
 from flashsale_env.experiments.pages.document import document, figure, table
 from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.paper import keep_table
 from flashsale_env.experiments.pages.pictures import differences, learning_of_runs, one_sale, profiles
 from flashsale_env.experiments.pages.tables import (
-    Table,
     benchmark_table,
     has_runs,
     named,

@@ -7,23 +7,12 @@ Units   money in the scenario's currency.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flashsale_env import agents
-from flashsale_env.experiments.formats import money, percent, plus_minus
+from flashsale_env.experiments.formats import Table, money, percent, plus_minus
 from flashsale_env.experiments.runs import RESULT, read_config
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts, the first column names; notes are sentences that stand below it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
 
 
 def benchmark_table(problem: Mapping[str, Any]) -> Table:

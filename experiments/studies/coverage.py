@@ -18,6 +18,8 @@ Shops = Annotated[
     int, typer.Option("--shops", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Synthetic shops of each kind.")
 ]
 
+EXAMPLES = ("flashsale study coverage --out runs/coverage",)
+
 
 @on_interrupt("Nothing was written: run the command again.")
 def command(

@@ -42,6 +42,8 @@ ByRow = Annotated[bool, typer.Option("--by-row", help="Own numbers for each prod
 Trials = Annotated[int, typer.Option("--trials", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Schedules tried.")]
 Sales = Annotated[int, typer.Option("--sales", metavar="N", min=2, max=MOST_SALES, help="Sales in each trial.")]
 
+EXAMPLES = ("flashsale study levers --scenario cart --out runs/levers",)
+
 
 @on_interrupt("nothing was written: run the command again.")
 def command(

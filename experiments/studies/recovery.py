@@ -19,6 +19,8 @@ Logs = Annotated[
 ]
 Visits = Annotated[int, typer.Option("--visits", metavar="N", min=1, max=MOST_VISITS, help="Visits in a log.")]
 
+EXAMPLES = ("flashsale study recovery --logs 20",)
+
 
 @on_interrupt("Nothing was written: run the command again.")
 def command(

@@ -87,6 +87,9 @@ class Study:
             raise ValueError("want at least one training run, got no seeds.")
 
 
+EXAMPLES = ("flashsale study sim2real --out runs/sim2real",)
+
+
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(
     context: typer.Context,

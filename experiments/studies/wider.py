@@ -96,6 +96,9 @@ class Study:
             raise ValueError(f"an interval needs at least 2 test sales, got {self.episodes}.")
 
 
+EXAMPLES = ("flashsale study wider --out runs/wider",)
+
+
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(
     context: typer.Context,

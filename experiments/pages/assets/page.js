@@ -10,7 +10,7 @@
   function look(layout) {
     const ink = colour("--ink"), line = colour("--line");
     const axis = (own) => ({ ...own, gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line,
-      automargin: true, title: { ...own.title, font: { size: narrow() ? 11 : 12 }, standoff: 8 } });
+      automargin: true, title: { text: own.title.shown || "", font: { size: narrow() ? 11 : 12 }, standoff: 8 } });
     const shapes = (layout.shapes || []).map((s) => ({ ...s, line: { ...s.line, color: colour("--zero") } }));
     return { ...layout, shapes, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis), paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow() ? 10 : 12, family: "system-ui, sans-serif" },
@@ -19,11 +19,13 @@
       modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink } };
   }
 
-  function legend(plots, figure, from) {
+  function legend(plots, figure, own, known) {  // one for each set of names
     const names = new Map();
-    for (const plot of from) for (const trace of plot.data)
+    for (const trace of own.data)
       if (trace.meta && trace.meta.named) names.set(trace.name, trace.meta);
-    if (names.size < 2) return;
+    const set = [...names.keys()].join("\n");
+    if (names.size < 2 || known.has(set)) return;
+    known.add(set);
     const bar = document.createElement("div");
     bar.className = "legend";
     for (const [name, meta] of names) {
@@ -43,11 +45,11 @@
       });
       bar.append(button);
     }
-    figure.insertBefore(bar, from.at(-1).nextSibling);
+    figure.insertBefore(bar, own.nextSibling);
   }
 
   function scrub(plots, figure, content) {
-    const xs = content.panels[0].data[0].x, box = document.createElement("div");
+    const xs = content.xs, box = document.createElement("div");
     box.className = "scrub";
     box.innerHTML = '<button type="button" class="plain" aria-label="play the sale">&#9654;</button>' +
       '<input type="range" min="0" value="0" aria-label="minute of the sale"><output></output>';
@@ -56,7 +58,7 @@
     const told = document.createElement("div");
     told.className = "told";
     figure.prepend(box);
-    figure.insertBefore(told, plots.at(-1).nextSibling);
+    figure.insertBefore(told, figure.querySelector("figcaption"));
     const cells = [];
     plots.forEach((plot, k) => {
       const head = document.createElement("h3");
@@ -105,9 +107,11 @@
   function draw(figure) {
     const content = JSON.parse(figure.querySelector("script").textContent);
     const plots = content.panels.map((panel) => {
-      const plot = document.createElement("div");
+      const head = document.createElement("div"), plot = document.createElement("div");
+      head.className = "axis";
+      head.textContent = panel.layout.yaxis.title.text;
       plot.className = "plot";
-      figure.insertBefore(plot, figure.querySelector("figcaption"));
+      for (const part of [head, plot]) figure.insertBefore(part, figure.querySelector("figcaption"));
       return plot;
     });
     const config = { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : undefined,
@@ -115,17 +119,18 @@
       toImageButtonOptions: { format: "svg" } };
     const paint = (how) => Promise.all(plots.map((plot, k) => {
       const { data, layout } = content.panels[k];
+      for (const trace of data) if (trace.type === "heatmap") trace.textfont = { color: colour("--ink") };
       const height = narrow() ? Math.round(layout.height * (layout.meta.narrow || 0.85)) : layout.height;
       return how(plot, data, { ...look(layout), height }, config);
     }));
     return paint(Plotly.newPlot).then(() => {
       let again = () => {};
-      if (plots.length > 1) plots.forEach((plot) => legend(plots, figure, [plot]));
-      else legend(plots, figure, plots);
+      const known = new Set();
+      plots.forEach((plot) => legend(plots, figure, plot, known));
       if (content.scrub) again = scrub(plots, figure, content);
       if (plots.length > 1) share(plots);
       figure.dataset.drawn = "true";
-      return () => paint((plot, data, layout) => Plotly.relayout(plot, layout)).then(again);
+      return () => paint(Plotly.react).then(again);
     });
   }
 
