@@ -22,6 +22,7 @@ COMMANDS = (
     "evaluate",
     "benchmark",
     "report",
+    "play",
     "verify",
     "realism",
     "bench",
