@@ -32,10 +32,10 @@ body { overflow-x: hidden; }
 @media (min-width: 900px) { .live .two { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
 .live h2 { font-size: 1.05rem; font-weight: 600; margin: .2rem 0; line-height: 1.4; }
 .live h3 { font-size: .85rem; font-weight: 600; opacity: .75; margin: .4rem 0 0; line-height: 1.4; }
-.live .row { display: grid; grid-template-columns: minmax(0, 9rem) minmax(0, 1fr) 5.2rem; gap: .7rem;
+.live .entry { display: grid; grid-template-columns: minmax(0, 9rem) minmax(0, 1fr) 5.2rem; gap: .7rem;
              align-items: center; font-size: .85rem; }
-.live .row > :first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.live .row > :last-child { text-align: right; font-variant-numeric: tabular-nums; }
+.live .entry > :first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.live .entry > :last-child { text-align: right; font-variant-numeric: tabular-nums; }
 .live .quote { font-size: .85rem; border-left: 3px solid #8888; padding-left: .5rem; margin: .3rem 0; }
 .live .quote small { opacity: .75; }
 .live .controls { max-height: 26rem; overflow-y: auto; overflow-x: hidden; padding: 0 .8rem 0 .2rem; }
@@ -215,7 +215,7 @@ class SalePage:
         with ui.element("div").classes("controls"):
             prices = [control for control in self.controls if control.decision == "price"]
             if len(prices) > 1:
-                with ui.element("div").classes("row"):
+                with ui.element("div").classes("entry"):
                     ui.label(self.say("all_prices"))
                     slider = ui.slider(min=0.0, max=1.0, step=0.01, value=self._mean_share(prices))
                     slider.on("change", lambda event: self.set_prices(float(event.args)))
@@ -233,7 +233,7 @@ class SalePage:
 
     def _control(self, control: Control) -> None:
         name = control.label or decision(control.decision, self.language)
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("entry"):
             ui.label(name).tooltip(name)
             slider = ui.slider(min=0, max=len(control.levels) - 1, step=1, value=int(self.levels[control.column]))
             slider.props(f'snap aria-label="{name}"')
@@ -311,7 +311,7 @@ class SalePage:
         with ui.element("div").classes("controls").style("max-height: 12rem"):
             for control in self.controls:
                 if control.decision == "price" or advice[control.column] != 0:
-                    with ui.element("div").classes("row"):
+                    with ui.element("div").classes("entry"):
                         ui.label(control.label or decision(control.decision, self.language))
                         ui.label(decision(control.decision, self.language)).classes("note")
                         ui.label(control.texts[advice[control.column]])
@@ -331,7 +331,7 @@ class SalePage:
             ui.label(self.say("usual", **dict(zip(("usual", "decided"), said, strict=True)))).classes("note")
             most = max(abs(part) for _, part in strongest)
             for group, part in strongest:
-                with ui.element("div").classes("row"):
+                with ui.element("div").classes("entry"):
                     ui.label(group)
                     ui.linear_progress(abs(part) / most, show_value=False).props(
                         f"color={'blue' if part > 0 else 'orange'}"

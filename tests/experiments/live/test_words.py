@@ -1,0 +1,25 @@
+"""The page in two languages."""
+
+import re
+
+import pytest
+
+from flashsale_env import DECISIONS, INTENTS
+from flashsale_env.experiments.live import words
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_blanks():
+    english, chinese = words.TEXTS["en"], words.TEXTS["zh"]
+    assert english.keys() == chinese.keys()
+    for key in english:
+        assert set(re.findall(r"{(\w+)", english[key])) == set(re.findall(r"{(\w+)", chinese[key])), key
+
+
+@pytest.mark.parametrize("kind", DECISIONS)
+def test_every_decision_has_a_chinese_name(kind):
+    assert re.search(r"[\u4e00-\u9fff]", words.decision(kind, "zh"))
+    assert words.decision(kind, "en") == kind
+
+
+def test_every_intent_has_a_chinese_name():
+    assert len({words.intent(name, "zh") for name in INTENTS}) == len(INTENTS)
