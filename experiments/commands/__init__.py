@@ -22,6 +22,7 @@ COMMANDS = (
     "evaluate",
     "benchmark",
     "report",
+    "watch",
     "play",
     "verify",
     "realism",

@@ -6,23 +6,28 @@ Leaves  the sale to `session`, controls to `decisions`, reasons to `reasons`, te
 The page is served on loopback and asks no other machine for anything. Every browser that opens it has its own sale.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from nicegui import run, ui
+from nicegui import ui
 
 from flashsale_env import Population, Scenario
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.formats import money
 from flashsale_env.experiments.live.decisions import Control, controls
-from flashsale_env.experiments.live.reasons import Explainer
+from flashsale_env.experiments.live.reasons import Explainer, Reasons
 from flashsale_env.experiments.live.session import Debrief, Session, Visitor
 from flashsale_env.experiments.live.words import TEXTS, decision, intent
 
 HOST = "127.0.0.1"
+Result = TypeVar("Result")
+# All sales are played in one thread beside the loop that answers browsers: an agent takes one question at a time.
+_worker = ThreadPoolExecutor(1, thread_name_prefix="sales")
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _SHOWN = 8  # customers quoted at a time
 _STYLE = """
@@ -44,41 +49,46 @@ body { overflow-x: hidden; }
 YOURS, THEIRS = "#2f6fde", "#d97706"
 
 
+async def aside(function: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a function that takes its time."""
+    return await asyncio.get_running_loop().run_in_executor(_worker, function, *arguments)
+
+
 class SalePage:
     """One browser's page.
 
     Args:
-        scenario, population: of the sale.
-        agent: who sells beside the person.
+        session: the sale to begin with.
         name: of the agent.
         explainer: of the agent, shared by all pages.
-        number: of the test sale to begin with.
+        number: of the test sale.
+        opened: opens the test sale of a number.
     """
 
     def __init__(
-        self, scenario: Scenario, population: Population, agent: Any, name: str, explainer: Explainer, number: int
+        self, session: Session, name: str, explainer: Explainer, number: int, opened: Callable[[int], Session]
     ) -> None:
-        self.scenario, self.population, self.agent, self.name = scenario, population, agent, name
-        self.explainer, self.number = explainer, number
+        self.scenario, self.name = session.scenario, name
+        self.explainer, self.number, self.opened = explainer, number, opened
+        scenario = self.scenario
         self.controls = controls(scenario)
         self.language, self.speed, self.playing = "en", 1, False
         self.dark = ui.dark_mode(None)
         self.visitors: deque[Visitor] = deque(maxlen=_SHOWN)
-        self._begin()
+        self.found: Reasons | None = None
+        self.busy = self.explaining = False
+        self._begin(session)
         self.timer = ui.timer(1.0, self.tick, active=False)
         ui.add_css(_STYLE)
         ui.keyboard(on_key=self._key)
         self.body()
 
-    def _begin(self) -> None:
-        self.session = self._opened()
+    def _begin(self, session: Session) -> None:
+        self.session = session
         self.levels = np.zeros(len(self.controls), np.int64)
         self.debrief: Debrief | None = None
         self.visitors.clear()
-
-    def _opened(self) -> Session:
-        seed = int(split_seeds("test", 0, 1, start=self.number)[0])
-        return Session(self.scenario, self.population, self.agent, seed)
+        ui.timer(0.1, self.explain, once=True)
 
     def say(self, key: str, **values: Any) -> str:
         """A text in the person's language."""
@@ -128,11 +138,11 @@ class SalePage:
                 self.levels[control.column] = round(share * (len(control.levels) - 1))
         self.decisions.refresh()
 
-    def restart(self) -> None:
+    async def restart(self) -> None:
         """The same sale for other customers."""
         self.number += 1
         self.playing = self.timer.active = False
-        self._begin()
+        self._begin(await aside(self.opened, self.number))
         self.body.refresh()
 
     def switch_language(self) -> None:
@@ -141,19 +151,36 @@ class SalePage:
         self.body.refresh()
 
     async def tick(self) -> None:
-        """Play one tick."""
-        if self.session.over:
+        """Play one tick. Nothing that takes long runs in the loop that answers the browser."""
+        if self.busy or self.session.over:
             return
-        action = self.session.translation.box.from_levels(self.levels[None])[0]
-        self.visitors.extend(self.session.advance(np.asarray(action, np.float32)))
-        for part in (self.clock, self.customers, self.reasons):
+        self.busy = True
+        try:
+            action = self.session.translation.box.from_levels(self.levels[None])[0]
+            self.visitors.extend(await aside(self.session.advance, np.asarray(action, np.float32)))
+        finally:
+            self.busy = False
+        for part in (self.clock, self.customers):
             part.refresh()
         self._draw()
+        await self.explain()
         if self.session.over and self.debrief is None:
             self.playing = self.timer.active = False
             self.buttons.refresh()
-            self.debrief = await run.io_bound(self.session.debrief)
+            self.debrief = await aside(self.session.debrief)
             self.end.refresh()
+
+    async def explain(self) -> None:
+        """Take the agent's decision apart; where ticks come faster than that, some are left out."""
+        session = self.session
+        if self.explaining or session.over:
+            return
+        self.explaining = True
+        try:
+            self.found = await aside(self.explainer.explain, session.person.observation[0], session.tick)
+        finally:
+            self.explaining = False
+        self.reasons.refresh()
 
     # --- what a person sees
 
@@ -315,9 +342,10 @@ class SalePage:
                         ui.label(control.label or decision(control.decision, self.language))
                         ui.label(decision(control.decision, self.language)).classes("note")
                         ui.label(control.texts[advice[control.column]])
-        found = self.explainer.explain(session.person.observation[0], session.tick)
-        if found is None:
+        found = self.found
+        if self.explainer.remembers:
             ui.label(self.say("memory")).classes("note")
+        if found is None:
             return
         for kind in found.kinds:
             strongest = found.strongest(kind)
@@ -407,8 +435,11 @@ def serve(
     """
     explainer = Explainer(agent, scenario, population)
 
-    def page() -> None:
-        SalePage(scenario, population, agent, name, explainer, number)
+    def opened(number: int) -> Session:
+        return Session(scenario, population, agent, int(split_seeds("test", 0, 1, start=number)[0]))
+
+    async def page() -> None:
+        SalePage(await aside(opened, number), name, explainer, number, opened)
 
     ui.page("/", title=f"flashsale: {scenario.name}")(page)
-    ui.run(host=HOST, port=port, show=show, reload=False, favicon="🏷️", show_welcome_message=False)
+    ui.run(host=HOST, port=port, show=show, reload=False, favicon="🏷️", show_welcome_message=False, reconnect_timeout=60)
