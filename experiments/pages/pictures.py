@@ -36,6 +36,7 @@ _VALIDATION = (
     "These are validation customers: tables of test sales show other customers, and other figures. "
     "The band is the 95 % interval of a mean; all means are of the same sales, so differences are surer than it."
 )
+_OVER_LOGS = "95 % intervals over held-out logs, given the fitted model"
 # A reference this many times the height of all else below it is named, and left out of the axis.
 _FAR = 0.5
 
@@ -150,18 +151,19 @@ def confusion(counts: Sequence[Sequence[int]]) -> Chart:
     return Chart("Predicted intents by true intent: share of the messages of each row.", (panel,), size=(6.0, 5.0))
 
 
-def elasticities(elasticity: Mapping[str, Mapping[str, float]]) -> Chart:
+def elasticities(elasticity: Mapping[str, Mapping[str, float]], intervals: str = _OVER_LOGS) -> Chart:
     """Estimated against true mean price elasticity of each intent; on the diagonal they agree.
 
     Args:
         elasticity: intent -> {"true", "recovered"}, and "low" and "high", the interval of "recovered", where known.
+        intervals: what the intervals are.
     """
     points = []
     for (intent, row), colour in zip(elasticity.items(), INTENT_COLOURS, strict=False):
         ends = ((float(row["low"]),), (float(row["high"]),)) if "low" in row else ((), ())
         at = (float(row["true"]),), (float(row["recovered"]),)
         points.append(Series("point", intent.replace("_", " "), *at, colour, *ends))
-    bars = " with 95 % intervals over held-out logs, given the fitted model" if points and points[0].low else ""
+    bars = f" with {intervals}" if points and points[0].low else ""
     caption = f"Mean price elasticity of each intent{bars}: estimated against true. On the line both agree."
     axes = Axis("true price elasticity"), Axis("estimated from text")
     return Chart(caption, (Panel(*axes, tuple(points), diagonal=True),), size=(5.5, 5.0))

@@ -1,11 +1,16 @@
-"""What `flashsale report` makes of a folder: one self-contained HTML page of a benchmark or a training.
+"""What `flashsale report` makes of a folder: one self-contained HTML page of a benchmark, a training or a study.
 
 Leaves  the tables to `tables`, the pictures to `pictures`, the parts of a page to `document`.
 Units   money in the scenario's currency.
 """
 
+import contextlib
+import importlib
+import io
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.benchmark.results import SALE_PICTURE
 from flashsale_env.experiments.benchmark.settings import slug
 from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
+from flashsale_env.experiments.display import collected_tables
 from flashsale_env.experiments.evaluate import POLICY, find_agent
 from flashsale_env.experiments.formats import Table, money
 from flashsale_env.experiments.pages.charts import Chart
@@ -30,10 +36,12 @@ from flashsale_env.experiments.pages.tables import (
     has_runs,
     named,
     overview_table,
+    read_json,
     read_result,
     score_table,
 )
-from flashsale_env.experiments.runs import held, read_config
+from flashsale_env.experiments.runs import RESULT, held, read_config
+from flashsale_env.experiments.studies import STUDIES
 from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically
 
@@ -41,30 +49,36 @@ PAGE, PAPER = "report.html", "paper"
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html` about a benchmark or a training, anew at every call.
+    """Write `report.html` about a benchmark, a training or a study, anew at every call.
 
     The folder `paper` gets its tables as CSV and LaTeX, and its figures as SVG and PNG.
 
     Raises:
-        FileNotFoundError: the folder holds neither.
-        ValueError: its benchmark or training is not finished, or a file is broken.
+        FileNotFoundError: the folder holds none.
+        ValueError: its run is not finished, or a file is broken.
     """
     config = read_config(folder) or {"options": {}}
     options = config["options"]
-    is_benchmark = "problems" in options.get("settings", {})
-    if not is_benchmark and not {"agent", "scenario", "population"} <= options.keys():
+    body: Callable[[], list[str]]
+    if "problems" in options.get("settings", {}):
+        body = partial(_benchmark, folder)
+    elif {"agent", "scenario", "population"} <= options.keys():
+        body = partial(_training, folder, config)
+    elif (study := study_of(config)) is not None:
+        body = partial(_study, folder, study, config)
+    else:
         raise FileNotFoundError(
-            f"{folder} holds neither a benchmark nor a training: want a folder that `flashsale benchmark` or "
-            f"`flashsale train` wrote."
+            f"{folder} holds neither a benchmark nor a training nor a study: want a folder that `flashsale benchmark`, "
+            f"`flashsale train` or `flashsale study` wrote."
         )
     with held(folder, f"flashsale report {folder}"):
-        (folder / PAPER).mkdir(exist_ok=True)
-        body = _benchmark(folder, read_result(folder)) if is_benchmark else _training(folder, config)
-        write_atomically(folder / PAGE, document(f"flashsale: {folder.resolve().name}", [*body, *_made_by(config)]))
+        page = document(f"flashsale: {folder.resolve().name}", [*body(), *_made_by(config)])
+        write_atomically(folder / PAGE, page)
     return folder / PAGE
 
 
-def _benchmark(folder: Path, result: Mapping[str, Any]) -> list[str]:
+def _benchmark(folder: Path) -> list[str]:
+    result = read_result(folder)
     body = ["<h1>Agents on common sales</h1>", f'<p class="verdict">{escape(result["description"])}</p>']
     overall = score_table(result["scores"], result["problems"])
     if len(result["problems"]) > 1:
@@ -117,6 +131,33 @@ def _training(folder: Path, config: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _study(folder: Path, name: str, config: Mapping[str, Any]) -> list[str]:
+    if not config.get("finished"):
+        raise ValueError(f"the study in {folder} is not finished: `{config['command']}` runs it again.")
+    study = importlib.import_module(f"flashsale_env.experiments.studies.{name.replace('-', '_')}")
+    result = read_json(folder / RESULT)
+    said = io.StringIO()
+    with collected_tables() as tables, contextlib.redirect_stdout(said):
+        study.show(result)
+    body = [f"<h1>{escape(name)}</h1>", f'<p class="verdict">{escape(STUDIES[name])}</p>']
+    for number, content in enumerate(tables, start=1):
+        title = content.title[0].upper() + content.title[1:]
+        body += [f"<h2>{escape(title)}</h2>", *_shown(folder, f"{name}-{number}", content, best=None)]
+    body += [f'<p class="note">{escape(line)}</p>' for line in said.getvalue().splitlines()]
+    charts: Mapping[str, Chart] = getattr(study, "charts", lambda result: {})(result)
+    return body + [_drawn(folder, chart, drawn) for chart, drawn in charts.items()]
+
+
+def study_of(config: Mapping[str, Any]) -> str | None:
+    """The study that wrote a folder, from the command in its configuration; None for any other command.
+
+    >>> study_of({"command": "flashsale study levers --out runs/levers"})
+    'levers'
+    """
+    words = shlex.split(config.get("command", ""))
+    return words[2] if words[1:2] == ["study"] and words[2] in STUDIES else None
+
+
 def _read(path: Path) -> Chart:
     """A figure that a run has left.
 
@@ -130,13 +171,19 @@ def _read(path: Path) -> Chart:
 
 def _drawn(folder: Path, name: str, chart: Chart) -> str:
     """A figure on the page, and for papers."""
-    keep(folder / PAPER / name, chart)
+    keep(_paper(folder) / name, chart)
     return figure(chart)
+
+
+def _paper(folder: Path) -> Path:
+    """The folder of tables and figures for papers."""
+    (folder / PAPER).mkdir(exist_ok=True)
+    return folder / PAPER
 
 
 def _shown(folder: Path, name: str, content: Table, best: int | None = 0) -> list[str]:
     """A table on the page with its notes, and for papers."""
-    keep_table(folder / PAPER / name, content)
+    keep_table(_paper(folder) / name, content)
     notes = f'<p class="note">{escape(" ".join(content.notes))}</p>' if content.notes else ""
     return [table(content.columns, content.rows, best=best), notes]
 

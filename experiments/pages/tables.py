@@ -161,8 +161,17 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} holds no benchmark: want a folder that `flashsale benchmark` wrote.")
     if not config.get("finished"):
         raise ValueError(f"the benchmark in {folder} is not finished: `{config['command']}` resumes it.")
+    return read_json(folder / RESULT)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file of a run.
+
+    Raises:
+        ValueError: it is broken.
+    """
     try:
-        result: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+        result: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{folder / RESULT} is not valid JSON: {error}.") from None
+        raise ValueError(f"{path} is not valid JSON: {error}.") from None
     return result

@@ -3,7 +3,7 @@
 Leaves  estimation and the shops to `encoders.studies`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +13,8 @@ from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, Json, Overwrite
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.pictures import differences
 
 Shops = Annotated[
     int, typer.Option("--shops", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Synthetic shops of each kind.")
@@ -43,11 +45,12 @@ def command(
     if as_json:
         print_json(result)
         return
-    show(rows)
+    show(result)
 
 
-def show(rows: Sequence[dict[str, Any]]) -> None:
+def show(result: Mapping[str, Any]) -> None:
     """One row a kind of shop."""
+    rows = result["rows"]
     show_table(
         f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}",
         ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs"),
@@ -63,3 +66,18 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """How far the estimates of each kind of shop lie from the truth."""
+    found = {
+        row["kind"]: {
+            "mean": row["mean"] - row["true"],
+            "ci_low": row["mean"] - row["half_width"] - row["true"],
+            "ci_high": row["mean"] + row["half_width"] - row["true"],
+        }
+        for row in result["rows"]
+    }
+    return {
+        "coverage": differences(found, "mean estimate less the true elasticity, with the mean half-width of a shop")
+    }

@@ -42,6 +42,7 @@ from flashsale_env.experiments.options import (
     TestSales,
     TrainingSales,
 )
+from flashsale_env.experiments.pages.charts import Chart
 from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import RESULT, Run, write_json
@@ -146,6 +147,11 @@ def show(result: Mapping[str, Any]) -> None:
     )
 
 
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """The loss by the size of the log."""
+    return {PICTURE: transfer_gap(result["rows"], result.get("currency", ""))}
+
+
 def reader(
     reference: Population, scenario: Scenario, encoder: IntentEncoder
 ) -> Callable[[ChoiceData, int], Population]:
@@ -212,8 +218,9 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
             learner.learn(population)
             profits[world].append(play(learner, scenario, reference, seeds=seeds)["profit"])
     rows = [_row(world, profits[world], profits[worlds[0]]) for world in worlds]
-    result = {"scenario": scenario.name, "logged_visits": visits_of_runs, "study": asdict(study), "rows": rows}
-    keep(run.folder / PICTURE, transfer_gap(rows, scenario.currency))
+    result = {"scenario": scenario.name, "currency": scenario.currency, "logged_visits": visits_of_runs}
+    result |= {"study": asdict(study), "rows": rows}
+    keep(run.folder / PICTURE, charts(result)[PICTURE])
     write_json(run.folder / RESULT, result)
     return result
 
