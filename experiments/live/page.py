@@ -23,6 +23,7 @@ from flashsale_env.experiments.live.decisions import Control, controls
 from flashsale_env.experiments.live.reasons import Explainer, Reasons
 from flashsale_env.experiments.live.session import Debrief, Session, Visitor
 from flashsale_env.experiments.live.words import TEXTS, decision, intent
+from flashsale_env.experiments.watch.alerts import FALSE_ALARMS, Watch
 
 HOST = "127.0.0.1"
 Result = TypeVar("Result")
@@ -30,6 +31,7 @@ Result = TypeVar("Result")
 _worker = ThreadPoolExecutor(1, thread_name_prefix="sales")
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _SHOWN = 8  # customers quoted at a time
+_CALIBRATION = 200  # sales of the agent that alerts compare with
 _STYLE = """
 body { overflow-x: hidden; }
 .live { max-width: 78rem; margin: 0 auto; width: 100%; padding: 0 .75rem; box-sizing: border-box; }
@@ -61,15 +63,22 @@ class SalePage:
         session: the sale to begin with.
         name: of the agent.
         explainer: of the agent, shared by all pages.
+        watch: alerts beside the agent's sales, shared by all pages.
         number: of the test sale.
         opened: opens the test sale of a number.
     """
 
     def __init__(
-        self, session: Session, name: str, explainer: Explainer, number: int, opened: Callable[[int], Session]
+        self,
+        session: Session,
+        name: str,
+        explainer: Explainer,
+        watch: Watch,
+        number: int,
+        opened: Callable[[int], Session],
     ) -> None:
         self.scenario, self.name = session.scenario, name
-        self.explainer, self.number, self.opened = explainer, number, opened
+        self.explainer, self.watch, self.number, self.opened = explainer, watch, number, opened
         scenario = self.scenario
         self.controls = controls(scenario)
         self.language, self.speed, self.playing = "en", 1, False
@@ -160,7 +169,7 @@ class SalePage:
             self.visitors.extend(await aside(self.session.advance, np.asarray(action, np.float32)))
         finally:
             self.busy = False
-        for part in (self.clock, self.customers):
+        for part in (self.clock, self.customers, self.alerts):
             part.refresh()
         self._draw()
         await self.explain()
@@ -209,6 +218,7 @@ class SalePage:
                 with ui.element("section"):
                     self.reasons()
                 with ui.element("section"):
+                    self.alerts()
                     self.customers()
 
     @ui.refreshable_method
@@ -310,6 +320,19 @@ class SalePage:
             for series, side in zip(chart.options["series"], (self.session.person, self.session.agent), strict=True):
                 series["data"] = [[i * tick, value] for i, value in enumerate(getattr(side, name))]
             chart.update()
+
+    @ui.refreshable_method
+    def alerts(self) -> None:
+        """What is unusual in the person's sale."""
+        ui.html(f"<h2>{self.say('alerts')}</h2>", sanitize=False)
+        ui.label(self.say("alerts_note", agent=self.name, share=FALSE_ALARMS)).classes("note")
+        found = self.watch.alarms(self.session.course)[0] if self.session.tick else []
+        if not found:
+            ui.label(self.say("no_alerts"))
+        for alarm in found:
+            product = self.scenario.titles[alarm.product] if alarm.product >= 0 else ""
+            key = f"{alarm.alert}{'+' if alarm.direction > 0 else '-'}"
+            ui.label(self.say(key, minute=alarm.tick * self.scenario.tick_minutes, product=product))
 
     @ui.refreshable_method
     def customers(self) -> None:
@@ -433,13 +456,13 @@ def serve(
         port: of the page.
         show: whether to open a browser.
     """
-    explainer = Explainer(agent, scenario, population)
+    explainer, watch = Explainer(agent, scenario, population), Watch.of(agent, scenario, population, sales=_CALIBRATION)
 
     def opened(number: int) -> Session:
         return Session(scenario, population, agent, int(split_seeds("test", 0, 1, start=number)[0]))
 
     async def page() -> None:
-        SalePage(await aside(opened, number), name, explainer, number, opened)
+        SalePage(await aside(opened, number), name, explainer, watch, number, opened)
 
     ui.page("/", title=f"flashsale: {scenario.name}")(page)
     ui.run(host=HOST, port=port, show=show, reload=False, favicon="🏷️", show_welcome_message=False, reconnect_timeout=60)

@@ -20,6 +20,7 @@ from flashsale_env import INTENTS, METRICS, Population, Scenario, Simulator
 from flashsale_env.agents.play import play
 from flashsale_env.agents.protocol import as_policy
 from flashsale_env.experiments.live.decisions import Translation
+from flashsale_env.experiments.watch.alerts import Course
 from flashsale_env.theory.bounds import hindsight_bound, lagrangian_dual_bound
 
 Floats = npt.NDArray[np.float64]
@@ -127,6 +128,7 @@ class Session:
         self._state: Any = None
         self._shadow: Any = None
         self._shown = 0
+        self._course: list[tuple[Any, Any, Any]] = []
         self._advise()
 
     def _opened(self, encoding: str, log_rows: int) -> Side:
@@ -150,6 +152,12 @@ class Session:
         """(C,) what the agent would do now in the person's place."""
         return self._advice[-1]
 
+    @property
+    def course(self) -> Course:
+        """The person's sale so far, as alerts read it; at least one tick was played."""
+        customers, sold, on_hand = (np.asarray(column, np.float64)[None] for column in zip(*self._course, strict=True))
+        return Course(customers, sold, on_hand)
+
     def _advise(self) -> None:
         start = np.array([self.tick == 0])
         action, self._shadow = self.policy.predict(self.person.observation, self._shadow, start, True)
@@ -172,6 +180,8 @@ class Session:
         start = np.array([self.tick == 0])
         theirs, self._state = self.policy.predict(self.agent.observation, self._state, start, True)
         self.agent.observation = self.agent.simulator.advance(theirs)[0]
+        sale = self.person.simulator.sales[0]
+        self._course.append((int(sale["tick_customers"]), sale["tick_sold"].copy(), sale["on_hand"].copy()))
         self.played.append(own[0])
         self.rival.append(self.translation.to_box(theirs)[0])
         for side in (self.person, self.agent):

@@ -9,6 +9,7 @@ from flashsale_env.experiments.live.decisions import Translation, controls
 from flashsale_env.experiments.live.opening import RULES, check_port, default_agent
 from flashsale_env.experiments.live.reasons import Explainer
 from flashsale_env.experiments.live.session import Session, reference_profit
+from flashsale_env.experiments.watch.alerts import course_of
 from flashsale_env.spaces.actions import ENCODINGS, ActionCodec
 
 PROFIT = list(METRICS).index("profit")
@@ -163,6 +164,15 @@ def test_the_shipped_policy_plays_its_own_scenario_and_a_rule_the_others(gvr):
     assert default_agent(load_scenario("standard")) == "standard-ppo"
     assert default_agent(gvr) == "dp"
     assert all(default_agent(load_scenario(name)) in (*agents.REFERENCES, *RULES) for name in SCENARIOS)
+
+
+def test_a_persons_sale_is_watched_as_the_agents_are(gvr, customers):
+    """Whoever follows the agent leaves the course that the alerts are calibrated on."""
+    policy = as_policy(agents.make("dp", gvr), gvr)
+    session = held(gvr, customers, lambda session: session.advice)
+    theirs = course_of(policy, gvr, customers, np.array([SEED], np.uint64))
+    for name in ("customers", "sold", "on_hand"):
+        assert (getattr(session.course, name) == getattr(theirs, name)).all(), name
 
 
 def test_a_port_in_use_is_refused_by_its_number():

@@ -6,6 +6,7 @@ import pytest
 
 from flashsale_env import DECISIONS, INTENTS
 from flashsale_env.experiments.live import words
+from flashsale_env.experiments.watch.alerts import ALERTS, STOCK_OUT
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_blanks():
@@ -13,6 +14,11 @@ def test_every_text_is_there_in_both_languages_with_the_same_blanks():
     assert english.keys() == chinese.keys()
     for key in english:
         assert set(re.findall(r"{(\w+)", english[key])) == set(re.findall(r"{(\w+)", chinese[key])), key
+
+
+def test_every_alert_has_a_text():
+    keys = {f"{alert}{side}" for alert in ALERTS for side in "+-"} - {f"{STOCK_OUT}-"}
+    assert keys <= words.TEXTS["en"].keys()
 
 
 @pytest.mark.parametrize("kind", DECISIONS)
