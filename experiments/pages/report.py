@@ -134,6 +134,8 @@ def _training(folder: Path, config: Mapping[str, Any]) -> list[str]:
 def _study(folder: Path, name: str, config: Mapping[str, Any]) -> list[str]:
     if not config.get("finished"):
         raise ValueError(f"the study in {folder} is not finished: `{config['command']}` runs it again.")
+    if not (folder / RESULT).is_file():
+        raise FileNotFoundError(f"{folder} holds what the study {name} built, and no {RESULT} that a page could show.")
     study = importlib.import_module(f"flashsale_env.experiments.studies.{name.replace('-', '_')}")
     result = read_json(folder / RESULT)
     said = io.StringIO()

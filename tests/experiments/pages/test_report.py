@@ -11,7 +11,7 @@ import pytest
 from flashsale_env.agents import AGENTS
 from flashsale_env.experiments.pages.report import PAGE
 from flashsale_env.experiments.pages.tables import benchmark_table, overview_table
-from flashsale_env.experiments.runs import CONFIG
+from flashsale_env.experiments.runs import CONFIG, Run
 from tests.experiments.conftest import ask
 
 VOID = {"meta", "img", "br", "hr"}
@@ -141,6 +141,33 @@ def test_a_training_has_a_page_too(small_policy, tmp_path):
     assert page.addresses == []
     assert "ppo on gvr-periodic" in page.text
     assert "holds no benchmark" in ask("report", folder, "--markdown").complaint
+
+
+GAIN = {"lever": "price", "with": 5000.0, "without": 4000.0, "gain": 1000.0, "ci_low": 900.0, "ci_high": 1100.0}
+
+
+def test_a_study_has_a_page_with_its_tables_and_figures(tmp_path):
+    folder = tmp_path / "levers"
+    run = Run(folder, "flashsale study levers --out levers", options={"scenario": "cart"})
+    with run.claimed(overwrite=False):
+        run.keep({"scenario": "cart", "episodes": 100, "rows": [{**GAIN, "share": 0.25}], "schedules": {}})
+    assert ask("report", folder).out.strip() == str(folder / PAGE)
+    page = read(folder / PAGE)
+    assert page.figures == 1
+    text = " ".join(page.text)
+    assert "Cart: the best schedule with and without each decision, 100 fresh sales" in text
+    assert "+1,000" in text
+    assert (folder / "paper" / "levers-1.csv").read_text().splitlines()[1] == "price,5000,4000,1000,900,1100,25.0"
+    assert (folder / "paper" / "levers.svg").is_file()
+
+
+def test_a_study_without_figures_has_no_page(tmp_path):
+    run = Run(tmp_path / "built", "flashsale study populations --out built", options={})
+    with run.claimed(overwrite=False):
+        run.begin()
+        run.finish()
+    assert "and no result.json that a page could show" in ask("report", run.folder).complaint
+    assert not (run.folder / "paper").exists()
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
