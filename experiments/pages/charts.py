@@ -156,9 +156,9 @@ def numbers(values: Numbers) -> tuple[float, ...]:
     return tuple(np.asarray(values, np.float64).tolist())
 
 
-def interval_ends(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ...]]:
+def interval_ends(rows: Sequence[Mapping[str, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """`low` and `high` of a series from the "ci_low" and "ci_high" of its rows."""
-    return {"low": tuple(float(row["ci_low"]) for row in rows), "high": tuple(float(row["ci_high"]) for row in rows)}
+    return tuple(float(row["ci_low"]) for row in rows), tuple(float(row["ci_high"]) for row in rows)
 
 
 def cycled(colours: Sequence[str], number: int) -> str:

@@ -5,6 +5,7 @@ Leaves  what is shown to `pictures`. The same figure gives the same bytes.
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,7 +17,7 @@ from flashsale_env.experiments.pages.charts import Axis, Chart, Panel, Series
 from flashsale_env.files import write_atomically
 
 DPI = 110
-_STYLE = {"svg.hashsalt": "flashsale_env", "font.size": 9, "axes.titlesize": 9}
+_STYLE: Any = {"svg.hashsalt": "flashsale_env", "font.size": 9, "axes.titlesize": 9}
 
 
 def keep(path: Path, chart: Chart) -> None:
@@ -28,9 +29,10 @@ def keep(path: Path, chart: Chart) -> None:
     """
     with rc_context(_STYLE):
         figure = draw(chart)
-        for ending, more in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": DPI})):
+        endings: dict[str, Any] = {"svg": {"metadata": {"Date": None}}, "png": {"dpi": DPI}}
+        for ending, more in endings.items():
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=ending, **more)  # type: ignore[arg-type]  # keywords of two kinds
+            figure.savefig(buffer, format=ending, **more)
             write_atomically(path.with_name(f"{path.name}.{ending}"), buffer.getvalue())
     write_atomically(path.with_name(f"{path.name}.json"), chart.to_json())
 
@@ -67,7 +69,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     named = {name: handle for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
     if len(named) > 1:
         beside = len(named) > 4
-        where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {"loc": "best"}
+        where: Any = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {"loc": "best"}
         axes.legend(named.values(), named.keys(), frameon=False, fontsize=7, **where)
 
 
@@ -81,7 +83,7 @@ def _draw_areas(axes: Axes, areas: list[Series]) -> None:
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
-    look = {"color": series.colour, "linestyle": "--" if series.dashed else "-"}
+    look: Any = {"color": series.colour, "linestyle": "--" if series.dashed else "-"}
     label = "_" if series.thin else series.name
     x, y = np.array(series.x), np.array(series.y)
     if series.kind == "line":
@@ -99,7 +101,7 @@ def _draw_series(axes: Axes, series: Series) -> None:
         ends = np.array([series.low, series.high]) if series.low else None
         along = x if series.sideways else y
         error = None if ends is None else np.abs(ends - along)
-        bars = {"xerr" if series.sideways else "yerr": error}
+        bars: Any = {"xerr" if series.sideways else "yerr": error}
         axes.errorbar(x, y, **bars, fmt="o", markersize=4, capsize=2, color=series.colour, label=label)
 
 

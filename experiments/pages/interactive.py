@@ -123,8 +123,8 @@ def _band(series: Series) -> list[dict[str, Any]]:
     """The interval around a line, hidden and shown with it."""
     if not series.low:
         return []
-    edge = {"type": "scatter", "mode": "lines", "name": series.name, "x": _short(series.x), "hoverinfo": "skip"}
-    edge["line"] = {"width": 0, "color": series.colour}
+    edge: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": series.name, "x": _short(series.x)}
+    edge |= {"hoverinfo": "skip", "line": {"width": 0, "color": series.colour}}
     red, green, blue = (int(series.colour[i : i + 2], 16) for i in (1, 3, 5))
     shade = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.18)"}
     return [{**edge, "y": _short(series.low)}, {**edge, "y": _short(series.high), **shade}]

@@ -79,7 +79,9 @@ def learning_of_runs(curves: Mapping[str, Sequence[pd.DataFrame]], currency: str
         for run in runs:
             series.append(Series("line", name, numbers(run["steps"]), numbers(run["profit"]), colour, thin=True))
         by_steps = pd.concat(runs).groupby("steps")["profit"]
-        mean, low, high = by_steps.mean(), (), ()
+        mean = by_steps.mean()
+        low: tuple[float, ...] = ()
+        high: tuple[float, ...] = ()
         if len(runs) > 1:
             half = stats.t.ppf((1 + CONFIDENCE) / 2, len(runs) - 1) * by_steps.std(ddof=1) / np.sqrt(len(runs))
             low, high = numbers(mean - half.fillna(0.0)), numbers(mean + half.fillna(0.0))
@@ -206,8 +208,8 @@ def differences(found: Mapping[str, Mapping[str, float]], axis: str) -> Chart:
     upwards = list(found.items())[::-1]
     rows = [row for _, row in upwards]
     places = numbers(range(len(rows)))
-    means = Series("point", axis, numbers([row["mean"] for row in rows]), places, AGENTS[0], **interval_ends(rows))
-    means = Series(**{**vars(means), "sideways": True})
+    middle, (low, high) = numbers([row["mean"] for row in rows]), interval_ends(rows)
+    means = Series("point", axis, middle, places, AGENTS[0], low, high, sideways=True)
     labels = tuple(label for label, _ in upwards)
     panel = Panel(Axis(axis), Axis("", -0.6, len(rows) - 0.4, labels=labels), (means,), zero=True)
     return Chart(f"{axis[0].upper()}{axis[1:]}, with 95 % intervals.", (panel,), size=(8.0, 0.9 + 0.32 * len(rows)))
