@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 # All sales are played in one thread beside the loop that answers browsers: an agent takes one question at a time.
 _worker = ThreadPoolExecutor(1, thread_name_prefix="sales")
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
+_PATIENCE = 120.0  # seconds that a browser is waited for, and waits, on a busy machine
 _SHOWN = 8  # customers quoted at a time
 _CALIBRATION = 200  # sales of the agent that alerts compare with
 _STYLE = """
@@ -464,5 +465,13 @@ def serve(
     async def page() -> None:
         SalePage(await aside(opened, number), name, explainer, watch, number, opened)
 
-    ui.page("/", title=f"flashsale: {scenario.name}")(page)
-    ui.run(host=HOST, port=port, show=show, reload=False, favicon="🏷️", show_welcome_message=False, reconnect_timeout=60)
+    ui.page("/", title=f"flashsale: {scenario.name}", response_timeout=_PATIENCE)(page)
+    ui.run(
+        host=HOST,
+        port=port,
+        show=show,
+        reload=False,
+        favicon="🏷️",
+        show_welcome_message=False,
+        reconnect_timeout=_PATIENCE,
+    )
