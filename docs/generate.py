@@ -39,7 +39,7 @@ from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.listing import described, populations
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
-from flashsale_env.experiments.studies import STUDIES
+from flashsale_env.experiments.studies import STUDIES, coverage
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -484,21 +484,7 @@ def from_sim2real(folder: Path) -> str:
 
 def from_coverage(folder: Path) -> str:
     """The table of the study `coverage`."""
-    rows = json.loads((folder / "result.json").read_text(encoding="utf-8"))["rows"]
-    return table(
-        ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs"),
-        [
-            (
-                row["kind"],
-                f"{row['mean']:.2f}",
-                f"{row['half_width']:.2f}",
-                f"{row['covered']} of {row['shops']}",
-                f"{row['warned']} of {row['shops']}",
-                f"{row['least_squares']:.2f}",
-            )
-            for row in rows
-        ],
-    )
+    return table(coverage.COLUMNS, coverage.cells(json.loads((folder / "result.json").read_text("utf-8"))["rows"]))
 
 
 def from_verification(folder: Path | None) -> str:

@@ -45,12 +45,17 @@ def read(
     """The texts of some files, and their intents where a column of labels is named.
 
     Args:
-        paths, column, form, skip_empty: as for `read_messages`.
-        labels: column of the labels.
-        mapping: TOML file that maps the shop's own labels to intents.
+        paths: one file or several, see `encoders.tables`.
+        column: name of the column that holds the messages.
+        labels: column of the labels, "" where a row has none.
+        mapping: TOML file that maps the shop's own labels to intents; rows with another label have no intent.
+        form: how the files write their cells.
+        skip_empty: leave out rows whose text is empty instead of refusing the file.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_messages` and `read_labelled`.
+        FileNotFoundError: no such file.
+        ValueError: not readable, no such column, no rows, or an empty text, with the row; a label that is no intent, or
+            no label in any row.
     """
     rows, table = _rows(paths, column, labels, form, skip_empty)
     texts = table["text"].tolist()
@@ -63,47 +68,6 @@ def read(
         meanings = read_mapping(mapping)
     given = _intents(rows, table, labels, meanings)
     return Messages(texts, given, rows.validation({"text": column, "label": labels}).as_dict())
-
-
-def read_labelled(
-    paths: Files,
-    column: str,
-    labels: str,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    form: FileFormat | None = None,
-    skip_empty: bool = False,
-) -> tuple[list[str], list[str]]:
-    """The texts of one column and the intents in another, "" where a row has none.
-
-    Args:
-        paths, column, form, skip_empty: as for `read_messages`.
-        labels: name of the column that holds the intents.
-        mapping: the shop's own labels -> intents, see `encoders.studies.transfer`; rows with another label have no
-            intent.
-
-    Raises:
-        FileNotFoundError, ValueError: as `read_messages`; also a label that is no intent, or no label in any row.
-    """
-    rows, table = _rows(paths, column, labels, form, skip_empty)
-    return table["text"].tolist(), _intents(rows, table, labels, mapping)
-
-
-def read_messages(paths: Files, column: str, *, form: FileFormat | None = None, skip_empty: bool = False) -> list[str]:
-    """The texts of one column, in the order of the files.
-
-    Args:
-        paths: one file or several, see `encoders.tables`.
-        column: name of the column that holds the messages.
-        form: how the files write their cells.
-        skip_empty: leave out rows whose text is empty instead of refusing the file.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not readable, no such column, no rows, or an empty text; with the row.
-    """
-    texts: list[str] = _rows(paths, column, None, form, skip_empty)[1]["text"].tolist()
-    return texts
 
 
 def _rows(

@@ -33,6 +33,7 @@ from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
+from flashsale_env.market.slate import Ranking, Slate
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
 from flashsale_env.market.waiting import Waiting
@@ -104,6 +105,7 @@ __all__ = [
     "Population",
     "Pricing",
     "Product",
+    "Ranking",
     "Replenishment",
     "Returns",
     "Scenario",
@@ -111,6 +113,7 @@ __all__ = [
     "Service",
     "Shocks",
     "Simulator",
+    "Slate",
     "Targeted",
     "UnitReader",
     "Waiting",

@@ -43,6 +43,7 @@ from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
+from flashsale_env.market.slate import Slate
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.market.targeted import Targeted
 from flashsale_env.market.waiting import Waiting
@@ -104,6 +105,7 @@ class Scenario:
     carts: Carts | None = None
     returns: Returns | None = None
     service: Service | None = None
+    slate: Slate | None = None
     disclosure: Disclosure | None = None
     waiting: Waiting | None = None
     contagion: Contagion | None = None

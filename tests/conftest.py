@@ -37,3 +37,15 @@ def random_levels():
     """A policy that is uniform over the levels of every decision."""
     rng = np.random.default_rng(7)
     return lambda tick, n, codec: rng.integers(0, codec.n_levels, (n, len(codec.n_levels)))
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file as a shop would, and return its path."""
+
+    def write(content: str | bytes, name: str = "sales.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write

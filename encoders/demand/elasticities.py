@@ -178,8 +178,8 @@ class _Cells:
     def __init__(self, cells: pd.DataFrame, panel: Panel, instruments: Sequence[str], controls: Sequence[str]) -> None:
         self.panel, self.instruments = panel, tuple(instruments)
         self.warnings: list[str] = []
-        self.by_week = self._has_week_effects(cells)
-        if self.by_week:
+        has_weeks = self._has_week_effects(cells)
+        if has_weeks:
             # A week in which nothing sold has no effect: its cells say nothing about prices.
             cells = cells[cells.groupby("week")["units"].transform("sum") > 0]
         self.counts = Counts(
@@ -193,6 +193,7 @@ class _Cells:
         self.product, names = _codes(cells["product"])
         self.names = [str(name) for name in names]
         self.week, self.weeks = _codes(cells["week"])
+        self.by_week = self.week if has_weeks else None  # the effects of weeks
         self.number = cells["week"].to_numpy(np.int64)
         self.unit = _unit(cells, panel)
         self.of_cell = {"product": self.product}
@@ -224,23 +225,22 @@ class _Cells:
         Raises:
             ValueError: the cells identify no elasticity.
         """
-        by_week = self.week if self.by_week else None
-        stage = self._first_stage(by_week)
-        fit = count_regression(self.counts, self._regressors(stage), self.unit, by_week)
+        stage = self._first_stage()
+        fit = count_regression(self.counts, self._regressors(stage), self.unit, self.by_week)
         found = uncertainty(fit, self.of_cell, further=self._further(fit, stage))
         value = float(fit.coefficients[0])
         ignoring = None
         if self.counts.sold_out.any():
-            value = self._without_bias_of_effects(fit, stage, by_week)
+            value = self._without_bias_of_effects(fit, stage)
             plain = replace(self.counts, sold_out=np.zeros(len(self.price), bool))
-            ignoring = float(count_regression(plain, self._regressors(stage), self.unit, by_week).coefficients[0])
+            ignoring = float(count_regression(plain, self._regressors(stage), self.unit, self.by_week).coefficients[0])
         half = found.quantile * found.standard_error
         elasticity = Elasticity(
             value, found.standard_error, value - half, value + half, len(self.names), len(self.price),
             " and ".join(found.clusters),
         )  # fmt: skip
         demand_sd = _demand_sd(fit, np.zeros(len(self.price), np.int64), self.counts.plain)[0]
-        prices = self._prices(fit, found, stage, by_week, value, demand_sd)
+        prices = self._prices(fit, found, stage, value, demand_sd)
         warnings = [*self.warnings, *self._warnings(fit, found, prices)]
         estimate = Estimate(
             elasticity, prices, ignoring, float(self.counts.sold_out.mean()), demand_sd, tuple(warnings)
@@ -265,13 +265,13 @@ class _Cells:
         residual = [] if stage is None else [stage.residual]
         return np.column_stack([self.price, *residual, self.controls])
 
-    def _first_stage(self, by_week: Integers | None) -> FirstStage | None:
+    def _first_stage(self) -> FirstStage | None:
         if not self.instruments:
             return None
         clusters = self.product if len(self.names) >= 10 else self.unit if int(self.unit.max()) >= 9 else None
-        return first_stage(self.price, self.z, self.controls, self.unit, by_week, clusters)
+        return first_stage(self.price, self.z, self.controls, self.unit, self.by_week, clusters)
 
-    def _without_bias_of_effects(self, fit: CountFit, stage: FirstStage | None, by_week: Integers | None) -> float:
+    def _without_bias_of_effects(self, fit: CountFit, stage: FirstStage | None) -> float:
         """Twice the estimate minus the mean of those from odd and even weeks.
 
         The estimating equation of sold-out weeks bends with the mean, so that the error of the unit effects does not
@@ -288,7 +288,7 @@ class _Cells:
                     self.counts.part(rows),
                     regressors[rows],
                     np.unique(self.unit[rows], return_inverse=True)[1],
-                    None if by_week is None else np.unique(by_week[rows], return_inverse=True)[1],
+                    None if self.by_week is None else np.unique(self.by_week[rows], return_inverse=True)[1],
                 )
             except ValueError:
                 return float(fit.coefficients[0])  # too few weeks to halve
@@ -306,8 +306,7 @@ class _Cells:
             return further
         regressors = self._regressors(stage)
         step = 0.05 * fit.dispersion
-        by_week = self.week if self.by_week else None
-        moved = count_regression(self.counts, regressors, self.unit, by_week, dispersion=fit.dispersion + step)
+        moved = count_regression(self.counts, regressors, self.unit, self.by_week, dispersion=fit.dispersion + step)
         scores = self._dispersion_slope(fit.mean, fit.dispersion)
         curvature = float((scores - self._dispersion_slope(moved.mean, fit.dispersion + step)).sum()) / step
         if curvature <= 0:
@@ -340,22 +339,19 @@ class _Cells:
         fit: CountFit,
         found: Uncertainty,
         stage: FirstStage | None,
-        by_week: Integers | None,
         value: float,
         demand_sd: float,
     ) -> Prices:
         if stage is None:
-            return Prices(
-                tie=tie_that_halves(value, fit, demand_sd), p_next_price=self._next_price(by_week, fit.dispersion)
-            )
+            return Prices(tie=tie_that_halves(value, fit, demand_sd), p_next_price=self._next_price(fit.dispersion))
         residual = uncertainty(fit, self.of_cell, k=1)
         given = count_regression(
-            self.counts, np.column_stack([self.price, self.controls]), self.unit, by_week
+            self.counts, np.column_stack([self.price, self.controls]), self.unit, self.by_week
         ).coefficients[0]
         p = p_value(float(fit.coefficients[1]), residual.standard_error, residual.freedom)
         return Prices(self.instruments, stage.strength, p, float(given))
 
-    def _next_price(self, by_week: Integers | None, dispersion: float) -> float:
+    def _next_price(self, dispersion: float) -> float:
         """p value of next week's log price beside this week's; NaN without enough weeks that follow each other.
 
         Prices that are set without regard to demand say nothing about the week before: a test of strict exogeneity
@@ -375,7 +371,7 @@ class _Cells:
         value = np.zeros(len(self.price))
         value[rows] = ahead
         regressors = np.column_stack([self.price, value, self.controls])[mask]
-        week = None if by_week is None else _codes(pd.Series(by_week[mask]))[0]
+        week = None if self.by_week is None else _codes(pd.Series(self.by_week[mask]))[0]
         try:
             fit = count_regression(
                 self.counts.part(mask), regressors, _codes(pd.Series(self.unit[mask]))[0], week, dispersion=dispersion

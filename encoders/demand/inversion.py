@@ -7,6 +7,7 @@ Units   utility in logits, with the outside option at 0.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,15 +114,20 @@ def expected_share(
     odds = np.where(on_sale, np.exp(appeal - slope * price), 0.0)
     if appeal_sd == 0:
         return _shares(odds, category)
-    rng = np.random.default_rng(0)
-    slices = (np.arange(_DRAWS) + 0.5) / _DRAWS
-    draws = np.stack([special.ndtri(rng.permutation(slices)) for _ in category], axis=1)
-    factor = np.exp(appeal_sd * draws)
-    factor /= factor.mean(axis=0)
     total = np.zeros_like(odds)
-    for row in factor:
+    for row in _appeal_factors(len(category), appeal_sd):
         total += _shares(odds * row, category)
     return total / _DRAWS
+
+
+@cache
+def _appeal_factors(products: int, appeal_sd: float) -> Floats:
+    """(draws, M) factors on the odds of each product, with mean 1."""
+    rng = np.random.default_rng(0)
+    slices = (np.arange(_DRAWS) + 0.5) / _DRAWS
+    draws = np.stack([special.ndtri(rng.permutation(slices)) for _ in range(products)], axis=1)
+    factor = np.exp(appeal_sd * draws)
+    return np.asarray(factor / factor.mean(axis=0))
 
 
 def _shares(odds: Floats, category: Integers) -> Floats:
@@ -174,8 +180,9 @@ def tastes_from_history(
     """
     wanted, periods = history.demand.sum(axis=0), history.on_sale.sum(axis=0)
     target = wanted / periods / visitors[category]  # mean share of the visitors, while on sale
-    _require_visitors(np.bincount(category, target, len(visitors)), visitors, names)
-    level = np.log(target / (1 - np.bincount(category, target, len(visitors)))[category])
+    taken = np.bincount(category, target, len(visitors))
+    _require_visitors(taken, visitors, names)
+    level = np.log(target / (1 - taken)[category])
     slopes = np.zeros(len(category)) if sensitivity is None else sensitivity
     if elasticity is not None:
         if not (elasticity < 0).all():

@@ -97,8 +97,11 @@ def weekly_panel(
     zeros = bool((transactions["units"] == 0).any())
     if absent == "auto":
         absent = "missing" if zeros else "zeros"
-        seen = f"the data hold rows of 0 units, so a week without a row was {'not on sale'}" if zeros else ""
-        notes.append(seen or "a week without a row, between the first and the last of a product, sold nothing")
+        notes.append(
+            "the data hold rows of 0 units, so a week without a row was not on sale"
+            if zeros
+            else "a week without a row, between the first and the last of a product, sold nothing"
+        )
     truncated = absent == "zeros" and counted
     if absent == "zeros" and not counted:
         notes.append("units are not whole numbers, so weeks without a row are left out of the regression")

@@ -19,7 +19,7 @@ CATALOGUE_COLUMNS = {
     "price": Column("list price, currency", True, ("list price", "regular price", "unit price")),
     "noun": Column("its phrase in messages, e.g. air fryer; the title where there is none"),
 }
-_SHARES = (1.0, 0.85, 0.7, 0.55)  # price levels, as of a flash sale; a scenario has its own
+PRICE_SHARES = (1.0, 0.85, 0.7, 0.55)  # of the list price, as in a flash sale; a scenario has levels of its own
 
 
 def read_catalogue(
@@ -44,8 +44,7 @@ def read_catalogue(
     def needs(table: OpenTable, named: Mapping[str, str]) -> None:
         require(table, named, CATALOGUE_COLUMNS, table.source.name, table.names)
 
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
-    rows = rows_of(read_columns(listed, list(CATALOGUE_COLUMNS), mapped=columns, form=form, require=needs))
+    rows = rows_of(read_columns(paths, list(CATALOGUE_COLUMNS), mapped=columns, form=form, require=needs))
     title = identifiers(rows.raw["title"]).astype(object)
     price = numbers(rows.raw["price"], form, f"{rows.source}: column 'price'").values
     noun = identifiers(rows.raw["noun"]).astype(object) if "noun" in rows.raw else pd.Series([None] * len(title))
@@ -61,7 +60,7 @@ def read_catalogue(
     return tuple(
         Product(
             title=str(name),
-            price_levels=tuple(share * float(cost) for share in _SHARES),
+            price_levels=tuple(share * float(cost) for share in PRICE_SHARES),
             initial_stock=1,
             noun=str(phrase) if isinstance(phrase, str) else "",
         )

@@ -50,13 +50,12 @@ def read_choices(
         FileNotFoundError: no such file.
         ValueError: not readable, a column is missing, a form is ambiguous, or no row is left.
     """
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
 
     def needs(table: OpenTable, named: Mapping[str, str]) -> None:
         wide = {"product": PRODUCT} if any(PRODUCT in theirs for theirs in named.values()) else {}
         require(table, {**wide, **named}, CHOICE_COLUMNS, table.source.name, table.names)
 
-    table = read_columns(listed, list(CHOICE_COLUMNS), mapped=columns, form=form, require=needs)
+    table = read_columns(paths, list(CHOICE_COLUMNS), mapped=columns, form=form, require=needs)
     return check_rows(rows_of(table), form=form or FileFormat(), columns=table.columns)
 
 

@@ -35,8 +35,7 @@ def read_texts(
         ValueError: not readable, no such column, or no rows.
     """
     mapped = {"text": text_column} | ({} if label_column is None else {"label": label_column})
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
-    rows = rows_of(read_columns(listed, list(mapped), mapped=mapped, form=form))
+    rows = rows_of(read_columns(paths, list(mapped), mapped=mapped, form=form))
     rows.raw = pd.DataFrame({name: _text(rows.raw[name]) for name in mapped})
     return rows
 

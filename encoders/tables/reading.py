@@ -21,7 +21,7 @@ from flashsale_env.encoders.tables.delimited import open_delimited
 from flashsale_env.encoders.tables.fileformat import FileFormat
 from flashsale_env.encoders.tables.nested import joined, open_json, open_parquet
 from flashsale_env.encoders.tables.opened import OpenTable
-from flashsale_env.encoders.tables.sources import Source, sources_of
+from flashsale_env.encoders.tables.sources import Source, listed, sources_of
 from flashsale_env.encoders.tables.workbook import open_workbook
 from flashsale_env.errors import unknown_name
 
@@ -73,7 +73,7 @@ def _open(source: Source, form: FileFormat) -> list[OpenTable]:
 
 
 def read_columns(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     known: Sequence[str],
     *,
     mapped: Mapping[str, str] | None = None,
@@ -83,7 +83,7 @@ def read_columns(
     """The columns that are there among those with a meaning.
 
     Args:
-        paths: the files, in order.
+        paths: one file or several, in order.
         known: our names of the columns.
         mapped: our name -> the file's name, for columns with other names.
         form: how the files write their cells.
@@ -93,7 +93,7 @@ def read_columns(
         FileNotFoundError: no such file.
         ValueError: not readable, a mapped column is missing, or no rows.
     """
-    form, mapped = form or FileFormat(), dict(mapped or {})
+    paths, form, mapped = listed(paths), form or FileFormat(), dict(mapped or {})
     for name in mapped:
         if name not in known:
             raise ValueError(unknown_name("column of the schema", name, known))

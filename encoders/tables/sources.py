@@ -83,6 +83,11 @@ class Source:
                 raise ValueError(f"{self.name} is no text: by its first bytes it is {meaning}.")
 
 
+def listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """One file or several, as a list."""
+    return [paths] if isinstance(paths, str | Path) else list(paths)
+
+
 def sources_of(paths: Sequence[str | Path]) -> tuple[list[Source], list[str]]:
     """The tables of some files, in order, and notes about members of archives that are no tables.
 

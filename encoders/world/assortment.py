@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from flashsale_env import Product, load_scenario
 from flashsale_env.encoders.demand.tastes import DemandModel
+from flashsale_env.encoders.records.catalogue import PRICE_SHARES
 from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.encoders.world.experiment import run_experiment
 from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
@@ -22,7 +23,6 @@ from flashsale_env.versions import versions
 VOICES = 2250
 VISITS = 200_000
 MOST_PRODUCTS = 128  # the log holds a price and an availability of each product for each visit
-_PRICES = (1.0, 0.85, 0.7, 0.55)  # of the reference price, as in a flash sale
 _STOCK = 1_000_000  # no limit: every visit sees all products
 # Purchases of a product that identify its effect to about a tenth of a logit.
 _LEAST_VISITS_A_PRODUCT = 4_000
@@ -63,7 +63,7 @@ def demand_for(
     sold = [
         Product(
             title=product.title,
-            price_levels=tuple(share * product.reference_price for share in _PRICES),
+            price_levels=tuple(share * product.reference_price for share in PRICE_SHARES),
             initial_stock=_STOCK,
             reference_price=product.reference_price,
             noun=named(product).noun,

@@ -141,33 +141,26 @@ def whole_sale(sizes: Sizes, repeats: int) -> list[Row]:
     A request is what a shop must answer: customers, their later looks, and bots, caught or not.
     """
     batches = {name: batch(name, max(sizes.sales // 8, 1)) for name in ("standard", "full")}
-    caught = list(METRICS).index("bots_caught")
-    answered = list(METRICS).index("requests")
     episodes = {name: iter(range(repeats + 1)) for name in batches}
-    per_request: list[float] = []
 
-    def seconds_per_customer(name: str) -> float:
-        simulator, play = batches[name]
-        seconds = play(next(episodes[name]))
-        return seconds / float(simulator.sales["customers"].sum())
+    def play(name: str) -> tuple[float, dict[str, float]]:
+        """CPU-seconds of the next episode, and its metrics summed over the sales."""
+        simulator, play_episode = batches[name]
+        seconds = play_episode(next(episodes[name]))
+        return seconds, dict(zip(METRICS, simulator.measure().sum(axis=0).tolist(), strict=True))
 
-    def full() -> float:
-        seconds = seconds_per_customer("full")
-        simulator, _ = batches["full"]
-        counts = simulator.measure()
-        requests = counts[:, answered].sum() + counts[:, caught].sum()
-        per_request.append(seconds * float(simulator.sales["customers"].sum()) / requests)
-        return seconds
-
-    standard, whole = alternate(repeats, lambda: seconds_per_customer("standard"), full)
+    simple, whole = alternate(repeats, lambda: play("standard"), lambda: play("full"))
+    standard = [seconds / counts["customers"] for seconds, counts in simple]
+    customer = [seconds / counts["customers"] for seconds, counts in whole]
+    request = [seconds / (counts["requests"] + counts["bots_caught"]) for seconds, counts in whole]
     return [
-        make_row("a customer of full", (1e9 * cost for cost in whole), "ns", notes="random actions, one thread"),
+        make_row("a customer of full", (1e9 * cost for cost in customer), "ns", notes="random actions, one thread"),
         ratio_row(
-            "a customer of full over one of standard", whole, standard, at_most=2.5, notes="same run, alternating"
+            "a customer of full over one of standard", customer, standard, at_most=2.5, notes="same run, alternating"
         ),
         ratio_row(
             "a request of full over a customer of standard",
-            per_request[1:],
+            request,
             standard,
             notes="customers, later looks and bots, those that screening stops among them",
         ),

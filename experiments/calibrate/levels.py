@@ -50,12 +50,6 @@ def decimals_of(price: pd.Series, units: pd.Series) -> int:
     return -1
 
 
-def at_resolution(price: pd.Series, units: pd.Series) -> pd.Series:
-    """Prices of one product, rounded to the resolution in which most of its units are written."""
-    decimals = decimals_of(price, units)
-    return price.map(significant) if decimals < 0 else price.round(decimals)
-
-
 def price_ladder(sold: pd.DataFrame, count: int) -> tuple[float, ...]:
     """At most `count` price levels of a product, falling, at evenly spaced observed prices.
 
@@ -66,7 +60,8 @@ def price_ladder(sold: pd.DataFrame, count: int) -> tuple[float, ...]:
         sold: rows of one product with `price`, `units` and `list_price`.
         count: 2 or more.
     """
-    price = at_resolution(sold["price"], sold["units"])
+    decimals = decimals_of(sold["price"], sold["units"])
+    price = sold["price"].map(significant) if decimals < 0 else sold["price"].round(decimals)
     units = sold["units"].groupby(price).sum()
     share = units / units.sum()
     seen = units.index[share >= _LEAST_LEVEL_SHARE].to_numpy(np.float64)
@@ -74,10 +69,9 @@ def price_ladder(sold: pd.DataFrame, count: int) -> tuple[float, ...]:
         cumulative = share.cumsum()
         inside = (cumulative > _PRICE_TAIL) & (cumulative - share < 1 - _PRICE_TAIL)
         seen = units.index.to_numpy(np.float64)[inside]
-    listed = sold["list_price"].median()
-    regular = significant(float(listed)) if pd.notna(listed) else float("nan")
-    if (decimals := decimals_of(sold["price"], sold["units"])) >= 0:
-        regular = round(regular, decimals) if pd.notna(listed) else regular
+    regular = significant(float(sold["list_price"].median()))
+    if decimals >= 0:
+        regular = round(regular, decimals)
     has_list_price = regular > seen.max()  # False where the list price is unknown, NaN
     targets = np.linspace(seen.max(), seen.min(), count - has_list_price)
     levels = {float(seen[np.abs(seen - target).argmin()]) for target in targets}

@@ -16,6 +16,7 @@ from flashsale_env.encoders.records.rows import Validation
 from flashsale_env.encoders.records.transactions import read_transactions
 from flashsale_env.encoders.shops.registry import READERS, read_shop
 from flashsale_env.encoders.tables.fileformat import FileFormat
+from flashsale_env.encoders.tables.sources import listed
 from flashsale_env.errors import unknown_name
 
 KINDS = ("transactions", "choices")
@@ -31,7 +32,7 @@ class Records:
         reader: name of a ready reader; None for files with our columns.
         columns: our name -> the file's name.
         form: how the files write their cells.
-        numbers: further columns of numbers, by the files' names: instruments and controls.
+        further: columns of numbers, by the files' names: instruments and controls.
     """
 
     kind: str
@@ -39,7 +40,7 @@ class Records:
     reader: str | None
     columns: Mapping[str, str]
     form: FileFormat
-    numbers: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     @classmethod
     def named(
@@ -50,7 +51,7 @@ class Records:
         reader: str | None,
         columns: Mapping[str, str] | None,
         form: FileFormat | None,
-        numbers: Sequence[str] = (),
+        further: Sequence[str] = (),
     ) -> "Records":
         """What a user named: files, or the name of a reader whose data a package holds.
 
@@ -61,16 +62,16 @@ class Records:
             raise ValueError(unknown_name("kind of records", kind, KINDS))
         if reader is not None and reader not in READERS:
             raise ValueError(unknown_name("reader", reader, READERS))
-        paths = [records] if isinstance(records, str | Path) else list(records)
+        paths = listed(records)
         if reader is None and len(paths) == 1 and str(paths[0]) in READERS and not Path(paths[0]).exists():
             reader, paths = str(paths[0]), []
             if not READERS[reader].package:
                 raise ValueError(f"{reader} reads files: name its export, and add --reader {reader}.")
         if reader is not None and kind != "transactions":
             raise ValueError(f"{reader} holds transactions, not {kind}.")
-        if reader is not None and (named := [*(columns or ()), *numbers]):
+        if reader is not None and (named := [*(columns or ()), *further]):
             raise ValueError(f"{reader} has our column names already: leave out {', '.join(named)}.")
-        return cls(kind, tuple(map(Path, paths)), reader, dict(columns or {}), form or FileFormat(), tuple(numbers))
+        return cls(kind, tuple(map(Path, paths)), reader, dict(columns or {}), form or FileFormat(), tuple(further))
 
     @property
     def name(self) -> str:
@@ -100,4 +101,4 @@ class Records:
             return read_shop(self.reader, self.paths, self.form)
         if self.kind == "choices":
             return read_choices(self.paths, columns=self.columns, form=self.form)
-        return read_transactions(self.paths, columns=self.columns, form=self.form, numbers=self.numbers)
+        return read_transactions(self.paths, columns=self.columns, form=self.form, further=self.further)

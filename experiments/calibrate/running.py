@@ -176,7 +176,7 @@ def calibrate(records: str | Path | Sequence[str | Path], options: Options | Non
         reader=asked.reader,
         columns=asked.columns,
         form=asked.form,
-        numbers=(*asked.instruments, *asked.controls),
+        further=(*asked.instruments, *asked.controls),
     )
     with progress_bar("calibrating") as advance:
         step = _Steps(advance)

@@ -118,6 +118,7 @@ _DECISIONS_ZH = {
     "bundles": "套装",
     "delivery": "运费",
     "servers": "客服",
+    "display": "商品排序",
     "disclosure": "页面信息",
     "screening": "拦截",
 }

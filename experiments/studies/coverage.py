@@ -3,7 +3,7 @@
 Leaves  estimation and the shops to `encoders.studies`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from flashsale_env.experiments.pages.pictures import differences
 Shops = Annotated[
     int, typer.Option("--shops", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Synthetic shops of each kind.")
 ]
+
 
 EXAMPLES = ("flashsale study coverage --out runs/coverage",)
 
@@ -48,24 +49,29 @@ def command(
     show(result)
 
 
+COLUMNS = ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs")
+
+
+def cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The figures of each kind of shop as text, in the order of `COLUMNS`."""
+    return [
+        (
+            row["kind"],
+            f"{row['mean']:.2f}",
+            f"{row['half_width']:.2f}",
+            f"{row['covered']} of {row['shops']}",
+            f"{row['warned']} of {row['shops']}",
+            f"{row['least_squares']:.2f}",
+        )
+        for row in rows
+    ]
+
+
 def show(result: Mapping[str, Any]) -> None:
     """One row a kind of shop."""
     rows = result["rows"]
-    show_table(
-        f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}",
-        ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs"),
-        [
-            (
-                row["kind"],
-                f"{row['mean']:.2f}",
-                f"{row['half_width']:.2f}",
-                f"{row['covered']} of {row['shops']}",
-                f"{row['warned']} of {row['shops']}",
-                f"{row['least_squares']:.2f}",
-            )
-            for row in rows
-        ],
-    )
+    title = f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}"
+    show_table(title, COLUMNS, cells(rows))
 
 
 def charts(result: Mapping[str, Any]) -> dict[str, Chart]:

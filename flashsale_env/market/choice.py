@@ -21,7 +21,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market import basket, coupon, disclosure
+from flashsale_env.market import basket, coupon, disclosure, slate
 from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import MOST_SD, Part, require_range
 from flashsale_env.market.pricing import is_offered
@@ -180,7 +180,7 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
     common = np.float32(0.0)
     of_coupon, of_basket = option(sale, "coupon"), option(sale, "basket")
     basket.note_terms(of_basket, best_wanted, paying)
-    page = option(sale, "disclosure")
+    page, listed = option(sale, "disclosure"), option(sale, "slate")
     for j in range(n_products):
         common = common_draw(rules, key, j, common)
         bits = taste_bits(key, bits, j + 1)
@@ -188,7 +188,7 @@ def logit(rules, voice, sale, key, clips, paying, asked, appetite):
         draw = own_draw(rules, bits, common) + disclosure.effect(page, j)
         utility = voice.utility[j] + sale.appeal[j] - paying * price + draw
         basket.note(of_basket, j, utility)
-        if utility > best_on_hand and is_offered(price):
+        if utility > best_on_hand and is_offered(price) and slate.sees(listed, j):
             if sale.on_hand[j] > 0:
                 best_on_hand = utility
                 bought = j
@@ -220,10 +220,10 @@ def exponential_willingness_to_pay(rules, sale, key, clips, paying, asked):
     best_on_hand = 0.0
     of_coupon, of_basket = option(sale, "coupon"), option(sale, "basket")
     basket.note_terms(of_basket, 0.0, paying)
-    page = option(sale, "disclosure")
+    page, listed = option(sale, "disclosure"), option(sale, "slate")
     for j in range(rules.n_products):
         price = coupon.tag(of_coupon, sale, clips, j)
-        if not is_offered(price):
+        if not is_offered(price) or not slate.sees(listed, j):
             continue
         mean = (paying if sale.on_hand[j] > 0 else asked) * disclosure.factor(page, j)
         # A product is chosen by its surplus in currency, hence the reference price.

@@ -106,6 +106,12 @@ def is_offered(price_share):
 
 
 @scalar
+def is_for_sale(sale, j):
+    """Whether product j is on hand and offered."""
+    return sale.on_hand[j] > 0 and is_offered(sale.price_share[j])
+
+
+@scalar
 def settle(rules, sale, closes, terms):
     """The revenue of the tick."""
     terms[rules.term.revenue] = sale.tick_revenue

@@ -26,7 +26,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.intents import NOBODY, ByIntent
-from flashsale_env.market import arrivals, choice, coupon, stock
+from flashsale_env.market import arrivals, choice, coupon, slate, stock
 from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
 from flashsale_env.market.parts import Part, require_range
 
@@ -270,12 +270,12 @@ def prefers_announced(rules, waiting, voice, sale, key, offer, bought):
     """
     clips, drift, payable, mood = offer
     choice.reservation_prices(rules, voice, sale, key, drift, mood, waiting.reservation)
-    of_coupon = option(sale, "coupon")
+    of_coupon, listed = option(sale, "coupon"), option(sale, "slate")
     in_currency = rules.choice_model == choice.EXPONENTIAL
     today = 0.0
     later = 0.0
     for j in range(rules.n_products):
-        if sale.on_hand[j] == 0:
+        if sale.on_hand[j] == 0 or not slate.sees(listed, j):
             continue
         unit = 1.0 if in_currency else 1.0 / rules.reference_price[j]
         announced = rules.waiting.announced_share * rules.list_price[j]

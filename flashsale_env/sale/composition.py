@@ -166,6 +166,7 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("clips", "u1"),
             ("units", "u1", (products,)),
             ("available", "u1", (products,)),  # on hand and offered; otherwise the shares are those of the tag
+            ("place", "u2", (products,)),  # on the list of the slate, from 1; 0 for none
             ("price_share", "f4", (products,)),
             ("coupon_price_share", "f4", (products,)),
         ]

@@ -8,14 +8,15 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import basket, coupon, pricing, targeted
+from flashsale_env.market import basket, coupon, pricing, slate, targeted
 
 
 @scalar
 def record_offer(rules, sale, voice, row, look, record):
     """Availability and prices of all products at the moment of the visit.
 
-    An unavailable product keeps its tag: the price of its last unit if it is out of stock, else `NOT_OFFERED`.
+    `place` is that on the list, from 1; 0 for a product that is not on it, and in a sale without a list. An unavailable
+    product keeps its tag: the price of its last unit if it is out of stock, else `NOT_OFFERED`.
     """
     payable = np.float32(targeted.payable_share(option(sale, "targeted"), voice))
     record.voice = row
@@ -23,9 +24,10 @@ def record_offer(rules, sale, voice, row, look, record):
     record.look = look
     of_coupon = option(sale, "coupon")
     for j in range(rules.n_products):
-        available = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])
+        available = pricing.is_for_sale(sale, j)
         share = payable if available else np.float32(1.0)
         record.available[j] = available
+        record.place[j] = slate.place_of(option(sale, "slate"), voice, j)
         record.price_share[j] = sale.price_share[j] * share
         record.coupon_price_share[j] = coupon.tag(of_coupon, sale, True, j) * share
 

@@ -25,9 +25,9 @@ customer compares every single unit, and those that start with a complete set.
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill
+from flashsale_env.market import bundles, choice, coupon, deal, delivery, pricing, seckill, slate
 
-NOT_TO_BE_HAD = -1e300  # worth of a unit that is not on hand, not offered or above the limit of a customer
+NOT_TO_BE_HAD = -1e300  # worth of a unit that is not on hand, not offered, not seen or above the limit of a customer
 
 
 @scalar
@@ -46,6 +46,12 @@ def satiation_of_next(rules, basket, j):
 
 
 @scalar
+def may_take(sale, j):
+    """Whether product j is on hand and offered, and the customer of this visit examines it."""
+    return pricing.is_for_sale(sale, j) and slate.sees(option(sale, "slate"), j)
+
+
+@scalar
 def empty(rules, sale, basket):
     """Start with an empty basket and the whole budget of the coupon."""
     for j in range(rules.n_products):
@@ -54,8 +60,7 @@ def empty(rules, sale, basket):
         basket.before_coupon[j] = 0.0
         basket.after_coupon[j] = 0.0
         basket.lost[j] = 0.0
-        is_there = sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j])
-        basket.next[j] = basket.surplus[j] if is_there else NOT_TO_BE_HAD
+        basket.next[j] = basket.surplus[j] if may_take(sale, j) else NOT_TO_BE_HAD
     basket.total = 0.0
     basket.weighed = 0.0
     basket.n_trial = 0
@@ -168,10 +173,9 @@ def worth_of_reductions(rules, sale, basket, payable):
 
 @scalar
 def can_take(rules, of_rules, sale, basket, j):
-    """Whether one more unit of product j is on hand, offered and within the limit of a customer."""
+    """Whether one more unit of product j is on hand, offered, seen and within the limit of a customer."""
     units = basket.units[j]
-    is_there = units < sale.on_hand[j] and pricing.is_offered(sale.price_share[j])
-    return is_there and units < of_rules.purchase_limit
+    return may_take(sale, j) and units < sale.on_hand[j] and units < of_rules.purchase_limit
 
 
 @scalar
@@ -213,12 +217,12 @@ def next_product(rules, basket):
 
 
 @scalar
-def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, off_sets, worth, best):
+def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, with_sets, worth, best):
     """Add units to the basket on trial and keep the best basket on the way.
 
     Args:
         reduced: whether bundles, a deal or a fee apply to some baskets.
-        off_sets: the largest share off a set, 0 without sets.
+        with_sets: whether some sets are reduced.
         worth: of the basket on trial, before these.
         best: worth of the best basket so far, after these.
 
@@ -232,7 +236,7 @@ def fill_up(rules, of_rules, sale, basket, clips, payable, reduced, off_sets, wo
             break
         worth += try_with(rules, of_rules, sale, basket, clips, j)
         all_in_all = worth
-        if off_sets > 0.0:
+        if with_sets:
             all_in_all += worth_of_reductions(rules, sale, basket, payable)
         elif reduced:
             all_in_all += worth_of_sum(rules, sale, basket.total, basket.weighed, payable)
@@ -258,7 +262,7 @@ def at_best(rules, sale, basket, j):
 
 
 @scalar
-def may_find(rules, sale, basket, off_sets):
+def may_find(rules, sale, basket, with_sets):
     """Whether reductions could win a customer who would buy no single product without them; false for most of them.
 
     The worth of a basket is at most the sum of its units' worth at best. So some unit must be worth its price with the
@@ -268,14 +272,14 @@ def may_find(rules, sale, basket, off_sets):
     total = 0.0
     one_more = NOT_TO_BE_HAD
     for j in range(rules.n_products):
-        if sale.on_hand[j] > 0 and pricing.is_offered(sale.price_share[j]):
+        if may_take(sale, j):
             worth = at_best(rules, sale, basket, j)
             if worth > 0.0:
                 gain += worth
                 total += sale.price[j]
                 worth -= basket.satiation * worth_of_satiation(rules, basket, j)
             one_more = max(one_more, worth)
-    return gain > 0.0 and (off_sets > 0.0 or total >= deal.first_step(option(rules, "deal")) or gain + one_more > 0.0)
+    return gain > 0.0 and (with_sets or total >= deal.first_step(option(rules, "deal")) or gain + one_more > 0.0)
 
 
 @scalar
@@ -307,7 +311,7 @@ def try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best):
     if all_in_all > best:
         best = all_in_all
         keep(basket)
-    return fill_up(rules, of_rules, sale, basket, clips, payable, True, 1.0, worth, best)
+    return fill_up(rules, of_rules, sale, basket, clips, payable, True, True, worth, best)
 
 
 @scalar
@@ -322,6 +326,7 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
         return wanted, bought
     set_rules = option(rules, "bundles")
     off_sets = bundles.most_off(set_rules, option(sale, "bundles"))
+    with_sets = off_sets > 0.0
     off_sum = deal.most_off(option(rules, "deal"), option(sale, "deal"))
     with_fee = delivery.is_on(option(rules, "delivery"), option(sale, "delivery"))
     basket.most_off = 1.0 - (1.0 - off_sets) * (1.0 - off_sum)
@@ -331,16 +336,16 @@ def fill(rules, of_rules, sale, basket, voice, clips, payable, wanted, bought):
     basket.satiation = of_rules.satiation[voice.latent]
     basket.substitution = of_rules.substitution[voice.latent]
     basket.n_units = 0
-    if bought < rules.n_products or (basket.most_off > 0.0 and may_find(rules, sale, basket, off_sets)):
+    if bought < rules.n_products or (basket.most_off > 0.0 and may_find(rules, sale, basket, with_sets)):
         empty(rules, sale, basket)
         best = 0.0  # an empty basket
         if reduced:
             best = try_singles(rules, of_rules, sale, basket, clips, payable, best)
-        if off_sets > 0.0:
+        if with_sets:
             for s in range(bundles.n_sets(set_rules)):
                 best = try_set(set_rules, rules, of_rules, sale, basket, clips, payable, s, best)
             empty(rules, sale, basket)
-        fill_up(rules, of_rules, sale, basket, clips, payable, reduced, off_sets, 0.0, best)
+        fill_up(rules, of_rules, sale, basket, clips, payable, reduced, with_sets, 0.0, best)
     if basket.n_units == 0:
         is_out = wanted < rules.n_products and sale.on_hand[wanted] == 0
         return wanted if is_out else rules.n_products, rules.n_products

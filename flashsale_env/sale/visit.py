@@ -1,7 +1,7 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: wait for an answer or give up; read the page, clip the coupon, choose, fill a
-        basket, wait for another look, buy and tell friends, or lose the sale; leave a message at the first visit.
+Owns    the order of events in a visit: wait for an answer or give up; read list and page, clip the coupon, choose, fill
+        a basket, wait for another look, buy and tell friends, or lose the sale; leave a message at the first visit.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
 for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
@@ -27,6 +27,7 @@ from flashsale_env.market import (
     returns,
     seckill,
     service,
+    slate,
     stock,
     targeted,
     waiting,
@@ -114,6 +115,7 @@ def leave_unserved(reason, rules, voice, sale, key, marks, drift):
     """
     if reason is None:
         return
+    slate.read(option(sale, "slate"), rules, voice, key)
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
@@ -138,6 +140,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
             leave_unserved(of_service, rules, voice, sale, key, marks, drift)
         return rules.n_products, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
+    slate.read(option(sale, "slate"), rules, voice, key)
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
     payable = targeted.payable_share(option(sale, "targeted"), voice)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)

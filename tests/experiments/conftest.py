@@ -71,12 +71,6 @@ def small_policy(tmp_path_factory):
 
 
 @pytest.fixture
-def messages(tmp_path):
+def messages(file):
     """Write a CSV file of messages and return its path."""
-
-    def write(content: str | bytes, name: str = "messages.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+    return lambda content, name="messages.csv": file(content, name)

@@ -4,7 +4,11 @@ import pandas as pd
 import pytest
 
 from flashsale_env.encoders.tables.fileformat import FileFormat
-from flashsale_env.experiments.messages import read, read_labelled, read_messages
+from flashsale_env.experiments.messages import read
+
+
+def read_messages(*where, **how):
+    return read(*where, **how).texts
 
 
 def test_messages_come_in_the_order_of_the_file_and_untouched(messages):
@@ -84,19 +88,22 @@ def test_a_missing_file_a_folder_and_an_unknown_encoding_are_told_apart(messages
 
 def test_labels_come_beside_their_texts_and_may_be_missing(messages):
     path = messages("text,intent\nhow much,bargain_hunting\n,gift\nhello,\n")
-    texts, labels = read_labelled(path, "text", "intent", skip_empty=True)
-    assert texts == ["how much", "hello"]
-    assert labels == ["bargain_hunting", ""]
+    found = read(path, "text", labels="intent", skip_empty=True)
+    assert found.texts == ["how much", "hello"]
+    assert found.labels == ["bargain_hunting", ""]
 
 
-def test_a_shops_own_labels_are_read_by_a_mapping(messages):
+def test_a_shops_own_labels_are_read_by_a_mapping(messages, file):
     path = messages("text,label\nhow much,PRICE\nwhere is it,WISMO\nhello,SMALLTALK\nhm,\n")
-    mapping = {"PRICE": "bargain_hunting", "WISMO": "shipping_question", "REFUDN": "complaint_return"}
+    mapping = file(
+        '[labels]\nPRICE = "bargain_hunting"\nWISMO = "shipping_question"\nREFUDN = "complaint_return"\n',
+        "meaning.toml",
+    )
     with pytest.warns(UserWarning, match=r"mapping: SMALLTALK \(1\); labels of the mapping without a row: REFUDN"):
-        _, labels = read_labelled(path, "text", "label", mapping=mapping)
-    assert labels == ["bargain_hunting", "shipping_question", "", ""]
+        found = read(path, "text", labels="label", mapping=mapping)
+    assert found.labels == ["bargain_hunting", "shipping_question", "", ""]
     with pytest.raises(ValueError, match="column 'label' holds none of the mapped labels COST"):
-        read_labelled(path, "text", "label", mapping={"COST": "bargain_hunting"})
+        read(path, "text", labels="label", mapping=file('[labels]\nCOST = "bargain_hunting"\n', "cost.toml"))
 
 
 @pytest.mark.parametrize(
@@ -109,4 +116,4 @@ def test_a_shops_own_labels_are_read_by_a_mapping(messages):
 )
 def test_labels_that_say_nothing_are_refused(messages, content, message):
     with pytest.raises(ValueError, match=message):
-        read_labelled(messages(content), "text", "intent")
+        read(messages(content), "text", labels="intent")

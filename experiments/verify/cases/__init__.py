@@ -14,6 +14,7 @@ from flashsale_env.experiments.verify.cases import (
     guests,
     intent_signal,
     inventory,
+    lists,
     logit,
     queues,
     returns,
@@ -33,6 +34,7 @@ FAMILIES = (
     disclosure,
     fairness,
     baskets,
+    lists,
 )
 
 CASES: dict[str, ValidationCase] = {

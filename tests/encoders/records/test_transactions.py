@@ -290,7 +290,7 @@ def test_what_holds_of_a_week_and_further_numbers_are_read_beside_the_sales(file
         "tea,2,3,5,3,yes,900,1.20\ntea,2,0,6,9,no,950,1.30\ntea,2,1,7,-1,no,900,1.20\n"
         "tea,2,1,8,4,perhaps,900,1.20\ntea,2,1,9,4,no,,1.20\ntea,2,1,10,4,no,900,dear\n"
     )
-    rows, validation = read_transactions(path, numbers=("cost",))
+    rows, validation = read_transactions(path, further=("cost",))
     assert rows[["units", "stock", "sold_out", "visits", "cost"]].to_numpy().tolist() == [
         [3, 3, 1, 900, 1.2],
         [0, 9, 0, 950, 1.3],
@@ -303,6 +303,6 @@ def test_what_holds_of_a_week_and_further_numbers_are_read_beside_the_sales(file
     }
     assert "cost" not in read_transactions(path)[0]
     with pytest.raises(ValueError, match=r"unknown column 'cots'\. Did you mean 'cost'"):
-        read_transactions(path, numbers=("cots",))
+        read_transactions(path, further=("cots",))
     with pytest.raises(ValueError, match="'price' has another use already"):
-        read_transactions(path, numbers=("price",))
+        read_transactions(path, further=("price",))

