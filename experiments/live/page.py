@@ -106,9 +106,10 @@ class SalePage:
 
     # --- what a person does
 
-    def _key(self, event: Any) -> None:
+    def _key(self, event: Any) -> Any:
+        """What NiceGUI awaits, where a key starts something that takes its time."""
         if not event.action.keydown or event.action.repeat:
-            return
+            return None
         doing: dict[str, Callable[[], Any]] = {
             " ": self.toggle,
             "n": self.tick,
@@ -117,8 +118,7 @@ class SalePage:
             "-": lambda: self.faster(-1),
         }
         act = doing.get(str(event.key.name).lower())
-        if act is not None:
-            return act()  # type: ignore[no-any-return]  # NiceGUI awaits what it is given
+        return None if act is None else act()
 
     def toggle(self) -> None:
         """Play or pause."""

@@ -97,7 +97,11 @@ def read_progress(folder: Path, now: datetime | None = None) -> Progress:
             f"{folder} holds neither a benchmark nor a training: want a folder that `flashsale benchmark` or "
             f"`flashsale train` is writing or has written."
         )
-    shared = {"command": config["command"], "started": config.get("started"), "finished": config.get("finished")}
+    shared: dict[str, Any] = {
+        "command": config["command"],
+        "started": config.get("started"),
+        "finished": config.get("finished"),
+    }
     shared["running"] = (folder / LOCK).exists() and not config.get("finished")
     if not is_benchmark:
         learning = _learning(folder, f"{options['agent']} on {options['scenario']}")
