@@ -21,7 +21,7 @@ Against = Annotated[
 ]
 Sale = Annotated[int, typer.Option("--sale", metavar="N", min=0, max=1_000_000, help="Number of the test sale.")]
 Port = Annotated[int, typer.Option("--port", metavar="N", min=1, max=65_535, help="Port of the page, on loopback.")]
-Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open a browser.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address, and open no browser.")]
 
 EXAMPLES = (
     "flashsale play",
@@ -35,7 +35,7 @@ def command(
     population: PopulationOption = None,
     sale: Sale = 0,
     port: Port = 8080,
-    browser: Browser = True,
+    no_browser: NoBrowser = False,
     device: Device = "auto",
 ) -> None:
     """Run a sale yourself, beside an agent on the same customers.
@@ -57,4 +57,4 @@ def command(
 
     notice_untuned(name, agent, scenario, population)
     notice(f"http://{HOST}:{port} (Ctrl-C ends it)")
-    serve(played, customers, as_policy(agent, played), name, number=sale, port=port, show=browser)
+    serve(played, customers, as_policy(agent, played), name, number=sale, port=port, show=not no_browser)
