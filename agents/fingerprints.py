@@ -2,9 +2,10 @@
 
 Owns    what counts as the game: every field of a scenario, future ones included, except those in `_NOT_THE_GAME`.
 
-Names and descriptions do not count. `observe` counts through the features that it shows, and a change of the code
-through the scenario's `version`. A field at its default is left out of the hash, so a new option that is switched off
-leaves the hashes of older scenarios as they were. Customers have a hash of their own, over their tastes.
+Names, descriptions and the code of the currency do not count. `observe` counts through the features that it shows, and
+a change of the code through the scenario's `version`. A field at its default is left out of the hash, so a new option
+that is switched off leaves the hashes of older scenarios as they were. Customers have a hash of their own, over their
+tastes.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ import numpy as np
 from flashsale_env import Population, Scenario, load_population
 from flashsale_env.population import HOMOGENEOUS, SHIPPED
 
-_NOT_THE_GAME = ("name", "description", "population", "observe")
+_NOT_THE_GAME = ("name", "description", "currency", "population", "observe")
 _NOT_TASTES = ("products", "utterances", "languages", "card")
 # The most differences in one message, and the text for a field that a table leaves out.
 _MOST_NAMED, _DEFAULT = 3, "its default"
@@ -37,7 +38,7 @@ def game(scenario: Scenario) -> dict[str, Any]:
 
 
 def scenario_fingerprint(scenario: Scenario) -> str:
-    """Hash of the game; equal for two scenarios that differ only in name and description."""
+    """Hash of the game; equal for two scenarios that differ only in name, description and currency."""
     return hashlib.sha256(json.dumps(game(scenario), sort_keys=True).encode()).hexdigest()
 
 

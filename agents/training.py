@@ -14,10 +14,14 @@ A new learner is a subclass of `Training`: how a round is played, what a checkpo
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from flashsale_env import Population, Scenario
 from flashsale_env.agents.play import play
@@ -88,7 +92,8 @@ class Training:
 
     Attributes:
         rounds: how many are done.
-        curve: one row a validation: "sales", "steps" (transitions), "seconds", "profit" and "ret".
+        curve: one row a validation: "sales", "steps" (transitions), "seconds", "profit" with its "standard_error",
+            and "ret".
     """
 
     # Ending of a checkpoint's first file, which `training.json` names.
@@ -210,6 +215,7 @@ class Training:
             "steps": self.rounds * self.round_steps,
             "seconds": self._elapsed(),
             "profit": float(table["profit"].mean()),
+            "standard_error": _standard_error(table["profit"]),
             "ret": float(table["ret"].mean()),
         }
         self.report(row)
@@ -242,6 +248,11 @@ class Training:
     def _elapsed(self) -> float:
         """Seconds of training, those before an interruption included."""
         return self._seconds + time.perf_counter() - self._since
+
+
+def _standard_error(values: npt.NDArray[np.float64]) -> float:
+    """Of a mean; 0 where a single sale leaves it unknown."""
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def read_training(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:

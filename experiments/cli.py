@@ -21,6 +21,7 @@ EXTRAS = {
     "pandas": "experiments",
     "matplotlib": "experiments",
     "optuna": "experiments",
+    "nicegui": "live",
     "torch": "agents",
     "stable_baselines3": "agents",
     "sb3_contrib": "agents",

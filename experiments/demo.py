@@ -5,7 +5,7 @@ Leaves  each stage to the package that does its work, pictures and page to `page
 
 The folder of a run holds `config.json`, `result.json`, `index.html`, `encoder/` (with its demand model), `population/`
 (tastes estimated from text: the customers that the agents meet), `reference/` (the same voices with their true tastes),
-`policy/`, `learning_curve.csv` and the pictures.
+`policy/`, `learning_curve.csv`, the tables (.csv, .tex) and the pictures (.svg, .png, and .json for the page).
 """
 
 import sys
@@ -31,6 +31,7 @@ from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import paired_difference
 from flashsale_env.experiments.pages import pictures
 from flashsale_env.experiments.pages.demo import write_page
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.runs import RESULT, Run, write_json
 from flashsale_env.experiments.settings import DemoSettings
 from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
@@ -103,14 +104,18 @@ def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, A
     with clock.stage("pictures", "pictures and page"):
         sales = learner.settings.validation_sales
         levels = heuristics_on_validation(scenario, customers, params, sales=sales)
-        write_curve(out, LEARNER, curve, levels, sales)
+        learning = write_curve(out, LEARNER, curve, levels, sales, scenario.currency)
         one_sale = trace(learner, scenario, customers, int(split_seeds("test", 0, 1)[0]))
-        pictures.one_sale(out / "sale.png", one_sale, scenario)
-        pictures.confusion(out / "confusion.png", encoder_figures["confusion"])
-        pictures.elasticities(out / "elasticity.png", study.figures["elasticity"])
+        charts = {
+            "sale": pictures.one_sale(one_sale, scenario, LEARNER),
+            "confusion": pictures.confusion(encoder_figures["confusion"]),
+            "elasticity": pictures.elasticities(study.figures["elasticity"]),
+        }
+        for name, chart in charts.items():
+            keep(out / name, chart)
     clock.seconds["total"] = round(sum(clock.seconds.values()), 1)
     write_json(out / RESULT, result)
-    write_page(out, result, verdict(result))
+    write_page(out, result, verdict(result), {"learning_curve": learning, **charts})
     run.finish()
     return result
 

@@ -24,12 +24,13 @@ from flashsale_env.encoders.world.assortment import demand_for, named
 from flashsale_env.encoders.world.building import DEMAND_FOLDER
 from flashsale_env.encoders.world.populations import population_from_texts
 from flashsale_env.experiments.display import notice
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import confusion
 from flashsale_env.experiments.runs import Run
 
 EXAMPLES = 5
 _FROZEN = {"train": DEFAULT_TRAIN, "validation": DEFAULT_VALIDATION}
-ENCODER, CONFUSION = "encoder", "confusion.png"  # in the folder of the run, where the encoder was fine-tuned
+ENCODER, CONFUSION = "encoder", "confusion"  # in the folder of the run, where the encoder was fine-tuned
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ def encode_messages(
     scored = None
     if labels is not None:
         scored = encoder.card["figures"]["cross_validation"]
-        confusion(run.folder / CONFUSION, scored["confusion"])
+        keep(run.folder / CONFUSION, confusion(scored["confusion"]))
     if labels is not None or demand is not fitted:
         encoder.save(run.folder / ENCODER)
         demand.save(run.folder / ENCODER)

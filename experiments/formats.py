@@ -6,9 +6,20 @@ An interval is a mapping with "ci_low" and "ci_high", and "mean" where the mean 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 # The columns of a table of agents, filled by `agent_rows`.
 AGENT_COLUMNS = ("agent", "mean profit", "95 % interval", "revenue", "sell-through", "fill rate", "lost sales")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts, the first column names; notes are sentences that stand below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
 def money(value: float, scale: float | None = None, sign: str = "") -> str:
@@ -85,3 +96,14 @@ def short(text: str, most: int = 70) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(42.3), duration(200), duration(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from flashsale_env import SCENARIOS
 from flashsale_env.experiments.runs import check_folder
 
 Value = TypeVar("Value")
@@ -65,9 +66,24 @@ Out = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run in --out.")]
 
-ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a scenario, or a TOML file.")]
+
+def scenario_names(incomplete: str) -> list[str]:
+    """The shipped scenarios that begin so, for completion in the shell."""
+    return [name for name in SCENARIOS if name.startswith(incomplete)]
+
+
+ScenarioArgument = Annotated[
+    str,
+    typer.Argument(metavar="SCENARIO", help="Name of a scenario, or a TOML file.", autocompletion=scenario_names),
+]
 ScenarioOption = Annotated[
-    str, typer.Option("--scenario", metavar="NAME|TOML", help="Name of a scenario, or a TOML file.")
+    str,
+    typer.Option(
+        "--scenario",
+        metavar="NAME|TOML",
+        help="Name of a scenario, or a TOML file.",
+        autocompletion=scenario_names,
+    ),
 ]
 ProductsOf = Annotated[
     str,

@@ -4,7 +4,7 @@ Owns    whether a folder is resumed, started over or refused, and the learning c
 Leaves  learning, checkpoints and the choice of the best policy on validation customers to `agents`.
 
 A folder holds `config.json`, `policy/` (the agent, and during training its checkpoint), `learning_curve.csv` and
-`learning_curve.png`.
+`learning_curve` as a picture (.svg, .png) and as a figure for pages (.json).
 """
 
 import inspect
@@ -15,17 +15,19 @@ from typing import Any
 
 import pandas as pd
 
-from flashsale_env import Population, Scenario, agents
+from flashsale_env import Population, Scenario, agents, load_scenario
 from flashsale_env.agents.fingerprints import fingerprints
 from flashsale_env.agents.play import play
 from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.evaluate import POLICY
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import learning_curve
 from flashsale_env.experiments.runs import Run, read_config
 from flashsale_env.files import write_atomically
 
-CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve.png"
+CURVE_TABLE, CURVE_PICTURE = "learning_curve.csv", "learning_curve"  # pictures without their endings
 # Options that may differ when a run is resumed, and lists that may grow even after it has finished.
 _FREE, _GROWING = ("device",), ("training_seeds",)
 # Drawn beside a learning curve where they apply: random actions, rules that a shop would use, the optimum.
@@ -137,19 +139,22 @@ def train(
         tensorboard: folder for the learner's figures, where it writes any.
 
     Returns:
-        One row for each validation: "sales", "steps", "seconds", "profit", "ret".
+        One row for each validation, as in `agents.training`.
     """
     learner = agents.make(agent, scenario, population=population, device=device, seed=seed, **settings)
     more = {} if tensorboard is None else {"tensorboard": tensorboard}
     curve: Curve = learner.learn(population, folder=run.folder / POLICY, progress=progress, **more)
     sales = learner.settings.validation_sales
-    write_curve(run.folder, agent, curve, heuristics_on_validation(scenario, population, sales=sales), sales)
+    levels = heuristics_on_validation(scenario, population, sales=sales)
+    write_curve(run.folder, agent, curve, levels, sales, load_scenario(scenario).currency)
     run.finish()
     return curve
 
 
-def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str, float], sales: int) -> None:
-    """Write the learning curve as a table and as a picture.
+def write_curve(
+    folder: Path, agent: str, curve: Curve, heuristics: Mapping[str, float], sales: int, currency: str = ""
+) -> Chart:
+    """Write the learning curve as a table and as a picture, and return the picture's figure.
 
     Args:
         folder: of the run.
@@ -157,11 +162,13 @@ def write_curve(folder: Path, agent: str, curve: Curve, heuristics: Mapping[str,
         curve: as `learn` returns it.
         heuristics: name -> mean profit on the same validation sales.
         sales: number of validation sales.
+        currency: of the scenario.
     """
     table = pd.DataFrame(curve).assign(agent=agent, validation_sales=sales)
     write_atomically(folder / CURVE_TABLE, table.to_csv(index=False).encode())
-    steps, profits = ([row[name] for row in curve] for name in ("steps", "profit"))
-    learning_curve(folder / CURVE_PICTURE, agent, steps, profits, heuristics, sales)
+    chart = learning_curve(agent, table, heuristics, sales, currency)
+    keep(folder / CURVE_PICTURE, chart)
+    return chart
 
 
 def opponents(scenario: str | Path | Scenario) -> list[str]:

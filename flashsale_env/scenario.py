@@ -70,6 +70,7 @@ class Scenario:
         name: its name in tables and environment ids.
         version: the v of its environment id; every change of behaviour takes a new number.
         description: one line for `flashsale list`.
+        currency: code of the money, e.g. "EUR", for tables and pages; "" where none is named.
         horizon_ticks: decision periods in a sale (T).
         tick_minutes: length of one decision period, minutes.
         products: the M products.
@@ -90,6 +91,7 @@ class Scenario:
     arrivals: Arrivals
     version: int = 0
     description: str = ""
+    currency: str = ""
     choice: Choice = field(default_factory=Choice)
     pricing: Pricing = field(default_factory=Pricing)
     seckill: Seckill | None = None

@@ -41,6 +41,7 @@ _ALIKE = (
 _TEXTBOOK: Mapping[str, Any] = {
     "name": ANY,
     "description": ANY,
+    "currency": ANY,
     "version": ANY,
     "horizon_ticks": ANY,
     "tick_minutes": ANY,

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy import stats
 
 from flashsale_env import INTENTS, Population, Scenario
 from flashsale_env.encoders.demand.heldout import HeldOut, likelihood_gap, share_closed
@@ -26,6 +28,7 @@ from flashsale_env.encoders.world.experiment import (
 )
 from flashsale_env.encoders.world.populations import intent_mix, learned_population, true_intent_mix
 from flashsale_env.encoders.world.readings import empty_reading, encoder_reading, product_vectors, true_reading
+from flashsale_env.intervals import CONFIDENCE
 from flashsale_env.versions import versions
 
 
@@ -78,7 +81,8 @@ def study_reference_world(
 
     Returns:
         The encoder's demand model, both populations, and `figures`: sizes, mean negative log-likelihoods (nats a
-        visit), gaps between the models with intervals, and by intent the true and the estimated elasticity.
+        visit), gaps between the models with intervals, and by intent the true and the estimated elasticity, with its
+        interval over the held-out logs, given the fitted model.
     """
     products = scenario.products
     titles = [product.title for product in products]
@@ -123,6 +127,11 @@ def study_reference_world(
         elasticity_at_list_price(_joined(parts), quality, np.concatenate(intents), len(INTENTS))
         for parts in (estimates, truths)
     )
+    of_logs = [
+        [elasticity_at_list_price(part, quality, which, len(INTENTS)) for part in parts]
+        for *parts, which in zip(estimates, truths, intents, strict=True)
+    ]
+    half = _half_width(np.array([estimated - actual for estimated, actual in of_logs]))
     figures = {
         "visits": len(fit.choices),
         "heldout_logs": heldout_logs,
@@ -137,7 +146,12 @@ def study_reference_world(
         "gap_no_text_minus_true_intent": asdict(full_gap),
         "share_of_gap_closed": asdict(closed),
         "elasticity": {
-            intent: {"true": float(true[i]), "recovered": float(recovered[i])} for i, intent in enumerate(INTENTS)
+            intent: {
+                "true": float(true[i]),
+                "recovered": float(recovered[i]),
+                **({"low": float(recovered[i] - half[i]), "high": float(recovered[i] + half[i])} if len(half) else {}),
+            }
+            for i, intent in enumerate(INTENTS)
         },
     }
     demand.card |= {"command": command, "figures": figures, "versions": versions()}
@@ -163,6 +177,14 @@ def study_reference_world(
         card={"kind": "learned", **shared, "intent_mix": intent_mix(fit.encoding.probabilities, reference.weight)},
     )
     return ReferenceStudy(demand, reference, learned, figures)
+
+
+def _half_width(errors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(count,) of the interval of a mean error over logs, (L, count); empty where logs are too few to tell."""
+    if len(errors) < 2 or not np.isfinite(errors).all():
+        return np.zeros(0)
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, len(errors) - 1)
+    return np.asarray(quantile * errors.std(axis=0, ddof=1) / np.sqrt(len(errors)))
 
 
 def _joined(parts: Sequence[Tastes | Population]) -> Tastes:

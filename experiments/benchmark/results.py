@@ -27,11 +27,12 @@ from flashsale_env.experiments.intervals import (
     probability_of_improvement,
     ratio_interval,
 )
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import one_sale
 from flashsale_env.files import write_atomically
 from flashsale_env.intervals import Interval
 
-RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale.png"
+RESULT, TABLE, RUNS, SALE_PICTURE = "result.json", "results.csv", "runs.csv", "sale"
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +41,8 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
     """The table of a problem: each agent with its intervals, its difference to the baseline and share of the bound.
 
     Returns:
-        "name", "scenario", "population", "measure" ("profit" or "average cost"), "evaluation", "against", "sales";
+        "name", "scenario", "currency", "population", "measure" ("profit" or "average cost"), "evaluation", "against",
+        "sales";
         "bound": None, or "name", "value", "half_width", "exact" and "sales";
         "rows": best first, each with
             "label", "agent", "mark" (a remark, e.g. "untuned here", or ""), "runs", "seeds", "by_run",
@@ -50,7 +52,7 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
             for the baseline itself,
             "metrics" (means) and "training_seconds" (mean over runs; None for rules).
     """
-    sales = benchmark.sales_of(problem)
+    sales, scenario = benchmark.sales_of(problem), problem.load_scenario()
     less_is_better = problem.evaluation == LONG_RUN
     sign = -1.0 if less_is_better else 1.0
     bound = None
@@ -92,7 +94,8 @@ def compare(out: Path, benchmark: Benchmark, problem: Problem) -> dict[str, Any]
     return {
         "name": problem.name,
         "scenario": problem.scenario,
-        "population": problem.population or problem.load_scenario().population,
+        "currency": scenario.currency,
+        "population": problem.population or scenario.population,
         "measure": "average cost" if less_is_better else "profit",
         "evaluation": problem.evaluation,
         "against": problem.against,
@@ -265,4 +268,5 @@ def draw(out: Path, benchmark: Benchmark, problem: Problem, label: str, device: 
     scenario, population = world(problem, row, unit.seed)
     agent = player(unit, settings_of(problem, row, out), unit.folder(out), scenario, device)
     first = int(split_seeds("test", 0, 1)[0])
-    one_sale(out / problem.slug / SALE_PICTURE, trace(agent, scenario, population, first), scenario)
+    chart = one_sale(trace(agent, scenario, population, first), scenario, label)
+    keep(out / problem.slug / SALE_PICTURE, chart)

@@ -10,7 +10,7 @@ A finished benchmark that is run again with more training seeds does only those.
 The folder holds `config.json`, `result.json`, `results.csv` (one line an agent of a problem) and `runs.csv` (one line a
 run), and for each PROBLEM
 
-    sale.png                                the first test sale, played by the best agent
+    sale.svg, sale.png, sale.json           the first test sale, played by the best agent
     tuned/RULE/figures.json                 where rules are tuned first
     bound/                                  with the files of a unit
     agents/AGENT/run-SEED/                  with the files of a unit; for learners also training/, as `flashsale train`

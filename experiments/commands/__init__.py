@@ -28,6 +28,8 @@ COMMANDS = (
     "benchmark",
     "report",
     "serve",
+    "watch",
+    "play",
     "verify",
     "realism",
     "bench",

@@ -35,6 +35,11 @@ Figures = Annotated[
 ]
 Replace = Annotated[bool, typer.Option("--overwrite", help="Replace the figures in --out.")]
 
+EXAMPLES = (
+    "flashsale bench",
+    "flashsale bench encoder --json",
+)
+
 
 @on_interrupt("Nothing was written.")
 def command(

@@ -16,6 +16,11 @@ Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, max=1024, help="Parallel processes of the serial engine.")
 ]
 
+EXAMPLES = (
+    "flashsale benchmark quick --out runs/quick",
+    "flashsale benchmark mine.toml --out runs/mine --workers 4",
+)
+
 
 @on_interrupt("{out} keeps what is finished: run the same command again to go on.")
 def command(
@@ -68,6 +73,6 @@ def command(
         return
     for problem in result["problems"]:
         table = benchmark_table(problem)
-        show_table(table.title, table.columns, table.rows)
+        show_table(table.title, table.columns, table.rows, best=0 if len(table.rows) > 1 else None)
         print("\n".join(table.notes))
     notice(f"results in {out}; next: flashsale report {out}")

@@ -73,6 +73,12 @@ Ticks = Annotated[
 ]
 
 
+EXAMPLES = (
+    "flashsale calibrate SALES.csv --out runs/shop --category SODA",
+    "flashsale calibrate orders_export.csv --reader shopify --out runs/shopify",
+)
+
+
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
 @with_reading_options
 def command(

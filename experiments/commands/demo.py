@@ -17,6 +17,11 @@ Config = Annotated[
     str, typer.Option("--config", metavar="NAME|TOML", help="Sizes of the stages: demo, quick or a TOML file.")
 ]
 
+EXAMPLES = (
+    "flashsale demo",
+    "flashsale demo --config quick --out runs/quick",
+)
+
 
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(

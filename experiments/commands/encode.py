@@ -55,6 +55,12 @@ Catalogue = Annotated[
 InScopeOnly = Annotated[bool, typer.Option("--in-scope-only", help="Leave out messages with none of the nine intents.")]
 
 
+EXAMPLES = (
+    "flashsale encode messages.csv --text-column text --out runs/shop",
+    "flashsale encode messages.csv --text-column text --catalogue products.csv \\\n    --out runs/own",
+)
+
+
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
 @with_reading_options
 def command(
@@ -119,7 +125,7 @@ def _tell(found: "Encoded", out: Path, cache: Path | None, scenario: str) -> Non
     if found.cache is not None:
         notice(f"{found.cache.hits:,} of {found.cache.hits + found.cache.misses:,} texts were in {cache}")
     if found.cross_validation is not None:
-        notice(f"which intents are mistaken for which: {out / CONFUSION}")
+        notice(f"which intents are mistaken for which: {out / CONFUSION}.png")
     following = f"flashsale train {scenario} --population {out} --out DIR"
     notice(f"population of {len(found.population):,} voices in {out}; next: {following}")
 

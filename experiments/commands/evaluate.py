@@ -30,6 +30,11 @@ Against = Annotated[
     str | None, typer.Option("--against", metavar="AGENT", help="Another agent, compared on the same customers.")
 ]
 
+EXAMPLES = (
+    "flashsale evaluate sell_through --scenario standard --episodes 500",
+    "flashsale evaluate standard-ppo --scenario standard --against sell_through",
+)
+
 
 @on_interrupt("Nothing was written.")
 def command(

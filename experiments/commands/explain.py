@@ -19,6 +19,11 @@ Page = Annotated[
 ]
 Replace = Annotated[bool, typer.Option("--overwrite", help="Replace the file that --out names.")]
 
+EXAMPLES = (
+    'flashsale explain "when does my parcel arrive?"',
+    'flashsale explain "a gift for my sister" --intent gift --out gift.html',
+)
+
 
 def command(
     message: Message,

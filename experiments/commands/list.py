@@ -3,6 +3,11 @@
 from flashsale_env.experiments.display import print_json, show_table
 from flashsale_env.experiments.options import Json
 
+EXAMPLES = (
+    "flashsale list",
+    "flashsale list --json",
+)
+
 
 def command(as_json: Json = False) -> None:
     """Show scenarios, agents, populations, encoders and experiments.

@@ -10,6 +10,11 @@ from flashsale_env.experiments.options import MOST_SALES, Json, ScenarioArgument
 
 Sales = Annotated[int, typer.Option("--sales", metavar="N", min=1, max=MOST_SALES, help="Sales played.")]
 
+EXAMPLES = (
+    "flashsale realism double-eleven",
+    "flashsale realism mine.toml --json",
+)
+
 
 @on_interrupt("Nothing was written.")
 def command(scenario: ScenarioArgument = "standard", sales: Sales = 64, as_json: Json = False) -> int:

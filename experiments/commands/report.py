@@ -1,20 +1,26 @@
-"""`flashsale report`: results of a benchmark or a training, for people."""
+"""`flashsale report`: results of a benchmark, a training or a study, for people."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a benchmark or of a training.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a benchmark, a training or a study.")]
 Markdown = Annotated[
     bool, typer.Option("--markdown", help="Print the tables of a benchmark as Markdown, and write nothing.")
 ]
 
+EXAMPLES = (
+    "flashsale report runs/quick",
+    "flashsale report runs/quick --markdown",
+)
+
 
 def command(folder: Folder, markdown: Markdown = False) -> None:
-    """Make one HTML page of a benchmark or a training.
+    """Make one HTML page of a benchmark, a training or a study.
 
-    The page is self-contained and can be sent as one file.
+    The page is self-contained and can be sent as one file. Beside it, the folder `paper` holds its tables as CSV and
+    LaTeX, and its figures as SVG and PNG.
     """
     if markdown:
         from flashsale_env.experiments.pages.tables import as_markdown

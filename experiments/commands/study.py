@@ -10,7 +10,13 @@ import typer
 from typer.core import TyperGroup
 
 from flashsale_env.errors import unknown_name
+from flashsale_env.experiments.helptext import Command, show_examples
 from flashsale_env.experiments.studies import STUDIES
+
+EXAMPLES = (
+    "flashsale study levers --help",
+    "flashsale study levers --scenario cart --out runs/levers",
+)
 
 
 class Studies(TyperGroup):
@@ -31,8 +37,13 @@ class Studies(TyperGroup):
             raise ValueError(unknown_name("study", cmd_name, STUDIES))
         module = importlib.import_module(f"flashsale_env.experiments.studies.{cmd_name.replace('-', '_')}")
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        single.command(cmd_name)(module.command)
+        examples = "\n".join(getattr(module, "EXAMPLES", ()))
+        single.command(cmd_name, cls=Command, epilog=examples)(module.command)
         return typer.main.get_command(single)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The examples, as they are typed."""
+        show_examples("\n".join(EXAMPLES), formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Studies"):

@@ -39,6 +39,11 @@ TensorBoard = Annotated[
     ),
 ]
 
+EXAMPLES = (
+    "flashsale train gvr-periodic --out runs/ppo",
+    "flashsale train standard --agent a2c --sales 20000 --seed 1 --out runs/a2c",
+)
+
 
 @on_interrupt("{out} keeps the last checkpoint: run the same command again to go on.")
 def command(

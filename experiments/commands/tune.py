@@ -51,6 +51,11 @@ Values = Annotated[
     ),
 ]
 
+EXAMPLES = (
+    "flashsale tune mine.toml fixed_price sell_through",
+    "flashsale tune standard lp_resolve --trials 50",
+)
+
 
 @on_interrupt("Agents that were finished are kept.")
 def command(

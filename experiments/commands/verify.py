@@ -21,6 +21,11 @@ Sales = Annotated[
 List = Annotated[bool, typer.Option("--list", help="Show the validation cases and their parameters.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
+EXAMPLES = (
+    "flashsale verify",
+    "flashsale verify mnl-stock --set 'stock=[2, 4]' --sales 2000",
+)
+
 
 @on_interrupt("Nothing was written.")
 def command(

@@ -7,23 +7,12 @@ Units   money in the scenario's currency.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flashsale_env import agents
-from flashsale_env.experiments.formats import money, percent, plus_minus
+from flashsale_env.experiments.formats import Table, money, percent, plus_minus
 from flashsale_env.experiments.runs import RESULT, read_config
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts, the first column names; notes are sentences that stand below it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
 
 
 def benchmark_table(problem: Mapping[str, Any]) -> Table:
@@ -172,8 +161,17 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} holds no benchmark: want a folder that `flashsale benchmark` wrote.")
     if not config.get("finished"):
         raise ValueError(f"the benchmark in {folder} is not finished: `{config['command']}` resumes it.")
+    return read_json(folder / RESULT)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file of a run.
+
+    Raises:
+        ValueError: it is broken.
+    """
     try:
-        result: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+        result: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{folder / RESULT} is not valid JSON: {error}.") from None
+        raise ValueError(f"{path} is not valid JSON: {error}.") from None
     return result

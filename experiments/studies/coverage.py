@@ -13,10 +13,15 @@ from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, Json, Overwrite
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.pictures import differences
 
 Shops = Annotated[
     int, typer.Option("--shops", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Synthetic shops of each kind.")
 ]
+
+
+EXAMPLES = ("flashsale study coverage --out runs/coverage",)
 
 
 @on_interrupt("Nothing was written: run the command again.")
@@ -41,7 +46,7 @@ def command(
     if as_json:
         print_json(result)
         return
-    show(rows)
+    show(result)
 
 
 COLUMNS = ("shops", "mean estimate", "half-width", "covered", "warned of", "least squares of logs")
@@ -62,7 +67,23 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
-def show(rows: Sequence[Mapping[str, Any]]) -> None:
+def show(result: Mapping[str, Any]) -> None:
     """One row a kind of shop."""
+    rows = result["rows"]
     title = f"own-price elasticity, {rows[0]['shops']} shops of each kind, true {rows[0]['true']:g}"
     show_table(title, COLUMNS, cells(rows))
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """How far the estimates of each kind of shop lie from the truth."""
+    found = {
+        row["kind"]: {
+            "mean": row["mean"] - row["true"],
+            "ci_low": row["mean"] - row["half_width"] - row["true"],
+            "ci_high": row["mean"] + row["half_width"] - row["true"],
+        }
+        for row in result["rows"]
+    }
+    return {
+        "coverage": differences(found, "mean estimate less the true elasticity, with the mean half-width of a shop")
+    }

@@ -35,6 +35,8 @@ Language = Annotated[
     ),
 ]
 
+EXAMPLES = ("flashsale study intent-encoder --out runs/encoder",)
+
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
 def command(

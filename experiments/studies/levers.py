@@ -9,7 +9,7 @@ Units   profit in the scenario's currency.
 All schedules are open loop: fixed before the sale. An agent that reacts can be worth more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,8 @@ from flashsale_env.experiments.options import (
     ScenarioOption,
     TestSales,
 )
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.pictures import differences
 from flashsale_env.spaces.decisions import decision_rows
 
 # The comparison with schedules that keep every decision over the whole sale.
@@ -41,6 +43,8 @@ Phases = Annotated[int, typer.Option("--phases", metavar="N", min=2, max=MOST_OF
 ByRow = Annotated[bool, typer.Option("--by-row", help="Own numbers for each product, not only for each decision.")]
 Trials = Annotated[int, typer.Option("--trials", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Schedules tried.")]
 Sales = Annotated[int, typer.Option("--sales", metavar="N", min=2, max=MOST_SALES, help="Sales in each trial.")]
+
+EXAMPLES = ("flashsale study levers --scenario cart --out runs/levers",)
 
 
 @on_interrupt("nothing was written: run the command again.")
@@ -81,7 +85,7 @@ def command(
     if as_json:
         print_json(found)
         return
-    show(sale.name, episodes, found["rows"])
+    show(found)
     if out is not None:
         notice(f"schedules and figures in {out}")
 
@@ -156,8 +160,9 @@ def lifted(numbers: Mapping[str, float], narrow: Family, wide: Family) -> list[f
     return [numbers.get(name.rpartition(", phase ")[0] if narrow.constant else name, 0.0) for name in wide.names]
 
 
-def show(name: str, episodes: int, rows: Sequence[Mapping[str, Any]]) -> None:
+def show(result: Mapping[str, Any]) -> None:
     """What each decision is worth, as a table."""
+    name, episodes, rows = result["scenario"], result["episodes"], result["rows"]
     scale = max(abs(row["with"]) for row in rows)
     show_table(
         f"{name}: the best schedule with and without each decision, {episodes:,} fresh sales",
@@ -174,3 +179,12 @@ def show(name: str, episodes: int, rows: Sequence[Mapping[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """What each decision gains."""
+    gains = {
+        "movement in time" if row["lever"] == TIMING else row["lever"]: {"mean": row["gain"], **row}
+        for row in result["rows"]
+    }
+    return {"levers": differences(gains, "profit of the best schedule with it, less that without it")}

@@ -26,6 +26,8 @@ Encoder = Annotated[
     ),
 ]
 
+EXAMPLES = ("flashsale study populations --out runs/populations",)
+
 
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(

@@ -13,11 +13,15 @@ from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_VISITS, Json, Overwrite
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.pictures import elasticities
 
 Logs = Annotated[
     int, typer.Option("--logs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Independent choice logs, each fitted.")
 ]
 Visits = Annotated[int, typer.Option("--visits", metavar="N", min=1, max=MOST_VISITS, help="Visits in a log.")]
+
+EXAMPLES = ("flashsale study recovery --logs 20",)
 
 
 @on_interrupt("Nothing was written: run the command again.")
@@ -68,3 +72,20 @@ def show(result: Mapping[str, Any]) -> None:
         )
         covered = found["coverage"]
         print(f"coverage over all intents: {covered['mean']:.1%} ({covered['low']:.1%} .. {covered['high']:.1%})")
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """By world, the mean estimate of each intent against its truth, with the error of one log."""
+    found = {}
+    for world, study in result.items():
+        rows = {
+            row["intent"]: {
+                "true": row["true"],
+                "recovered": row["mean"],
+                "low": row["mean"] - 1.96 * row["standard_error"],
+                "high": row["mean"] + 1.96 * row["standard_error"],
+            }
+            for row in study["rows"]
+        }
+        found[world] = elasticities(rows, f"95 % intervals of one log, world {world}")
+    return found

@@ -31,6 +31,8 @@ Trained = Annotated[
     ),
 ]
 
+EXAMPLES = ("flashsale study reference-policy --out runs/reference",)
+
 
 @on_interrupt("{out} is untouched or incomplete: run the command again.")
 def command(

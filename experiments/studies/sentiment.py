@@ -32,6 +32,8 @@ Epochs = Annotated[
     typer.Option("--epochs", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Passes over the reviews, method layers."),
 ]
 
+EXAMPLES = ("flashsale study sentiment REVIEWS --out runs/sentiment",)
+
 
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(

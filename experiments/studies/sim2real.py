@@ -42,12 +42,14 @@ from flashsale_env.experiments.options import (
     TestSales,
     TrainingSales,
 )
+from flashsale_env.experiments.pages.charts import Chart
+from flashsale_env.experiments.pages.drawn import keep
 from flashsale_env.experiments.pages.pictures import transfer_gap
 from flashsale_env.experiments.runs import RESULT, Run, write_json
 
 Floats = npt.NDArray[np.float64]
 
-PICTURE = "transfer_gap.png"
+PICTURE = "transfer_gap"
 REFERENCE = "reference"
 
 LogSizes = Annotated[
@@ -84,6 +86,9 @@ class Study:
             raise ValueError(f"log sizes must rise from at least 1000 visits, got {list(self.log_sizes)}.")
         if not self.seeds:
             raise ValueError("want at least one training run, got no seeds.")
+
+
+EXAMPLES = ("flashsale study sim2real --out runs/sim2real",)
 
 
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
@@ -140,6 +145,11 @@ def show(result: Mapping[str, Any]) -> None:
             for row in rows
         ],
     )
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
+    """The loss by the size of the log."""
+    return {PICTURE: transfer_gap(result["rows"], result.get("currency", ""))}
 
 
 def reader(
@@ -208,8 +218,9 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
             learner.learn(population)
             profits[world].append(play(learner, scenario, reference, seeds=seeds)["profit"])
     rows = [_row(world, profits[world], profits[worlds[0]]) for world in worlds]
-    result = {"scenario": scenario.name, "logged_visits": visits_of_runs, "study": asdict(study), "rows": rows}
-    transfer_gap(run.folder / PICTURE, rows)
+    result = {"scenario": scenario.name, "currency": scenario.currency, "logged_visits": visits_of_runs}
+    result |= {"study": asdict(study), "rows": rows}
+    keep(run.folder / PICTURE, charts(result)[PICTURE])
     write_json(run.folder / RESULT, result)
     return result
 

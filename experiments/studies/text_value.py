@@ -28,6 +28,8 @@ Repetitions = Annotated[
     ),
 ]
 
+EXAMPLES = ("flashsale study text-value --repetitions 5 --out runs/text-value",)
+
 
 @on_interrupt("Nothing was written: run the command again.")
 def command(

@@ -27,6 +27,8 @@ Mapped = Annotated[
 LabelColumn = Annotated[str, typer.Option("--label-column", metavar="C", help="Column of the shops' labels.")]
 Across = Annotated[bool, typer.Option("--across", help="Also tune on each shop and measure on the others.")]
 
+EXAMPLES = ("flashsale study transfer SHOP.csv --mapping MAP.toml \\\n    --text-column sentence --label-column label",)
+
 
 @on_interrupt("Nothing was written: run the command again.")
 def command(

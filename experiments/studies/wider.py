@@ -16,7 +16,7 @@ are shares of a product's own price levels, and so mean the same for a variant w
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,6 +96,9 @@ class Study:
             raise ValueError(f"an interval needs at least 2 test sales, got {self.episodes}.")
 
 
+EXAMPLES = ("flashsale study wider --out runs/wider",)
+
+
 @on_interrupt("{out} is incomplete: run the command again with --overwrite.")
 def command(
     context: typer.Context,
@@ -128,7 +131,7 @@ def command(
     if as_json:
         print_json({"out": str(out), "rows": rows})
         return
-    show(rows)
+    show({"rows": rows})
     notice(f"results and policies in {out}")
 
 
@@ -259,8 +262,9 @@ def compare(
     return rows
 
 
-def show(rows: Sequence[Mapping[str, Any]]) -> None:
+def show(result: Mapping[str, Any]) -> None:
     """The comparisons as a table."""
+    rows = result["rows"]
     scale = max(abs(row["mean_profit"][0]) for row in rows)
     show_table(
         "weights shared across products",

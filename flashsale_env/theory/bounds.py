@@ -45,7 +45,7 @@ _OF_MECHANISMS = {f"{name}.{setting}": ANY for name, entry in MECHANISMS.items()
 HINDSIGHT_SCOPE = Scope(
     "the hindsight bound",
     {
-        **dict.fromkeys(("name", "version", "description", "horizon_ticks", "tick_minutes"), ANY),
+        **dict.fromkeys(("name", "version", "description", "currency", "horizon_ticks", "tick_minutes"), ANY),
         **dict.fromkeys(("memory_minutes", "observe"), ANY),
         **every("products", "title", "noun", "price_levels", "may_be_withheld", "reference_price", "quality", "nest"),
         **every("products", "initial_stock", "reserve", "order_levels", "storage", "unit_cost", "salvage_value"),

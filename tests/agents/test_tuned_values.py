@@ -63,7 +63,7 @@ def test_every_field_that_changes_the_game_changes_the_fingerprint(standard):
     before = scenario_fingerprint(standard)
     for field in dataclasses.fields(standard):
         value = getattr(standard, field.name)
-        if field.name in ("name", "description", "population"):
+        if field.name in ("name", "description", "currency", "population"):
             assert scenario_fingerprint(with_field(standard, field.name, value + "x")) == before
         elif field.name == "products":
             for inner in dataclasses.fields(Product):

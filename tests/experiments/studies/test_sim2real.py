@@ -25,12 +25,16 @@ def test_five_runs_are_made_unless_fewer_are_asked_for():
     assert len(Study().seeds) == 5
 
 
-def test_the_picture_is_drawn(tmp_path):
+def test_the_picture_shows_the_gap_with_its_interval():
     home = [np.arange(50.0)]
     rows = [_row(("reference", None), home, home)]
     rows += [_row(("learned", size), [home[0] - 1e4 / size], home) for size in (1000, 10_000)]
-    transfer_gap(tmp_path / "gap.png", rows)
-    assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
+    (panel,) = transfer_gap(rows).panels
+    level, points = panel.series
+    assert level.y == (home[0].mean(),)
+    assert points.x == (1000.0, 10_000.0)
+    assert points.y == pytest.approx([home[0].mean() - 10.0, home[0].mean() - 1.0])
+    assert all(low <= value <= high for low, value, high in zip(points.low, points.y, points.high, strict=True))
 
 
 @pytest.mark.parametrize(

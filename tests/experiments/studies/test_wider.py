@@ -60,7 +60,7 @@ def test_the_study_trains_moves_and_compares_every_policy(tmp_path):
     assert (4, "per_product from 2 products", "per_product") in compared
     assert all(len(row["by_seed"]) == 2 and row["ci_low"] <= row["gain"] <= row["ci_high"] for row in rows)
     assert json.loads((tmp_path / RESULT).read_text())["rows"] == rows
-    wider.show(rows)
+    wider.show({"rows": rows})
 
 
 @pytest.mark.parametrize(

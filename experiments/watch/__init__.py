@@ -1,0 +1,1 @@
+"""What runs now: the progress of trainings and benchmarks, and alerts on a sale while it sells."""
