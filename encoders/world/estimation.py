@@ -146,6 +146,7 @@ def study_reference_world(
         "seed": seed,
         "encoder": {
             "sha256_of_backbone": encoder.card["backbone"]["sha256"],
+            "corpus": encoder.card.get("corpus"),
             "card": encoder.card["figures"],
         },
         "figures": figures,
