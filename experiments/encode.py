@@ -174,8 +174,8 @@ def summary(population: Population) -> dict[str, Any]:
     """The mix of intents in three ways, mean tastes, and a few messages evenly spaced over the file.
 
     Returns:
-        "messages"; "intents": intent -> {"messages" whose most probable intent it is, "mean_probability", "share" of the
-        messages corrected for the encoder's confusion, "share_low", "share_high", "mean_price_sensitivity" of these
+        "messages"; "intents": intent -> {"messages" whose most probable intent it is, "mean_probability", "share" of
+        the messages corrected for the encoder's confusion, "share_low", "share_high", "mean_price_sensitivity" of these
         voices or None}; "examples": {"text", "intent", "probability"} each.
     """
     guess = population.latent_class

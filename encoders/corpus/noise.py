@@ -51,8 +51,8 @@ _LOST_SPACE = 1 / (len(SLIPS) + 1)  # share of slips that hit a space, as likely
 
 
 def slip(text: str, rng: np.random.Generator) -> str:
-    """One typing error: a lost space, or a letter swapped, dropped, doubled or replaced by its neighbour on the keyboard
-    inside a word of four letters or more. A text without either is returned unchanged.
+    """One typing error: a lost space, or a letter swapped, dropped, doubled or replaced by its neighbour on the
+    keyboard inside a word of four letters or more. A text without either is returned unchanged.
 
     >>> slip("price please", np.random.default_rng(4))
     'price pldase'

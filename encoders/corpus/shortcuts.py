@@ -63,6 +63,7 @@ def words_of(text: str, language: str) -> set[str]:
     return {*words, *(" ".join(pair) for pair in itertools.pairwise(words))}
 
 
+@functools.cache
 def shares(language: str, seed: int = 0) -> dict[str, Counter[str]]:
     """Word -> messages of each class with it, among as many messages of each class of the training split."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)

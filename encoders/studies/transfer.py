@@ -36,6 +36,7 @@ from flashsale_env.encoders.records.messages import read_texts
 from flashsale_env.encoders.text.calibration import expected_calibration_error, fit_temperature, softmax
 from flashsale_env.encoders.text.intent import DEFAULT_TRAIN, IntentEncoder
 from flashsale_env.encoders.text.metrics import scores
+from flashsale_env.encoders.text.prevalence import estimate_mix
 from flashsale_env.encoders.text.tfidf import tfidf_model
 from flashsale_env.intents import INTENTS
 from flashsale_env.tables import tomllib
@@ -128,8 +129,9 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
 
     Returns:
         {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "expected_calibration_error", "tfidf": {...},
-        "confusion" (9, 9): rows true, columns predicted}}. The baseline is TF-IDF with logistic regression, trained on
-        the encoder's own corpus.
+        "mix": total variation between the true shares of the intents and those "counted" or "corrected" (see
+        `text.prevalence`), "confusion" (9, 9): rows true, columns predicted}}. The baseline is TF-IDF with logistic
+        regression, trained on the encoder's own corpus.
     """
     reference = tfidf_model(_corpus(encoder))
     rows: dict[str, tuple[list[str], npt.NDArray[np.float32], list[str]]] = {}
@@ -147,9 +149,21 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
             "encoder": scores(truth, guess),
             "expected_calibration_error": expected_calibration_error(probability, numbers),
             "tfidf": scores(truth, baseline),
+            "mix": {
+                "counted": _total_variation(_shares(probability.argmax(axis=1)), _shares(numbers)),
+                "corrected": _total_variation(estimate_mix(probability, encoder.prior).share, _shares(numbers)),
+            },
             "confusion": confusion_matrix(truth, guess, labels=INTENTS).tolist(),
         }
     return found
+
+
+def _shares(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    return np.bincount(numbers, minlength=len(INTENTS)) / len(numbers)
+
+
+def _total_variation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    return float(0.5 * np.abs(a - b).sum())
 
 
 def across(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str]]]) -> dict[str, Any]:
@@ -216,7 +230,7 @@ def across(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str
 
 
 def _corpus(encoder: IntentEncoder) -> list[Message]:
-    """The generated messages that the encoder was trained on."""
+    """Generated messages, as many as the encoder was trained on and with its seed."""
     drawn = encoder.card.get("corpus", {})
     return generate(
         "train", drawn.get("train", DEFAULT_TRAIN), drawn.get("seed", 0), language=drawn.get("language", "en")

@@ -140,7 +140,7 @@ def study_reference_world(
             intent: {"true": float(true[i]), "recovered": float(recovered[i])} for i, intent in enumerate(INTENTS)
         },
     }
-    demand.card |= {"command": command, "figures": figures, "versions": versions()}
+    demand.card |= {"command": command, "encoder": encoder.hashes(), "figures": figures, "versions": versions()}
     shared = {
         "command": command,
         "seed": seed,

@@ -179,7 +179,7 @@ def show(found: "Encoded", in_scope_only: bool) -> None:
         if "out_of_scope" in after:
             row = after["out_of_scope"]
             notice(
-                f"of {row['rows']:,} rows labelled none, {row['rejected']:.0%} are found out of scope, cross-validated; "
+                f"of {row['rows']:,} rows labelled none, {row['rejected']:.0%} are found out of scope (held out); "
                 f"{row['accepted']:.0%} of the others pass"
             )
     if found.outside:

@@ -95,7 +95,7 @@ def test_a_row_can_be_labelled_as_having_no_intent(messages):
         ["how much", "tell me a joke", "hello"],
         ["bargain_hunting", "none", ""],
     )
-    with pytest.raises(ValueError, match="unknown intent 'noone'. Did you mean 'none'"):
+    with pytest.raises(ValueError, match=r"unknown intent 'noone'\. Did you mean 'none'"):
         read_labelled(messages("text,intent\nhow much,noone\n"), "text", "intent")
 
 

@@ -1,4 +1,4 @@
-"""Robustness: perturbations change a message and not what it says, and what they cost is measured on the same messages."""
+"""Robustness: perturbations change a message and not what it says, and their cost is measured on the same messages."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 """Transfer to real shops, and tuning on one shop with evaluation on another."""
 
+import numpy as np
 import pytest
 
 from flashsale_env.encoders.corpus.generator import generate
@@ -60,6 +61,15 @@ def test_the_confusion_counts_every_row_once(encoder, shops):
     assert sum(map(sum, found["all"]["confusion"])) == 360
     right = sum(found["all"]["confusion"][i][i] for i in range(9))
     assert right / 360 == pytest.approx(found["all"]["encoder"]["accuracy"])
+
+
+def test_the_mix_is_measured_against_the_true_shares(encoder, shops):
+    texts, intents = shops["plain"]
+    found = transfer(encoder, {"plain": (texts, intents)})["plain"]
+    confusion = np.array(found["confusion"])
+    read, true = confusion.sum(0) / len(texts), confusion.sum(1) / len(texts)
+    assert found["mix"]["counted"] == pytest.approx(0.5 * np.abs(read - true).sum())
+    assert 0 <= found["mix"]["corrected"] < 1
 
 
 def test_one_shop_alone_is_refused(encoder, shops):

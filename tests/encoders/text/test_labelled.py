@@ -144,5 +144,5 @@ def test_the_card_holds_the_mix_that_the_head_was_fitted_to(encoder, shop):
 
 
 def test_rows_labelled_none_alone_are_too_few(encoder):
-    with pytest.raises(ValueError, match="at least one intent with 5 labelled messages.* got none"):
+    with pytest.raises(ValueError, match=r"at least one intent with 5 labelled messages.* got none"):
         check_rows([f"row {i} of it" for i in range(8)], ["none"] * 8)
