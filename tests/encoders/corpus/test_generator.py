@@ -25,7 +25,7 @@ GOODS = ("wireless earbuds", "robot vacuum", "air fryer")
 
 
 def test_the_english_corpus_is_the_one_that_the_shipped_default_was_trained_on():
-    """If it changes, the default encoder and the populations must be built and evaluated again."""
+    """If it changes, `VERSION` is raised, and the default encoder and its demand model are fitted again."""
     digest = hashlib.sha256()
     for split in SPLITS:
         for goods in (DEFAULT_GOODS, GOODS[:2], ("air fryer",)):

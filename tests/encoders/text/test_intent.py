@@ -129,7 +129,7 @@ def test_no_texts_give_an_empty_encoding(encoders):
 
 
 def test_a_message_of_ten_thousand_characters_is_truncated(encoders):
-    with pytest.warns(UserWarning, match="only their beginning is read: "):
+    with pytest.warns(UserWarning, match="only their beginning and end are read: "):
         encoding = encoders["lora"].encode(["price", ("where is my order " * 600)[:10_000]])
     assert np.isfinite(encoding.embeddings).all()
 
