@@ -131,8 +131,9 @@ def test_its_table_is_read_and_its_column_feature_term_and_metric_are_there(said
 
 
 def test_its_lever_is_there_in_words(said):
-    assert "packaging (fee for the packaging of a unit; unit: currency; stays until changed):\n    one of 0, 1, 2" in (
-        said["described"]
+    assert (
+        "packaging (fee for the packaging of a unit; unit: currency; stays until changed):\n    one of 0, 1, 2"
+        in (said["described"])
     )
     assert said["set"] == said["asked"] == 2.0
 
