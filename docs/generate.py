@@ -197,7 +197,8 @@ def _default(field: "dataclasses.Field[typing.Any]") -> str:
         return "none"
     if isinstance(value, ByIntent) and len(set(value)) == 1:
         value = value[0]
-    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
+    # A part of a part is shown by its title.
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value, default=lambda part: part.title)}`"
 
 
 def _arguments(part: type) -> dict[str, str]:

@@ -141,7 +141,7 @@ def longest_report(scenario: Scenario, levers: Levers, extent: Extent) -> int:
         products += len(product.title) + price + 4 + parts * (count + 3)
     total = head + earned + so_far + products + len("set: ") + levers.longest(levers.standing)
     if scenario.messages is not None:
-        total += 160 + 2 * number + _LIKELIEST * 40 + extent.messages * (extent.characters + 4)
+        total += 160 + 2 * number + _LIKELIEST * 40 + extent.messages * (extent.characters + 6)
     return total
 
 

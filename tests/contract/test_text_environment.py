@@ -245,3 +245,14 @@ def test_a_long_message_is_cut_off():
     levers = fs.Levers(scenario)
     said = report(scenario, sale, levers, {}, Earned(0, 0, 0, 0.0, np.zeros(1)), ["x" * 30, "a\nb"], env.extent)
     assert said.splitlines()[-2:] == [f'- "{"x" * 19}…"', '- "a b"']
+
+
+def test_a_level_that_is_no_number_is_a_word():
+    """A ranking of the list, whether a product is shown, and a product that is not offered."""
+    scenario = fs.load_scenario("mnl-price")
+    rankings = (fs.Ranking("catalogue"), fs.Ranking("at random", shuffled=True))
+    env = fs.FlashSaleTextEnv(scenario.replace(slate=fs.Slate((1.0, 0.5), rankings)))
+    env.reset(seed=0)
+    env.step('{"display": "at random"}')
+    assert env.now["display"] == "at random"
+    assert 'display must be one of "catalogue", "at random" (word), got 1' in refused(env, {"display": 1})

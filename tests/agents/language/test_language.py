@@ -26,7 +26,6 @@ from flashsale_env.agents.language import (
 )
 from tests.agents.language.server import scripted
 
-pytestmark = pytest.mark.uncompiled
 PERIODIC = "gvr-periodic"
 SEEDS = agents.split_seeds("test", 0, 3)
 

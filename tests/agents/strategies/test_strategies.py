@@ -17,7 +17,6 @@ from flashsale_env.agents.strategies import (
     write_strategy,
 )
 
-pytestmark = pytest.mark.uncompiled
 PERIODIC = "gvr-periodic"
 SEEDS = agents.split_seeds("test", 0, 20)
 REACTS = {

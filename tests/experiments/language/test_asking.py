@@ -9,7 +9,6 @@ from flashsale_env.agents.strategies import read_strategy
 from flashsale_env.experiments.language.asking import find_model
 from tests.agents.language.server import scripted
 
-pytestmark = pytest.mark.uncompiled
 PRICE = '{"price": {"ticket": 1.25}, "ticks": 10}'
 
 
@@ -60,7 +59,7 @@ def test_a_strategy_is_scored_improved_and_kept(flashsale, tmp_path):
     document.write_text('name = "too high"\n[[phases]]\nprice = { ticket = 3.0 }\n')
     out = tmp_path / "run"
     done = flashsale(
-        *("strategy", "gvr-periodic", document, "--trials", "12", "--searches", "2", "--sales", "8"),
+        *("strategy", "gvr-periodic", document, "--trials", "8", "--searches", "2", "--sales", "8"),
         *("--episodes", "40", "--against", "fixed_price", "--out", out, "--json"),
     )
     result = done.json
