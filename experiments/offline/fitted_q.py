@@ -70,7 +70,7 @@ def fit(rewards: Floats, logged: Sequence[Floats], expected: Sequence[Floats]) -
         second = x.T @ x / len(x)
         ridges.append(_RIDGE * float(np.trace(second)) / len(second))
         second[np.diag_indices_from(second)] += ridges[-1]
-        inverse = np.linalg.inv(second)
+        inverse: Floats = np.asarray(np.linalg.inv(second), np.float64)
         beta = inverse @ (x.T @ (rewards[:, t] + later)) / len(x)
         later = expected[t] @ beta
         coefficients.append(beta)
