@@ -127,11 +127,12 @@ def study_reference_world(
         elasticity_at_list_price(_joined(parts), quality, np.concatenate(intents), len(INTENTS))
         for parts in (estimates, truths)
     )
-    of_logs = [
-        [elasticity_at_list_price(part, quality, which, len(INTENTS)) for part in parts]
-        for *parts, which in zip(estimates, truths, intents, strict=True)
+    errors = [
+        elasticity_at_list_price(estimate, quality, which, len(INTENTS))
+        - elasticity_at_list_price(truth, quality, which, len(INTENTS))
+        for estimate, truth, which in zip(estimates, truths, intents, strict=True)
     ]
-    half = _half_width(np.array([estimated - actual for estimated, actual in of_logs]))
+    half = _half_width(np.array(errors))
     figures = {
         "visits": len(fit.choices),
         "heldout_logs": heldout_logs,

@@ -218,7 +218,7 @@ def run_study(run: Run, scenario: Scenario, study: Study, device: str, progress:
             learner.learn(population)
             profits[world].append(play(learner, scenario, reference, seeds=seeds)["profit"])
     rows = [_row(world, profits[world], profits[worlds[0]]) for world in worlds]
-    result = {"scenario": scenario.name, "currency": scenario.currency, "logged_visits": visits_of_runs}
+    result: dict[str, Any] = {"scenario": scenario.name, "currency": scenario.currency, "logged_visits": visits_of_runs}
     result |= {"study": asdict(study), "rows": rows}
     keep(run.folder / PICTURE, charts(result)[PICTURE])
     write_json(run.folder / RESULT, result)

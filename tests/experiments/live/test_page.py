@@ -1,5 +1,6 @@
 """The page as a browser shows it: by mouse and by key, in both languages, at the width of a phone."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -20,7 +21,8 @@ def address():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["-m", "flashsale_env.experiments", "play", "gvr-periodic", "--no-browser", "--port", str(port)]
-    server = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}  # NiceGUI looks for it
+    server = subprocess.Popen([sys.executable, *words], env=own, stderr=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(600):
