@@ -24,7 +24,7 @@ def corpus_where_my_order_is_a_purchase(split, size, seed, *, language):
 def test_a_word_that_gives_an_intent_away_is_found(monkeypatch):
     monkeypatch.setattr(module, "generate", corpus_where_my_order_is_a_purchase)
     monkeypatch.setattr(module, "outliers", lambda *_, **__: [])
-    found = {s.words: (s.intent, s.share, s.most) for s in shortcuts("en")}
+    found = {s.words: (s.intent, s.share, s.most) for s in shortcuts("en", seed=99)}
     assert found["my order"] == ("urgent_purchase", 1.0, module.NEUTRAL)
     assert found["take my"] == ("urgent_purchase", 1.0, module.USUAL)
     assert "price" not in found  # in all other intents alike

@@ -55,12 +55,11 @@ def test_the_shipped_populations_name_the_corpus_that_their_encoder_learned_from
     assert corpus["language"] == ("mixed" if name.endswith("en-zh") else "en")
 
 
-def test_the_shipped_demand_model_belongs_to_the_shipped_encoder(encoder, scenario):
-    """On messages of the learned population, which an earlier encoder read, the two agree with it about most tastes."""
+def test_the_shipped_demand_model_gives_the_shipped_encoder_the_tastes_of_the_learned_population(encoder, scenario):
+    """Population and demand model come from the encoder of corpus 1; the shipped one reads most voices as it did."""
     learned = Population.load(POPULATION_FOLDER / "learned")
     demand = DemandModel.load(DEMAND_FOLDER)
     assert encoder.card["corpus"]["version"] == VERSION
-    assert demand.card["encoder"] == encoder.hashes()
     rows = np.arange(0, len(learned), 30)
     again = population_from_texts([learned.utterances[i] for i in rows], encoder, demand, scenario.products)
     assert (again.latent_class == learned.latent_class[rows]).mean() > 0.8
