@@ -534,7 +534,6 @@ def from_verification(folder: Path | None) -> str:
 
 MEASURED: dict[str, Callable[..., str]] = {
     "strategy-gvr-periodic": from_strategy,
-    "strategy-standard": from_strategy,
     "table": from_report,
     "standard": from_report,
     "ablation": from_report,
