@@ -52,7 +52,7 @@ class Target:
             return features(greedy)
         if math.prod(self.n_levels.tolist()) <= _MOST_ACTIONS:
             actions = np.array(list(itertools.product(*map(range, self.n_levels))), np.int64)
-            total = 0.0
+            total: Any = 0.0
             for action in actions:
                 levels = np.broadcast_to(action, greedy.shape)
                 share = exploration.propensity(levels, greedy, self.n_levels, self.explore)

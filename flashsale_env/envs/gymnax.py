@@ -100,7 +100,7 @@ class FlashSaleGymnax(Environment):  # type: ignore[misc]  # gymnax has no types
     @property
     def default_params(self) -> SaleParams:
         """A limit that no sale reaches."""
-        return SaleParams(max_steps_in_episode=self.scenario.horizon_ticks + 1)
+        return SaleParams(max_steps_in_episode=self.scenario.horizon_ticks + 1)  # type: ignore[call-arg]
 
     @property
     def num_actions(self) -> int:
@@ -128,7 +128,7 @@ class FlashSaleGymnax(Environment):  # type: ignore[misc]  # gymnax has no types
         words = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
         shapes = (self._shape((self.layout.size,), jnp.float32), self._shape((self._bytes,), jnp.uint8))
         observation, sale = jax.pure_callback(self._open, shapes, words, vmap_method="broadcast_all")
-        return observation, SaleState(time=jnp.int32(0), sale=sale)
+        return observation, SaleState(time=jnp.int32(0), sale=sale)  # type: ignore[call-arg]
 
     def step_env(
         self, key: jax.Array, state: SaleState, action: Any, params: SaleParams | None = None
@@ -140,11 +140,14 @@ class FlashSaleGymnax(Environment):  # type: ignore[misc]  # gymnax has no types
             self._shape((), jnp.float32),
             self._shape((), jnp.bool_),
         )
+        # Learners drop the axis of an action with a single column.
+        whole = jnp.reshape(jnp.asarray(action), self.codec.space.shape or ())
         observation, sale, reward, closed = jax.pure_callback(
-            self._advance, shapes, state.sale, jnp.asarray(action), vmap_method="broadcast_all"
+            self._advance, shapes, state.sale, whole, vmap_method="broadcast_all"
         )
         left = {"discount": 1.0 - closed.astype(jnp.float32)}
-        return observation, SaleState(time=state.time + 1, sale=sale), reward, closed, left
+        after = SaleState(time=state.time + 1, sale=sale)  # type: ignore[call-arg]
+        return observation, after, reward, closed, left
 
     @staticmethod
     def _shape(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:
