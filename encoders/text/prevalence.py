@@ -78,11 +78,10 @@ def _maximised(ratio: Floats, counts: npt.NDArray[Any], prior: Floats, start: Fl
     """(b, k) shares by expectation maximisation, from densities (n, k) up to a factor and counts (b, n) of messages."""
     seen = PSEUDO_COUNT * len(prior)
     total = counts.sum(axis=1, keepdims=True) + seen
-    share = np.tile(start, (len(counts), 1))
+    share: npt.NDArray[np.float64] = np.tile(np.asarray(start, np.float64), (len(counts), 1))
     for _ in range(MOST_STEPS):
         responsible = share * ((counts / (share @ ratio.T)) @ ratio)
-        new = (responsible + seen * prior) / total
-        if np.abs(new - share).max() < TOLERANCE:
-            return new
-        share = new
+        before, share = share, np.asarray((responsible + seen * prior) / total, np.float64)
+        if np.abs(share - before).max() < TOLERANCE:
+            break
     return share
