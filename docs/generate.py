@@ -197,8 +197,7 @@ def _default(field: "dataclasses.Field[typing.Any]") -> str:
         return "none"
     if isinstance(value, ByIntent) and len(set(value)) == 1:
         value = value[0]
-    # A part of a part is shown by its title.
-    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value, default=lambda part: part.title)}`"
+    return f"`{_shown(value)}`"
 
 
 def _arguments(part: type) -> dict[str, str]:
@@ -315,8 +314,12 @@ def ranges() -> str:
 def _range(values: Between | OneOf) -> str:
     if isinstance(values, Between):
         return f"{values.low:g} to {values.high:g}"
-    texts = [json.dumps(list(value) if isinstance(value, tuple) else value) for value in dict.fromkeys(values.values)]
-    return ", ".join(f"`{text}`" for text in texts)
+    return ", ".join(f"`{_shown(value)}`" for value in dict.fromkeys(values.values))
+
+
+def _shown(value: object) -> str:
+    """A value as a file gives it; a part of a part is shown by its title."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, default=lambda part: part.title)
 
 
 def facts() -> str:

@@ -27,6 +27,11 @@ Ticks = Annotated[
 ]
 Against = Annotated[str, typer.Option("--against", metavar="AGENT", help="Another agent, on the same customers.")]
 
+EXAMPLES = (
+    "flashsale ask gvr-periodic --model runs/asked/journal.jsonl --episodes 20",
+    "flashsale ask standard --model my-model --base-url http://localhost:8000/v1 \\\n    --calls 500 --out runs/asked",
+)
+
 
 @on_interrupt("the journal in {out} holds what was asked.")
 def command(

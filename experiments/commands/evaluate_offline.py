@@ -18,6 +18,8 @@ Explore = Annotated[
 ]
 Truth = Annotated[bool, typer.Option("--truth", help="Play the agent too, to see how far the estimates are off.")]
 
+EXAMPLES = ("flashsale evaluate-offline runs/log --agent fixed_price --truth",)
+
 
 @on_interrupt("Nothing was written.")
 def command(

@@ -31,6 +31,8 @@ Minari = Annotated[
     str | None, typer.Option("--minari", metavar="NAME-vN", help="Write the sales as a Minari dataset too.")
 ]
 
+EXAMPLES = ("flashsale log gvr-periodic --agent sell_through --sales 4000 --out runs/log",)
+
 
 @on_interrupt("{out} holds an incomplete log: run the command again with --overwrite.")
 def command(

@@ -21,6 +21,8 @@ Port = Annotated[
     ),
 ]
 
+EXAMPLES = ("flashsale mcp gvr-periodic", "flashsale mcp standard --port 8000")
+
 
 @on_interrupt("The server is stopped.")
 def command(scenario: ScenarioArgument = "standard", ticks: Ticks = None, port: Port = None) -> None:

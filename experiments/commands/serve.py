@@ -43,6 +43,8 @@ Reload = Annotated[
 Engine = Annotated[str, typer.Option("--engine", metavar="NAME", help="uvicorn here, or ray: Ray Serve on a cluster.")]
 Replicas = Annotated[int, typer.Option("--replicas", metavar="N", min=1, max=1000, help="Processes of --engine ray.")]
 
+EXAMPLES = ("flashsale serve standard-ppo default", "flashsale serve runs/ppo --port 8080")
+
 
 @on_interrupt("Every accepted request was answered.")
 def command(

@@ -33,6 +33,11 @@ Against = Annotated[
     str | None, typer.Option("--against", metavar="AGENT", help="Beside it [default: the exact optimum or best agent].")
 ]
 
+EXAMPLES = (
+    "flashsale strategy gvr-periodic strategy.toml --trials 20",
+    "flashsale strategy standard --trials 60 --searches 10 --out runs/strategy",
+)
+
 
 @on_interrupt("nothing was written: run the command again.")
 def command(

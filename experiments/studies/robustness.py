@@ -31,6 +31,8 @@ Rows = Annotated[
     int, typer.Option("--rows", metavar="N", min=9, max=MOST_OF_ANYTHING, help="Generated messages, without a file.")
 ]
 
+EXAMPLES = ("flashsale study robustness", "flashsale study robustness --rows 900 --out runs/robustness")
+
 
 @on_interrupt("Nothing was written: run the command again.")
 def command(

@@ -67,8 +67,8 @@ def list_scenario(wanted: tuple[float, ...], examined: tuple[float, ...], custom
         slate=Slate(
             examined,
             (
-                Ranking("best", wanted),
-                Ranking("worst", tuple(-a for a in wanted)),
+                Ranking("best", tuple(ByIntent.read(a, "scores") for a in wanted)),
+                Ranking("worst", tuple(ByIntent.read(-a, "scores") for a in wanted)),
             ),
         ),
     )
