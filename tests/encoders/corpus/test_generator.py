@@ -60,7 +60,7 @@ def test_no_template_is_in_two_splits(language):
 
 
 def test_a_joined_message_has_the_templates_of_both_its_sentences():
-    """2,700 messages of the split "evaluation" come from 86 templates. Counting each pair as a template gave 173."""
+    """2,700 messages of the split "evaluation" come from 86 templates. Each pair counted as one would give more."""
     messages = generate("evaluation", 2700, 0)
     assert len({m.template for m in messages}) > 150
     assert len({t for m in messages for t in m.templates}) == len({m.templates[0] for m in messages}) == 86
