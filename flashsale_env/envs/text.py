@@ -34,7 +34,7 @@ class LeverSpace(gym.Space[str]):
     """
 
     def __init__(self, levers: Levers, most_ticks: int, seed: int | None = None) -> None:
-        super().__init__(dtype=str, seed=seed)  # type: ignore[arg-type]
+        super().__init__(dtype=str, seed=seed)
         self._levers, self._most_ticks = levers, most_ticks
 
     @property
@@ -186,7 +186,8 @@ class FlashSaleTextEnv(gym.Env[str, Any]):
         simulator = self.sale.simulator
         before = simulator.sales[0].copy()
         mail: list[str] = []
-        reward, terms, closed, info, ticks = 0.0, np.zeros(len(REWARD_TERMS)), False, {}, 0
+        info: dict[str, Any] = {}
+        reward, terms, closed, ticks = 0.0, np.zeros(len(REWARD_TERMS)), False, 0
         for stage in stages:
             for number in range(stage.ticks):
                 settings = stage.later if number else stage.first
