@@ -17,6 +17,7 @@ With continuous prices a price is any number of its range.
 """
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -264,13 +265,15 @@ class Levers:
     def _setting(self, row: Row, given: Any, where: str) -> float:
         words = {word: level for level, word in DECISIONS[row.decision].words(self.scenario).items()}
         value = words.get(given, given) if isinstance(given, str) else given
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR
+        number = math.nan
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR:
+            number = float(value)
         if self._ranged[row.column]:
-            if is_number and min(row.levels) - 1e-9 <= value <= max(row.levels) + 1e-9:
-                return float(np.clip(value, min(row.levels), max(row.levels)))
-        elif is_number:
+            if min(row.levels) - 1e-9 <= number <= max(row.levels) + 1e-9:
+                return float(np.clip(number, min(row.levels), max(row.levels)))
+        elif not math.isnan(number):
             for index, level in enumerate(row.levels):
-                if _number(level) == _number(value) and isinstance(given, str) == (level in words.values()):
+                if _number(level) == _number(number) and isinstance(given, str) == (level in words.values()):
                     return float(index)
         unit = DECISIONS[row.decision].unit
         raise ValueError(
