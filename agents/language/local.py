@@ -41,7 +41,8 @@ class LocalModel:
         self.name = folder.resolve().name
         self._device = torch_device(device)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, **options).to(self._device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        self._model = model.to(self._device).eval()
         self._answer_tokens = answer_tokens
 
     def ask(self, messages: Sequence[Message]) -> Reply:

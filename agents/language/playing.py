@@ -59,7 +59,9 @@ def play_in_words(
     """
     env = FlashSaleTextEnv(scenario, population, **options)  # type: ignore[arg-type]
     refused, passed = agent.refused, agent.passed
-    rows, returns, stopped = [], [], ""
+    rows: list[list[float]] = []
+    returns: list[float] = []
+    stopped = ""
     for done, seed in enumerate(seeds, start=1):
         try:
             total, info = agent.play(env, int(seed))

@@ -236,7 +236,7 @@ class LabelledRows:
         return {
             "folds": folds,
             **{name: float(np.mean([fold[name] for fold in folds])) for name in ("accuracy", "macro_f1")},
-            "zero_shot": scores(truth[inside], np.array(self.zero_shot)[inside]),
+            "zero_shot": scores(truth[inside], [self.zero_shot[i] for i in np.flatnonzero(inside)]),
             "confusion": confusion_matrix(truth[inside], guess[inside], labels=INTENTS).tolist(),
             "near_duplicates": len(self.group) - len(set(self.group)),
             **rejected,
