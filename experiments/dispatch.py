@@ -50,7 +50,7 @@ def build() -> typer.Typer:
         if hasattr(module, "group"):
             built.add_typer(module.group, name=name)
         else:
-            built.command(name, cls=Command, epilog="\n".join(module.EXAMPLES))(module.command)
+            built.command(name, cls=Command, epilog="\n".join(getattr(module, "EXAMPLES", ())))(module.command)
     return built
 
 

@@ -153,7 +153,10 @@ BaseUrl = Annotated[
 KeyVariable = Annotated[
     str, typer.Option("--key-variable", metavar="NAME", help="Environment variable that holds the key.")
 ]
-Calls = Annotated[int | None, typer.Option("--calls", metavar="N", min=1, help="Most questions [default: no limit].")]
+Calls = Annotated[
+    int | None,
+    typer.Option("--calls", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Most questions [default: no limit]."),
+]
 Minutes = Annotated[float | None, typer.Option("--minutes", metavar="X", min=0.01, help="Most minutes of asking.")]
 Spend = Annotated[float | None, typer.Option("--spend", metavar="X", min=0.0, help="Most money, at --prices.")]
 Prices = Annotated[

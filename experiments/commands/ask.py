@@ -9,6 +9,7 @@ from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import notice, print_json, progress_bar, show_agents
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.options import (
+    MOST_OF_ANYTHING,
     BaseUrl,
     Calls,
     Json,
@@ -23,7 +24,8 @@ from flashsale_env.experiments.options import (
 
 Sales = Annotated[int, typer.Option("--episodes", metavar="N", min=2, max=10_000, help="Test sales to play.")]
 Ticks = Annotated[
-    int | None, typer.Option("--ticks", metavar="N", min=1, help="Most ticks of an answer [default: all].")
+    int | None,
+    typer.Option("--ticks", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Most ticks of an answer [default: all]."),
 ]
 Against = Annotated[str, typer.Option("--against", metavar="AGENT", help="Another agent, on the same customers.")]
 
@@ -51,9 +53,9 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Let a language model play test sales, and compare it with another agent on the same customers.
+    """Let a language model play test sales.
 
-    The model reads reports and answers with JSON. With --out, every exchange is written to a journal, which
+    It is compared with another agent on the same customers.     The model reads reports and answers with JSON. With --out, every exchange is written to a journal, which
     --model JOURNAL.jsonl replays without the model.
     """
     from flashsale_env import load_scenario

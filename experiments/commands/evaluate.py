@@ -47,7 +47,7 @@ def command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure the profit of an agent, alone or against another.
+    """Measure an agent's profit, alone or against another.
 
     Both play the same test sales, so that the difference is paired. Intervals are 95 %.
     """

@@ -32,7 +32,7 @@ def command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> int:
-    """Estimate from a log what another agent would have earned.
+    """Estimate another agent's profit from a log.
 
     Intervals are 95 %, over sales. Estimates from too few effective sales are refused; exit code 1 if all are.
     """

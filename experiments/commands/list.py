@@ -10,7 +10,7 @@ EXAMPLES = (
 
 
 def command(as_json: Json = False) -> None:
-    """Show scenarios, agents, populations, encoders and experiments.
+    """Show what there is, by name.
 
     Any of these names can be given where a command asks for one.
     """

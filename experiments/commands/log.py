@@ -49,8 +49,9 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Write sales as Parquet: observations, decisions with their propensities, rewards, visits, messages.
+    """Write sales of an agent as Parquet.
 
+    Observations, decisions with their propensities, rewards, visits, messages.
     `flashsale evaluate-offline` estimates from them what another agent would have earned.
     """
     from flashsale_env import load_population, load_scenario

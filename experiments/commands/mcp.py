@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.options import ScenarioArgument
+from flashsale_env.experiments.options import MOST_OF_ANYTHING, ScenarioArgument
 
 Ticks = Annotated[
-    int | None, typer.Option("--ticks", metavar="N", min=1, help="Most ticks of an action [default: all].")
+    int | None,
+    typer.Option("--ticks", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Most ticks of an action [default: all]."),
 ]
 Port = Annotated[
     int | None,
@@ -26,7 +27,7 @@ EXAMPLES = ("flashsale mcp gvr-periodic", "flashsale mcp standard --port 8000")
 
 @on_interrupt("The server is stopped.")
 def command(scenario: ScenarioArgument = "standard", ticks: Ticks = None, port: Port = None) -> None:
-    """Serve sales to language models by the Model Context Protocol.
+    """Serve sales by the Model Context Protocol.
 
     Its tools open sales and play decisions in them. A client starts the command itself and speaks to it over standard
     input and output, or connects to http://127.0.0.1:PORT/mcp.

@@ -38,9 +38,9 @@ def command(
     no_browser: NoBrowser = False,
     device: Device = "auto",
 ) -> None:
-    """Run a sale yourself, beside an agent on the same customers.
+    """Run a sale yourself, beside an agent.
 
-    A page on this machine, in English and Chinese; nothing leaves it. Ctrl-C ends it.
+    Both meet the same customers.     A page on this machine, in English and Chinese; nothing leaves it. Ctrl-C ends it.
     """
     from flashsale_env import load_population, load_scenario
     from flashsale_env.agents.protocol import as_policy

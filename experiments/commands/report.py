@@ -17,7 +17,7 @@ EXAMPLES = (
 
 
 def command(folder: Folder, markdown: Markdown = False) -> None:
-    """Make one HTML page of a benchmark, a training or a study.
+    """Make one HTML page of a benchmark, training or study.
 
     The page is self-contained and can be sent as one file. Beside it, the folder `paper` holds its tables as CSV and
     LaTeX, and its figures as SVG and PNG.

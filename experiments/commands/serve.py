@@ -12,7 +12,7 @@ from flashsale_env.experiments.options import MOST_OF_ANYTHING, Device
 Folders = Annotated[
     list[str],
     typer.Argument(
-        metavar="DIR...",
+        metavar="DIR",
         help="A run of `flashsale train`, an encoder, or a folder with both, as `flashsale demo` leaves it; also the "
         "shipped standard-ppo and default.",
     ),
@@ -25,9 +25,14 @@ Precision = Annotated[
     str, typer.Option("--precision", metavar="NAME", help="Of the encoder: fp32, bf16, int8, or auto for the fastest.")
 ]
 Host = Annotated[
-    str, typer.Option("--host", help="Address; beyond this machine a token is needed, in the variable FLASHSALE_TOKEN.")
+    str,
+    typer.Option(
+        "--host",
+        metavar="HOST",
+        help="Address; beyond this machine a token is needed, in the variable FLASHSALE_TOKEN.",
+    ),
 ]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")]
 Rate = Annotated[float, typer.Option("--rate", metavar="R", min=0.01, max=1e6, help="Requests a second of a client.")]
 Rows = Annotated[
     int, typer.Option("--rows", metavar="N", min=1, max=MOST_OF_ANYTHING, help="Most rows of a request or batch.")
@@ -62,9 +67,9 @@ def command(
     engine: Engine = "uvicorn",
     replicas: Replicas = 1,
 ) -> None:
-    """Answer over HTTP: observations in, actions out; texts in, intents out.
+    """Serve policies and encoders over HTTP.
 
-    A policy that is trained anew in its folder takes over without a dropped request.
+    Observations in, actions out; texts in, intents out.     A policy that is trained anew in its folder takes over without a dropped request.
     """
     from flashsale_env.experiments.serve.access import is_local, token_for
     from flashsale_env.experiments.serve.application import find

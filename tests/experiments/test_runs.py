@@ -297,6 +297,8 @@ def test_a_full_disk_is_told_with_the_path_and_a_remedy(tmp_path, monkeypatch):
 ELSEWHERE = {
     "flashsale_env/files.py": "the one that writes",
     "experiments/runs.py": "the manifest's entries and the lock",
+    "agents/language/journal.py": "a line at a time, in a file that it has told the manifest of",
+    "experiments/bench/service.py": "what the service says, in a temporary folder",
     "encoders/text/multilingual.py": "a folder of its own that it removes",
 }
 WRITES = {"write_text", "write_bytes", "savez", "savefig", "to_csv", "save_file", "save_pretrained", "copytree"}

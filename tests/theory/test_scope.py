@@ -77,6 +77,7 @@ EXAMPLES = {
     "name": {"name": "another"},
     "version": {"version": 3},
     "description": {"description": "the same sale"},
+    "currency": {"currency": "EUR"},
     "horizon_ticks": {"horizon_ticks": 6},
     "tick_minutes": {"tick_minutes": 1.5},
     "memory_minutes": {"memory_minutes": 3.0, "messages.share": 0.5},

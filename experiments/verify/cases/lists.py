@@ -60,7 +60,9 @@ def list_scenario(wanted: tuple[float, ...], examined: tuple[float, ...], custom
         horizon_ticks=1,
         tick_minutes=MINUTES,
         # P(willingness to pay > p) = exp(-p)
-        products=tuple(Product(f"product {j + 1}", (-math.log(a),), stock) for j, a in enumerate(wanted)),
+        products=tuple(
+            Product(f"product {j + 1}", (-math.log(a),), stock, reference_price=1.0) for j, a in enumerate(wanted)
+        ),
         arrivals=Arrivals(customers / MINUTES),
         choice=Choice("exponential"),
         basket=Basket(len(wanted), ByIntent.read(0.0, "satiation"), purchase_limit=1),
