@@ -55,7 +55,8 @@ def command(
 ) -> None:
     """Let a language model play test sales.
 
-    It is compared with another agent on the same customers.     The model reads reports and answers with JSON. With --out, every exchange is written to a journal, which
+    It is compared with another agent on the same customers.
+    The model reads reports and answers with JSON. With --out, every exchange is written to a journal, which
     --model JOURNAL.jsonl replays without the model.
     """
     from flashsale_env import load_scenario

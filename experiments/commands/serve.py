@@ -69,7 +69,8 @@ def command(
 ) -> None:
     """Serve policies and encoders over HTTP.
 
-    Observations in, actions out; texts in, intents out.     A policy that is trained anew in its folder takes over without a dropped request.
+    Observations in, actions out; texts in, intents out.
+    A policy that is trained anew in its folder takes over without a dropped request.
     """
     from flashsale_env.experiments.serve.access import is_local, token_for
     from flashsale_env.experiments.serve.application import find

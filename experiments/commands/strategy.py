@@ -60,7 +60,8 @@ def command(
 ) -> None:
     """Score a strategy on test sales, and improve it.
 
-    The exact optimum or the best agent stands beside it.     A strategy is a document: phases with decisions in words. --trials searches its numbers on validation sales;
+    The exact optimum or the best agent stands beside it.
+    A strategy is a document: phases with decisions in words. --trials searches its numbers on validation sales;
     --model lets a language model write it, told what each draft earns.
     """
     from flashsale_env import load_scenario
