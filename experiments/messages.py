@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from flashsale_env.encoders.corpus.outliers import NONE
 from flashsale_env.encoders.records.messages import read_texts
 from flashsale_env.encoders.records.rows import Rows
 from flashsale_env.encoders.tables.fileformat import FileFormat
@@ -25,8 +24,7 @@ class Messages:
 
     Args:
         texts: n of them, in the order of the files.
-        labels: n intents, `NONE` for a message without one, "" where a row is not labelled; None if no column of labels
-            was named.
+        labels: n intents, "" where a row has none; None if no column of labels was named.
         account: rows read and used, reasons and notes, as `Validation.as_dict`.
     """
 
@@ -107,11 +105,9 @@ def _intents(rows: Rows, table: pd.DataFrame, column: str, mapping: Mapping[str,
             )
         given = [mapping.get(label, "") for label in given]
     for row, label in zip(table.index, given, strict=True):
-        if label and label not in (*INTENTS, NONE):
+        if label and label not in INTENTS:
             where = f"{rows.source}: column {column!r}, row {rows.numbers[row]} below the header"
-            raise ValueError(f"{where}: {unknown_name('intent', label, (*INTENTS, NONE))}")
+            raise ValueError(f"{where}: {unknown_name('intent', label, INTENTS)}")
     if not any(given):
-        raise ValueError(
-            f"{rows.source}: column {column!r} is empty in all rows; label some: {', '.join((*INTENTS, NONE))}."
-        )
+        raise ValueError(f"{rows.source}: column {column!r} is empty in all rows; label some: {', '.join(INTENTS)}.")
     return given
