@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -63,13 +63,14 @@ def show_table(
         return
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _width_of_a_file())
     marked = [[f"* {row[0]}" if i == best else row[0], *row[1:]] for i, row in enumerate(rows)]
-    if _least_width(columns, marked, text_columns) > console.width:
+    least = _least_widths(columns, marked, text_columns)
+    if sum(least) + 3 * len(least) + 1 > console.width:
         _show_blocks(console, title, columns, marked)
     else:
         table = Grid(title=title, title_justify="left", title_style="bold")
         for i, column in enumerate(columns):
-            text = i < text_columns
-            table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+            side: Literal["left", "right"] = "left" if i < text_columns else "right"
+            table.add_column(column, justify=side, min_width=least[i], overflow="fold")
         for i, row in enumerate(marked):
             table.add_row(*row, style="bold" if i == best else None)
         console.print(table)
@@ -83,15 +84,13 @@ def _width_of_a_file() -> int:
     return int(asked) if asked.isdigit() and int(asked) > 0 else FILE_WIDTH
 
 
-def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> int:
-    """Columns that a table takes if heads and texts are wrapped at spaces, and numbers not at all."""
-    width = 1
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> list[int]:
+    """Characters that each column takes if heads and texts are wrapped at spaces, and numbers not at all."""
+    widths = []
     for i, column in enumerate(columns):
-        words = max(map(cell_len, column.split()), default=0)
-        for row in rows:
-            words = max(words, *map(cell_len, row[i].split() if i < text_columns else [row[i]]), 0)
-        width += words + 3
-    return width
+        whole = [part for row in rows for part in (row[i].split() if i < text_columns else [row[i]])]
+        widths.append(max(map(cell_len, [*column.split(), *whole]), default=0))
+    return widths
 
 
 def _show_blocks(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
