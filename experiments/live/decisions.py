@@ -45,9 +45,8 @@ def controls(scenario: Scenario) -> list[Control]:
     found = []
     for row in decision_rows(scenario):
         if row.column >= 0:
-            label = row.name.partition("[")[2].removesuffix("]")
             texts = tuple(_text(row.decision, value) for value in row.levels)
-            found.append(Control(row.column, row.decision, label, row.levels, texts))
+            found.append(Control(row.column, row.decision, row.label, row.levels, texts))
     return found
 
 
@@ -69,7 +68,6 @@ class Translation:
 
     def __init__(self, scenario: Scenario, encoding: str) -> None:
         self.codec, self.box = ActionCodec(scenario, encoding), ActionCodec(scenario)
-        self._continuous = scenario.pricing.continuous
         self.kinds = tuple(dict.fromkeys(control.decision for control in controls(scenario)))
 
     def to_box(self, actions: Any) -> npt.NDArray[np.float32]:
@@ -79,26 +77,9 @@ class Translation:
             return np.asarray(checked, np.float32)
         return np.asarray(self.box.from_levels(checked.astype(np.int64)), np.float32)
 
-    def levels(self, boxed: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """(N, C) level of every decision; under continuous prices the level whose cell the price lies in."""
-        share = (np.asarray(boxed, np.float64) + 1.0) * 0.5 * self.box.n_levels
-        return np.minimum(share.astype(np.int64), self.box.n_levels - 1)
-
-    def values(self, boxed: npt.NDArray[np.float32]) -> Floats:
-        """(N, C) value of every decision."""
-        levels = self.levels(boxed)
-        values = np.empty(levels.shape)
-        for column, of_column in enumerate(self.box.levels):
-            values[:, column] = np.asarray(of_column)[levels[:, column]]
-        if self._continuous:
-            for column in self.box.columns("price"):
-                first, last = self.box.levels[column][0], self.box.levels[column][-1]
-                values[:, column] = first + (last - first) * (boxed[:, column] + 1.0) / 2
-        return values
-
     def by_kind(self, boxed: npt.NDArray[np.float32]) -> Floats:
         """(N, kinds) mean of each kind of decision, prices as shares of the highest price of each product."""
-        values, means = self.values(boxed), []
+        values, means = self.box.to_values(boxed), []
         for kind in self.kinds:
             columns = self.box.columns(kind)
             if kind == "price":

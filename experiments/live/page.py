@@ -134,7 +134,7 @@ class SalePage:
 
     def copy(self) -> None:
         """Take over what the agent would do now."""
-        self.levels = self.session.translation.levels(self.session.advice[None])[0]
+        self.levels = self.session.translation.box.to_levels(self.session.advice[None])[0]
         self.decisions.refresh()
 
     def set_level(self, column: int, level: int) -> None:
@@ -358,7 +358,7 @@ class SalePage:
         if session.over:
             return
         ui.label(self.say("agent_now")).classes("note")
-        advice = session.translation.levels(session.advice[None])[0]
+        advice = session.translation.box.to_levels(session.advice[None])[0]
         with ui.element("div").classes("controls").style("max-height: 12rem"):
             for control in self.controls:
                 if control.decision == "price" or advice[control.column] != 0:
@@ -422,7 +422,7 @@ class SalePage:
 
     def _differing(self, yours: npt.NDArray[np.float32], agents: npt.NDArray[np.float32], most: int = 4) -> list[str]:
         """The decisions that differ, the farthest apart first."""
-        own, other = self.session.translation.levels(np.stack([yours, agents]))
+        own, other = self.session.translation.box.to_levels(np.stack([yours, agents]))
         apart = sorted(
             (control for control in self.controls if own[control.column] != other[control.column]),
             key=lambda control: -abs(own[control.column] - other[control.column]) / len(control.levels),

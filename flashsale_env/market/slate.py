@@ -179,12 +179,11 @@ def write_list(rules, sale, i):
         slate.score[j] = score(rules, sale, slate.ranking, i, j)
     for j in range(rules.n_products):
         slate.place[i, j] = 0
-        slate.listed[j] = is_for_sale(sale, j)
         if slate.listed[j] > 0:
             place = 1
             for k in range(rules.n_products):
                 above = slate.score[k] > slate.score[j] or (slate.score[k] == slate.score[j] and k < j)
-                if above and is_for_sale(sale, k):
+                if above and slate.listed[k] > 0:
                     place += 1
             slate.place[i, j] = place
             slate.chance[i, j] = rules.slate.examined[place - 1]
@@ -193,6 +192,8 @@ def write_list(rules, sale, i):
 @scalar
 def write_tags(rules, sale):
     """The list of the moment."""
+    for j in range(rules.n_products):
+        sale.slate.listed[j] = is_for_sale(sale, j)
     for i in range(rules.n_intents):
         write_list(rules, sale, i)
 

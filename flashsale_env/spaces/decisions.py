@@ -23,6 +23,11 @@ class Row:
     levels: tuple[float, ...]
     column: int
 
+    @property
+    def label(self) -> str:
+        """What it is taken for: "air fryer" of "price[air fryer]", "" of "coupon"."""
+        return self.name[len(self.decision) + 1 : -1]
+
 
 def decision_rows(scenario: Scenario) -> list[Row]:
     """All rows, in the order of the mechanisms."""

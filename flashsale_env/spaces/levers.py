@@ -69,10 +69,9 @@ class Levers:
         self.codec = ActionCodec(scenario, "box" if continuous else "multidiscrete")
         self._rows = [row for row in decision_rows(scenario) if row.column >= 0]
         self._ranged = np.array([continuous and row.decision == "price" for row in self._rows], np.bool_)
-        self._labels = {row.name: _label(row) for row in self._rows}
         self._by_decision: dict[str, dict[str, Row]] = {}
         for row in self._rows:
-            self._by_decision.setdefault(row.decision, {})[self._labels[row.name]] = row
+            self._by_decision.setdefault(row.decision, {})[row.label] = row
         self._once = np.array([DECISIONS[row.decision].once for row in self._rows], np.bool_)
         self.opening: Settings = np.array(
             [row.levels[0] if ranged else 0.0 for row, ranged in zip(self._rows, self._ranged, strict=True)]
@@ -149,7 +148,7 @@ class Levers:
             if but is not None and settings[column] == but[column]:
                 continue
             value = self._value(column, settings[column])
-            label = self._labels[row.name]
+            label = row.label
             if label:
                 found.setdefault(row.decision, {})[label] = value
             else:
@@ -197,13 +196,7 @@ class Levers:
 
     def random(self, rng: np.random.Generator) -> Settings:
         """(C,) a level of every decision, with equal probabilities."""
-        levels = rng.integers(0, self.codec.n_levels)
-        return np.array(
-            [
-                row.levels[level] if ranged else float(level)
-                for row, level, ranged in zip(self._rows, levels, self._ranged, strict=True)
-            ]
-        )
+        return self.from_levels(rng.integers(0, self.codec.n_levels))
 
     def span(self, column: int) -> tuple[float, float]:
         """The lowest and highest setting of a column: whole numbers for levels, prices for a price of a range."""
@@ -303,11 +296,6 @@ class Levers:
         if self._ranged[row.column]:
             return {"type": "number", "minimum": min(row.levels), "maximum": max(row.levels)}
         return {"enum": self.values(row)}
-
-
-def _label(row: Row) -> str:
-    """What the decision is taken for: "air fryer" for "price[air fryer]", "" for "coupon"."""
-    return row.name[len(row.decision) + 1 : -1]
 
 
 def _number(value: float) -> float:

@@ -117,9 +117,9 @@ def test_every_decision_of_a_scenario_has_a_control_with_its_levels(name):
     translation = Translation(scenario, "box")
     for level in (np.zeros_like(codec.n_levels), codec.n_levels - 1):
         boxed = codec.from_levels(level[None])
-        assert (translation.levels(boxed)[0] == level).all()
+        assert (translation.box.to_levels(boxed)[0] == level).all()
         values = [of_column[at] for of_column, at in zip(codec.levels, level, strict=True)]
-        assert translation.values(boxed)[0] == pytest.approx(values)
+        assert translation.box.to_values(boxed)[0] == pytest.approx(values)
 
 
 def test_the_parts_of_a_decision_sum_to_it(gvr, customers):
