@@ -65,13 +65,15 @@ def command(
 
     sale = load_scenario(scenario)
     bounds = bounds_of(calls, minutes, spend, prices)
-    other, asked = find_agent(against, scenario), find_model(model, base_url, key_variable)
+    other = find_agent(against, scenario)
     options = {"scenario": scenario, "model": model, "episodes": episodes, "ticks": ticks, "against": against}
     inputs = [model] if Path(model).exists() else []
     run = run_in(out, context.obj, options=options, seeds={"test split": 0}, inputs=inputs)
-    with run.claimed(overwrite=overwrite), progress_bar(f"asking {asked.name}") as advance:
+    with run.claimed(overwrite=overwrite):
+        asked = find_model(model, base_url, key_variable)
         run.begin()
-        found = play_against(asked, sale, episodes, bounds, ticks, other, out, advance)
+        with progress_bar(f"asking {asked.name}") as advance:
+            found = play_against(asked, sale, episodes, bounds, ticks, other, out, advance)
         run.finish()
     if as_json:
         print_json(found)

@@ -53,7 +53,7 @@ class Studies(TyperGroup):
 group = typer.Typer(
     cls=Studies,
     help="Run a study. `flashsale study NAME --help` shows its options.",
-    short_help=f"Run a study: {', '.join(STUDIES)}.",
+    short_help="Run a study; `flashsale study --help` lists them.",
     subcommand_metavar="NAME [OPTIONS]...",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parent / "golden"
 SALES = 4
 # Ticks with a digest of all observations and rewards so far: they locate the first difference.
 CHECKPOINTS = 20
+ROUNDING = 1e-12  # relative
 
 
 def registered_ids() -> list[str]:
@@ -91,8 +92,18 @@ def as_text(trajectory: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def same(recorded: Any, played: Any) -> bool:
+    """Whether two entries are equal: to the bit, or within `ROUNDING` where both are lists of numbers."""
+    if isinstance(recorded, list) and isinstance(played, list) and len(recorded) == len(played):
+        return bool(np.allclose(recorded, played, rtol=ROUNDING, atol=0.0))
+    return bool(recorded == played)
+
+
 def difference(recorded: dict[str, Any], played: dict[str, Any]) -> str:
     """The first difference to the recorded trajectory; "" if there is none. A metric newer than the record is ignored.
+
+    Observations and rewards are float32 and have to be equal to the bit, by their digests. Sums in double precision
+    have to agree within `ROUNDING`: their last digit depends on the processor's logarithm.
 
     >>> difference({"returns": {"1": [2.0], "2": [5.0]}}, {"returns": {"1": [2.0], "2": [4.0]}})
     'returns, 2: [5.0] was recorded, [4.0] is played'
@@ -101,7 +112,7 @@ def difference(recorded: dict[str, Any], played: dict[str, Any]) -> str:
         rows = was if isinstance(was, dict) else {"": was}
         now = played.get(key, {}) if isinstance(was, dict) else {"": played.get(key)}
         for name, entry in rows.items():
-            if now.get(name) != entry:
+            if not same(entry, now.get(name)):
                 where = f"{key}, {name}" if name else key
                 return f"{where}: {entry} was recorded, {now.get(name)} is played"
     return ""

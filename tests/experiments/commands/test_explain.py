@@ -31,7 +31,8 @@ def test_the_words_explain_the_intent_and_the_tastes_stand_beside_those_of_all_c
     assert tastes["price sensitivity"]["average"] == pytest.approx(mean, rel=1e-4)
 
 
-def test_the_terminal_shows_the_message_its_strongest_words_and_five_tastes(flashsale, encoder):
+def test_the_terminal_shows_the_message_its_strongest_words_and_five_tastes(flashsale, encoder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")  # a narrower table wraps the names of tastes
     answer = flashsale("explain", MESSAGE, "--encoder", encoder)
     assert answer.code == 0, answer.err
     assert MESSAGE in answer.out
