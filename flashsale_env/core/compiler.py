@@ -152,7 +152,7 @@ class _CoreCache(FunctionCache):  # type: ignore[misc]
 
     def unlock(self) -> None:
         """Let the next process in; nothing if none has to wait."""
-        lock = vars(self).pop("_lock", None)  # at once: threads come here together
+        lock = self.__dict__.pop("_lock", None)  # at once: threads come here together
         if lock is not None:
             with contextlib.suppress(OSError):
                 Path(lock.name).unlink()
