@@ -13,6 +13,7 @@ claims the folder that it writes through `runs`.
 # In the order of the help, groups last. The command `a-b` is the file a_b.py.
 COMMANDS = (
     "list",
+    "show",
     "demo",
     "encode",
     "explain",
