@@ -14,6 +14,7 @@ claims the folder that it writes through `runs`.
 COMMANDS = (
     "list",
     "show",
+    "new",
     "demo",
     "encode",
     "explain",
