@@ -5,8 +5,10 @@ Leaves  the words of the comments to `meanings`.
 """
 
 import dataclasses
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from flashsale_env import Scenario
@@ -40,6 +42,13 @@ def scenario_toml(scenario: Scenario, *, comments: Sequence[str] = (), explained
                 lines += ["", f"[[{key}]]" if isinstance(value, tuple) else f"[{key}]"]
                 lines += _explained(part, gist_of(type(part))) if explained and not number else _keys(explicit(part))
     return "\n".join(lines) + "\n"
+
+
+def beside(scenario: Scenario, folder: Path) -> Scenario:
+    """The scenario for a file in this folder: it names a folder of customers relative to itself."""
+    if not Path(scenario.population).is_dir():
+        return scenario
+    return scenario.replace(population=os.path.relpath(scenario.population, folder))
 
 
 def explicit(part: Any) -> dict[str, Any]:

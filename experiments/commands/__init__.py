@@ -22,6 +22,7 @@ COMMANDS = (
     "train",
     "tune",
     "evaluate",
+    "plan",
     "ask",
     "strategy",
     "mcp",

@@ -4,7 +4,6 @@ Owns    the comments above the keys, and what the customers say to the scenario.
 Leaves  its content to `begin`, the keys to `toml_writer`.
 """
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from flashsale_env import Scenario, load_population
 from flashsale_env.experiments.meanings import gist_of, parts
 from flashsale_env.experiments.new.begin import OPTIONAL, Begun, begin
-from flashsale_env.experiments.toml_writer import scenario_toml
+from flashsale_env.experiments.toml_writer import beside, scenario_toml
 from flashsale_env.files import write_atomically
 
 
@@ -41,9 +40,7 @@ def write(name: str, path: Path, like: str | None, mechanisms: Sequence[str]) ->
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         sale.check_customers(customers)
-    if Path(sale.population).is_dir():  # a file names a folder relative to itself
-        sale = sale.replace(population=os.path.relpath(sale.population, path.parent))
-    text = scenario_toml(sale, comments=_head(begun, like, path), explained=True)
+    text = scenario_toml(beside(sale, path.parent), comments=_head(begun, like, path), explained=True)
     write_atomically(path, (text + "\n" + "\n".join(_more(sale)) + "\n").encode())
     return begun, [str(entry.message) for entry in caught]
 
