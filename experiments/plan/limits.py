@@ -15,6 +15,9 @@ from flashsale_env import SCENARIOS, Scenario
 from flashsale_env.experiments.calibrate.files import CARD_FILE
 from flashsale_env.experiments.plan.recording import Record
 
+# Price levels are rounded prices of the history.
+_ROUNDING = 0.01
+
 
 def limits(
     scenario: str, sale: Scenario, made: Record, prices: npt.NDArray[np.float64] | None, own_stock: bool
@@ -83,7 +86,8 @@ def _outside(sale: Scenario, made: Record, prices: npt.NDArray[np.float64]) -> s
             known = prices[:, row.number]
             offered = price > 0
             shown += int(offered.sum())
-            outside += int(((price < known.min() - 1e-9) | (price > known.max() + 1e-9))[offered].sum())
+            low, high = (1 - _ROUNDING) * known.min(), (1 + _ROUNDING) * known.max()
+            outside += int(((price < low) | (price > high))[offered].sum())
     share = outside / max(shown, 1)
     if not outside:
         return "All its prices lie within those of the history."
