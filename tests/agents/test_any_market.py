@@ -2,10 +2,7 @@
 
 import copy
 import dataclasses
-import os
 import re
-import subprocess
-import sys
 import tempfile
 import warnings
 
@@ -106,15 +103,8 @@ def test_a_rule_plays_any_market_or_gives_a_reason(name, market):
         np.testing.assert_array_equal(taken[:, 2:3], decisions(agent, market, rows=slice(2, 3))[0])
 
 
-@pytest.mark.skipif(JIT_DISABLED, reason="the test runs in this very process")
-def test_rules_play_all_mechanisms_uncompiled():
-    """Each combination of mechanisms would be a compilation of its own."""
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "of_all_mechanisms"]
-    done = subprocess.run(words, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-5000:]
-
-
-@pytest.mark.skipif(not JIT_DISABLED, reason="each combination of mechanisms would compile")
+@pytest.mark.uncompiled
+@pytest.mark.skipif(not JIT_DISABLED, reason="each combination would compile: set NUMBA_DISABLE_JIT=1")
 @pytest.mark.parametrize("seed", GENERATED)
 def test_a_rule_plays_a_sale_of_all_mechanisms_or_gives_a_reason(seed):
     """Every rule, with whatever levers the scenario has."""

@@ -1,18 +1,13 @@
 """What holds in every sale, over random combinations of all mechanisms and over every shipped scenario.
 
-A combination is a compilation of its own, so all of this is played uncompiled: `test_it_all_holds_uncompiled` runs the
-file in a process without the compiler. The same properties of compiled code, over fewer mechanisms and more extreme
-settings, are in `tests/core/test_properties.py`.
+A combination is a compilation of its own, so all of this is played uncompiled. The same properties of compiled code,
+over fewer mechanisms and more extreme settings, are in `tests/core/test_properties.py`.
 """
 
 import dataclasses
 import functools
 import itertools
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +20,6 @@ from flashsale_env.sale import customers, tick
 from flashsale_env.spaces.masks import ActionMasks
 from flashsale_env.theory import bounds
 
-ROOT = Path(__file__).parents[2]
 SALES = 2
 SEEDS, EPISODES = np.arange(7, 7 + SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 # An uncompiled customer takes a tenth of a millisecond and more.
@@ -48,15 +42,11 @@ NOT_ALONE = {
     ("waiting", "most_waiting"): "likewise",
 }
 
-uncompiled = pytest.mark.skipif(not JIT_DISABLED, reason="each combination of mechanisms would compile")
+pytestmark = [
+    pytest.mark.uncompiled,
+    pytest.mark.skipif(not JIT_DISABLED, reason="each combination would compile: set NUMBA_DISABLE_JIT=1"),
+]
 every_case = pytest.mark.parametrize("name", CASES)
-
-
-@pytest.mark.skipif(JIT_DISABLED, reason="the other tests of this file run in this very process")
-def test_it_all_holds_uncompiled():
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", __file__]
-    done = subprocess.run(words, cwd=ROOT, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-5000:]
 
 
 @functools.cache
@@ -100,7 +90,6 @@ def part(sales, mechanism, field):
     return sales[mechanism][field] if mechanism in sales.dtype.names else 0
 
 
-@uncompiled
 @every_case
 def test_units_are_conserved_in_every_tick(name):
     """On hand + in carts + sold - returned = initial + received; and none of them is negative."""
@@ -125,7 +114,6 @@ def test_units_are_conserved_in_every_tick(name):
     assert not np.any(part(ticks[-1][-1], "carts", "reserved")), "a cart is open after the close"
 
 
-@uncompiled
 @every_case
 def test_the_reward_is_the_sum_of_its_terms_and_the_profit_that_of_the_money(name):
     simulator, _, ticks = played(name)
@@ -144,7 +132,6 @@ def test_the_reward_is_the_sum_of_its_terms_and_the_profit_that_of_the_money(nam
     assert not simulator.sales["money"][:, [TERM[term] for term in absent]].any()
 
 
-@uncompiled
 @every_case
 def test_the_revenue_is_what_the_buyers_of_the_log_paid(name):
     simulator, *_ = played(name)
@@ -161,7 +148,6 @@ def test_the_revenue_is_what_the_buyers_of_the_log_paid(name):
     assert paid == pytest.approx(simulator.sales["money"][:, TERM["revenue"]], rel=1e-5)
 
 
-@uncompiled
 @every_case
 def test_the_revenue_is_what_customers_agreed_to_pay_at_the_till(name, monkeypatch):
     """Of those whose cart is paid; bots pay beside the till."""
@@ -184,7 +170,6 @@ def test_the_revenue_is_what_customers_agreed_to_pay_at_the_till(name, monkeypat
         assert (revenue >= at_the_till - 1e-6).all()
 
 
-@uncompiled
 @every_case
 def test_observations_are_finite_within_their_bounds_and_share_no_memory(name):
     simulator, first, ticks = played(name)
@@ -198,7 +183,6 @@ def test_observations_are_finite_within_their_bounds_and_share_no_memory(name):
     assert not any(np.shares_memory(a, b) for a, b in itertools.pairwise(seen))
 
 
-@uncompiled
 @every_case
 def test_metrics_are_finite_and_shares_are_shares(name):
     simulator, *_ = played(name)
@@ -210,7 +194,6 @@ def test_metrics_are_finite_and_shares_are_shares(name):
             assert (metrics[:, METRIC[metric]] <= 1).all(), metric
 
 
-@uncompiled
 @every_case
 def test_a_sale_alone_and_a_sale_from_a_snapshot_are_the_sale_of_the_batch(name):
     *_, ticks = played(name)
@@ -251,7 +234,6 @@ def people(name, policy, monkeypatch):
     return found
 
 
-@uncompiled
 @pytest.mark.parametrize("name", CASES[: RANDOM // 2] + list(fs.SCENARIOS))
 def test_two_policies_meet_the_same_people(name, monkeypatch):
     """The same key is the same voice with the same tastes, and comes at the same time of its own accord."""
@@ -269,7 +251,6 @@ def test_two_policies_meet_the_same_people(name, monkeypatch):
         assert {key for key in one if one[key][2]} == {key for key in other if other[key][2]}
 
 
-@uncompiled
 @every_case
 def test_masks_forbid_only_what_makes_no_difference(name):
     """The highest level allowed earns what any higher one does; a coupon lifts traffic, so it is left out."""
@@ -291,7 +272,6 @@ def test_masks_forbid_only_what_makes_no_difference(name):
         assert (earned == rewards).all()
 
 
-@uncompiled
 @every_case
 def test_bounds_refuse_a_scenario_or_hold(name):
     """Bounds of the profit in every sale, and on average within 5 standard errors; a refusal names what it is about."""
@@ -315,7 +295,6 @@ def test_bounds_refuse_a_scenario_or_hold(name):
             assert gap.mean() >= -5.0 * gap.std(ddof=1) / math.sqrt(SALES) - slack.max()
 
 
-@uncompiled
 @pytest.mark.parametrize("name", CASES[:RANDOM])
 def test_exact_solvers_refuse_what_is_no_textbook_sale(name):
     """Text-driven customers, and more than one kind of decision: no random scenario is a textbook one."""
@@ -356,14 +335,12 @@ def has_effect(mechanism, setting, values):
     return False
 
 
-@uncompiled
 @pytest.mark.parametrize("mechanism", fs.MECHANISMS)
 def test_every_setting_with_a_range_changes_some_sale(mechanism):
     for setting, values in fs.MECHANISMS[mechanism].mechanism.ranges.items():
         assert (mechanism, setting) in NOT_ALONE or has_effect(mechanism, setting, values), f"{mechanism}.{setting}"
 
 
-@uncompiled
 def test_the_random_cases_combine_all_mechanisms():
     """Every pair of optional mechanisms that can be combined at all meets in some case."""
     found = [
