@@ -24,7 +24,6 @@ def parts() -> dict[str, type]:
     return found
 
 
-@cache
 def meanings_of(part: type) -> dict[str, str]:
     """Field -> meaning, from the section "Args" of a docstring; names before a colon share one meaning.
 
