@@ -9,6 +9,7 @@ neither torch nor Stable-Baselines3.
 """
 
 import importlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from flashsale_env import Population, Scenario, load_scenario
 from flashsale_env.agents.base import Space, read_card
 from flashsale_env.agents.devices import check_device
 from flashsale_env.agents.discovery import build, entry_points, import_reference, is_reference
+from flashsale_env.agents.tuned_values import UNTUNED, home, read
 from flashsale_env.agents.tuned_values import find as find_tuned
 from flashsale_env.errors import unknown_name
 
@@ -296,6 +298,22 @@ def tuned(
     """
     space = entry(name).space(scenario)
     return find_tuned(name, space, scenario, population).params if space else {}
+
+
+def best_tuned(scenario: str | Path | Scenario) -> tuple[str, float] | None:
+    """The rule with the highest profit in the file of a scenario's tuned values; None if none is tuned for this game.
+
+    Returns:
+        Its name, and its mean profit on validation sales that the search did not use, currency.
+    """
+    file = home(scenario)
+    found = {}
+    for name in read(file) if file is not None else ():
+        space = AGENTS[name].space(scenario) if name in AGENTS else {}
+        values = find_tuned(name, space, scenario)
+        if space and values.mark != UNTUNED and not math.isnan(values.profit):
+            found[name] = values.profit
+    return max(found.items(), key=lambda item: item[1]) if found else None
 
 
 def labelled(name: str, agent: Any) -> str:

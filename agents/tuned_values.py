@@ -17,6 +17,7 @@ An entry is used if game, parameters and ranges equal its own. Names play no par
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,10 +38,17 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Found:
-    """Tuned values of a rule; none, with the mark `UNTUNED`, if there are none for this game."""
+    """Tuned values of a rule; none, with the mark `UNTUNED`, if there are none for this game.
+
+    Args:
+        params: the values.
+        mark: "", or what to say beside the rule's name.
+        profit: mean on validation sales that the search did not use, currency.
+    """
 
     params: dict[str, float]
     mark: str
+    profit: float = math.nan
 
 
 def home(scenario: str | Path | Scenario) -> Path | None:
@@ -82,7 +90,7 @@ def find(
             continue
         for entry in fitting:
             if entry["population_sha256"] == customers:
-                return Found(dict(entry["params"]), mark)
+                return Found(dict(entry["params"]), mark, float(entry.get("profit", math.nan)))
     return Found({}, UNTUNED)
 
 

@@ -22,7 +22,6 @@ import re
 import subprocess
 import sys
 import typing
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -38,8 +37,10 @@ from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.formats import percent, plus_minus
 from flashsale_env.experiments.listing import described, populations
+from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
+from flashsale_env.experiments.show.summary import summary
 from flashsale_env.experiments.studies import STUDIES, coverage
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
@@ -110,19 +111,18 @@ def scenarios() -> str:
 
 def scenario(name: str) -> str:
     """What a shipped scenario is, from its file and its spaces."""
-    sale = fs.load_scenario(name)
-    optimum = gym.spec(fs.environment_id(name)).reward_threshold
-    ids = ", ".join(f"`{fs.environment_id(name, actions)}`" for actions in fs.ENCODINGS)
-    customers = sale.arrivals.customers_per_minute * sale.sale_minutes
+    found = summary(name)
+    customers, optimum = found["customers"], found["optimum"]
+    decisions = [(row["name"], len(row["levels"])) for row in found["decisions"]]
     facts = [
-        ("environment ids", ids),
-        ("products", "; ".join(product.title for product in sale.products)),
-        ("horizon", f"{sale.horizon_ticks} ticks of {sale.tick_minutes:g} min"),
+        ("environment ids", ", ".join(f"`{found['ids'][actions]}`" for actions in fs.ENCODINGS)),
+        ("products", "; ".join(product["title"] for product in found["products"])),
+        ("horizon", f"{found['ticks']} ticks of {found['tick_minutes']:g} min"),
         ("expected customers", f"{customers:,.4g}" if customers < 1000 else f"{customers:,.0f}"),
-        ("choice model", f"`{sale.choice.model}`"),
-        ("population", f"`{sale.population}`"),
-        ("observation", f"{fs.Layout(sale).size} numbers"),
-        ("box action", ", ".join(_decisions(sale))),
+        ("choice model", f"`{found['choice']}`"),
+        ("population", f"`{found['population']['name']}`"),
+        ("observation", f"{sum(row['numbers'] for row in found['observation'])} numbers"),
+        ("box action", ", ".join(f"`{kind}` × {rows}" if rows > 1 else f"`{kind}`" for kind, rows in decisions)),
         ("optimal expected return", "unknown" if optimum is None else f"{optimum:.6f}"),
         ("version history", _history(name)),
     ]
@@ -133,12 +133,6 @@ def scenario(name: str) -> str:
             f"## File\n\n```toml\n{fs.SCENARIOS[name].read_text(encoding='utf-8').strip()}\n```",
         )
     )
-
-
-def _decisions(sale: fs.Scenario) -> list[str]:
-    """The columns of a box action, counted by what they decide."""
-    kinds = Counter(name.partition("[")[0] for name in fs.ActionCodec(sale).names)
-    return [f"`{kind}` × {number}" if number > 1 else f"`{kind}`" for kind, number in kinds.items()]
 
 
 def _history(name: str) -> str:
@@ -168,20 +162,16 @@ def reports() -> str:
 def settings() -> str:
     """Every key of a scenario's file, table by table, from the fields and docstrings of the parts."""
     hints = typing.get_type_hints(fs.Scenario)
-    parts: dict[str, type] = {"the sale": fs.Scenario}
-    for name, hint in hints.items():
-        for part in [hint, *typing.get_args(hint)]:
-            if dataclasses.is_dataclass(part) and isinstance(part, type):
-                several = typing.get_origin(hint) is tuple
-                parts[f"`[[{name}]]`" if several else f"`[{name}]`"] = part
-    held = {key.strip("`[]") for key in parts}
     sections = []
-    for head, part in parts.items():
-        meanings = _arguments(part)
+    for name, part in (("", fs.Scenario), *parts().items()):
+        head = f"`[{name}]`" if name else "the sale"
+        if name and typing.get_origin(hints[name]) is tuple:
+            head = f"`[[{name}]]`"
+        meanings = meanings_of(part)
         rows = [
-            (f"`{field.name}`", _default(field), meanings[field.name])
+            (f"`{field.name}`", _default(field), meanings[field.name].replace("|", "or"))
             for field in dataclasses.fields(part)
-            if not (part is fs.Scenario and field.name in held)
+            if not (part is fs.Scenario and field.name in parts())
         ]
         sections.append(f"### {head}\n\n{table(('key', 'default', 'meaning'), rows)}")
     return "\n\n".join(sections)
@@ -195,24 +185,7 @@ def _default(field: "dataclasses.Field[typing.Any]") -> str:
         return "required"
     if value is None:
         return "none"
-    if isinstance(value, ByIntent) and len(set(value)) == 1:
-        value = value[0]
-    return f"`{_shown(value)}`"
-
-
-def _arguments(part: type) -> dict[str, str]:
-    """Field -> meaning, from the section "Args" of a dataclass's docstring; names before a colon share one meaning."""
-    text = inspect.getdoc(part) or ""
-    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
-    found: dict[str, str] = {}
-    if section is not None:
-        entry = re.compile(r"^    (\w[\w, ]*): (.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
-        for names, meaning in entry.findall(section[1]):
-            found |= dict.fromkeys(names.split(", "), " ".join(meaning.split()).replace("|", "or"))
-    undescribed = [field.name for field in dataclasses.fields(part) if field.name not in found]
-    if len(undescribed) == 1 and not found:  # a part of one setting is described by its first sentence
-        found[undescribed[0]] = text.partition("\n\n")[0].replace("\n", " ")
-    return found
+    return f"`{_shown(value.as_value() if isinstance(value, ByIntent) else value)}`"
 
 
 def features() -> str:

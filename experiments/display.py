@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
-from flashsale_env.experiments.formats import AGENT_COLUMNS, Table, agent_rows, duration
+from flashsale_env.experiments.formats import AGENT_COLUMNS, Table, agent_rows, duration, low_to_high, money
 
 FILE_WIDTH = 140  # columns of a table in a pipe or a file, which have no width of their own
 FIRST_LINE, LINE_EVERY = 10.0, 30.0  # seconds until a line of progress in a file, and between two
@@ -125,6 +125,28 @@ _collected: ContextVar[list[Table] | None] = ContextVar("tables that are collect
 def show_agents(title: str, figures: Mapping[str, Mapping[str, float]]) -> None:
     """The table of agents on standard output, best first; see `formats.agent_rows`."""
     show_table(title, AGENT_COLUMNS, agent_rows(figures), best=0 if len(figures) > 1 else None)
+
+
+def show_difference(names: Sequence[str], found: Mapping[str, Any], scale: float, pairs: int) -> None:
+    """The paired difference of two agents, and what pairing was worth.
+
+    Args:
+        names: of the two.
+        found: of `evaluate.difference`.
+        scale: size of the profits beside it.
+        pairs: sales that both played.
+    """
+    show_table(
+        "profit on the same customers",
+        ("difference", "mean", "95 % interval"),
+        [(" - ".join(names), money(found["diff"], scale), low_to_high(found, scale))],
+    )
+    ratio = found["variance_ratio"]
+    if ratio:
+        print(
+            f"common customers leave {ratio:.2%} of the variance of the difference: {pairs:,} pairs are worth "
+            f"{pairs / ratio:,.0f} sales of each agent with independent customers"
+        )
 
 
 def notice_untuned(name: str, agent: Any, scenario: str, population: str | None) -> None:

@@ -223,7 +223,7 @@ def _with(scenario: Scenario, customers: Population, name: str, stream: _Stream)
         part = settings(**values)
         products = scenario.products
         if isinstance(part, Replenishment):
-            products = tuple(_orderable(p, part, share) for p, share in zip(products, reserves, strict=True))
+            products = tuple(orderable(p, part, share) for p, share in zip(products, reserves, strict=True))
         made = scenario.replace(products=products, **{name: part})
         _refuse_idle(made, customers)
         return made
@@ -231,7 +231,7 @@ def _with(scenario: Scenario, customers: Population, name: str, stream: _Stream)
     return _with_settings(name, stream, make)
 
 
-def _orderable(product: Product, supply: Replenishment, share: float) -> Product:
+def orderable(product: Product, supply: Replenishment, share: float) -> Product:
     """The product with a reserve of this share of its stock, or room for as much where supply is unlimited."""
     more = max(4, round(share * product.initial_stock))
     return dataclasses.replace(

@@ -67,6 +67,16 @@ class ByIntent(tuple[float, ...]):
                 )
         return cls(float(number) for number in value)
 
+    def as_value(self) -> float | dict[str, float]:
+        """The shortest form in a table: a number, or a table whose default is the most frequent number.
+
+        >>> ByIntent.read({"gift": 0.5, "default": 0.1}, "stay").as_value()
+        {'gift': 0.5, 'default': 0.1}
+        """
+        default = max(self, key=self.count)
+        others = {name: number for name, number in zip(INTENTS, self, strict=True) if number != default}
+        return {**others, "default": default} if others else default
+
 
 # A share or a probability of 0 for every intent.
 NOBODY = ByIntent.read(0.0, "")

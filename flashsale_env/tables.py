@@ -171,6 +171,8 @@ def toml_value(value: object) -> str:
     >>> toml_value({"depths": (0.0, 0.1), "name": "a"})
     '{depths = [0.0, 0.1], name = "a"}'
     """
+    if isinstance(value, ByIntent):
+        return toml_value(value.as_value())
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key} = {toml_value(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, tuple | list):

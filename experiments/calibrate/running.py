@@ -21,10 +21,20 @@ import pandas as pd
 from flashsale_env import Population, Scenario
 from flashsale_env.encoders.demand.choices import ChoiceEstimates, estimate_choices
 from flashsale_env.encoders.demand.elasticities import Elasticities, Elasticity, estimate_elasticities
+from flashsale_env.encoders.demand.inversion import History
 from flashsale_env.encoders.demand.panel import Panel, weekly_panel
 from flashsale_env.encoders.tables.fileformat import FileFormat
 from flashsale_env.experiments.calibrate.assumptions import Assumptions
 from flashsale_env.experiments.calibrate.card import card_of
+from flashsale_env.experiments.calibrate.files import (
+    CARD_FILE,
+    ELASTICITIES_FILE,
+    HISTORY_COLUMNS,
+    HISTORY_FILE,
+    POPULATION_FOLDER,
+    PRODUCTS_FILE,
+    SCENARIO_FILE,
+)
 from flashsale_env.experiments.calibrate.market import Market, market_of_choices, market_of_transactions
 from flashsale_env.experiments.calibrate.records import Records
 from flashsale_env.experiments.calibrate.replay import replay
@@ -36,14 +46,6 @@ from flashsale_env.files import write_atomically
 from flashsale_env.versions import versions
 
 PRICE_LEVELS = 8
-
-SCENARIO_FILE, POPULATION_FOLDER, CARD_FILE, ELASTICITIES_FILE, PRODUCTS_FILE = (
-    "scenario.toml",
-    "population",
-    "card.json",
-    "elasticities.csv",
-    "products.csv",
-)
 
 # Work of a calibration, in parts of the bar: reading, elasticities, market, replay.
 _PARTS = (30, 50, 10, 10)
@@ -57,16 +59,18 @@ class Calibration:
         scenario: names no population until it is saved.
         population: one voice without a message for each category.
         elasticities: of all categories, in the scenario or not.
+        history: what was sold at which prices, in the order of the scenario's products.
         card: validation, elasticities, products, assumptions, the check against the history, versions.
     """
 
     scenario: Scenario
     population: Population
     elasticities: Elasticities
+    history: History
     card: dict[str, Any]
 
     def save(self, out: Path) -> Path:
-        """Write the population, the scenario, the elasticities and last the card; the path of the scenario."""
+        """Write the population, the scenario, the elasticities, the history and last the card; the scenario's path."""
         out.mkdir(parents=True, exist_ok=True)
         self.population.save(out / POPULATION_FOLDER)
         comments = [
@@ -93,6 +97,14 @@ class Calibration:
                 for name, e in detail.by_product.items()
             ]
             _write_csv(out / PRODUCTS_FILE, head, products)
+        told = zip(self.history.price, self.history.on_sale, self.history.demand, strict=True)
+        lines = [
+            [period, title, float(price), float(units)]
+            for period, row in enumerate(told)
+            for title, price, on_sale, units in zip(scenario.titles, *row, strict=True)
+            if on_sale
+        ]
+        _write_csv(out / HISTORY_FILE, HISTORY_COLUMNS, lines)
         write_json(out / CARD_FILE, self.card)
         return out / SCENARIO_FILE
 
@@ -196,7 +208,7 @@ def calibrate(records: str | Path | Sequence[str | Path], options: Options | Non
             "versions": versions("pandas", *([source.package] if source.package else [])),
         }
         step(4, "")
-    return Calibration(scenario, population, found, card)
+    return Calibration(scenario, population, found, market.history, card)
 
 
 def _from_choices(

@@ -13,6 +13,8 @@ claims the folder that it writes through `runs`.
 # In the order of the help, groups last. The command `a-b` is the file a_b.py.
 COMMANDS = (
     "list",
+    "show",
+    "new",
     "demo",
     "encode",
     "explain",
@@ -20,6 +22,7 @@ COMMANDS = (
     "train",
     "tune",
     "evaluate",
+    "plan",
     "ask",
     "strategy",
     "mcp",

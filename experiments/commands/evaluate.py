@@ -1,6 +1,5 @@
 """`flashsale evaluate`: an agent on test sales, alone or against another one."""
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,10 +11,9 @@ from flashsale_env.experiments.display import (
     print_json,
     progress_bar,
     show_agents,
-    show_table,
+    show_difference,
 )
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.options import AnySeed, Device, Json, PopulationOption, ScenarioOption, TestSales
 
 Agent = Annotated[
@@ -79,7 +77,7 @@ def command(
     shown = [agents.labelled(name, player) for name, player in zip(names, players, strict=True)]
     show_agents(f"{episodes:,} test sales of {scenario}, customers {among}", dict(zip(shown, rows, strict=True)))
     if against is not None:
-        show_difference(shown, result)
+        show_difference(shown, result["difference"], result["agent"]["mean_profit"], episodes)
 
 
 def notice_other_customers(name: str, customers: Population, among: str) -> None:
@@ -91,20 +89,4 @@ def notice_other_customers(name: str, customers: Population, among: str) -> None
         notice(
             f"{name} was trained among the customers of {home} and is evaluated among those of {among}; "
             f"for its own customers give --population {home}"
-        )
-
-
-def show_difference(names: Sequence[str], result: Mapping[str, Any]) -> None:
-    """The paired difference, and what pairing was worth."""
-    found, scale = result["difference"], result["agent"]["mean_profit"]
-    show_table(
-        "profit on the same customers",
-        ("difference", "mean", "95 % interval"),
-        [(" - ".join(names), money(found["diff"], scale), low_to_high(found, scale))],
-    )
-    ratio, pairs = found["variance_ratio"], result["episodes"]
-    if ratio:
-        print(
-            f"common customers leave {ratio:.2%} of the variance of the difference: {pairs:,} pairs are worth "
-            f"{pairs / ratio:,.0f} sales of each agent with independent customers"
         )

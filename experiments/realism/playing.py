@@ -19,7 +19,6 @@ import numpy.typing as npt
 from flashsale_env import METRICS, ActionCodec, Population, Scenario, Simulator, agents, load_population, load_scenario
 from flashsale_env.agents.protocol import Policy, as_policy
 from flashsale_env.agents.seeding import split_seeds
-from flashsale_env.agents.tuned_values import home, read
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,12 +51,9 @@ def good_policy(scenario: str | Path | Scenario) -> tuple[str, Policy]:
 
     Only rules whose values were tuned for this very game count.
     """
-    sale, file = load_scenario(scenario), home(scenario)
-    entries = read(file) if file is not None else {}
-    profit = {name: max(float(entry.get("profit", -np.inf)) for entry in found) for name, found in entries.items()}
-    for name in sorted(profit, key=profit.__getitem__, reverse=True):
-        if name in agents.AGENTS and agents.tuned(name, scenario):
-            return name, as_policy(agents.make(name, scenario), sale)
+    sale, best = load_scenario(scenario), agents.best_tuned(scenario)
+    if best is not None:
+        return best[0], as_policy(agents.make(best[0], scenario), sale)
     return "list prices", as_policy(ListPrices(sale), sale)
 
 

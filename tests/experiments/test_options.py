@@ -28,6 +28,7 @@ SHOP = [str(ROOT / "README.md"), "--mapping", "{mapping}", "--text-column", "tex
 # A call of each command with a folder of results that is right up to `--out`, and takes long if it is not refused.
 CALLS = {
     "demo": ["--config", "quick"],
+    "plan": ["gvr-periodic", "fixed_price"],
     "ask": ["gvr-periodic", "--model", "nowhere"],
     "strategy": ["gvr-periodic"],
     "log": ["gvr-periodic", "--agent", "fixed_price"],

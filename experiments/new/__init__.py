@@ -1,0 +1,1 @@
+"""The beginning of a scenario of one's own: `flashsale new`."""

@@ -1,0 +1,1 @@
+"""What a shop would do with an agent: `flashsale plan`."""
