@@ -32,6 +32,8 @@ from flashsale_env.tables import as_declared
 
 # Below this many customers a tick is played in the calling thread: handing a task to another thread costs as much.
 _WORTH_A_THREAD = 2_000
+# Numba has types of their own for arrays that are read-only or not contiguous, and would compile the core for each.
+_FOR_CORE = ("C", "W")
 
 _pool: ThreadPoolExecutor | None = None
 _pool_owner: tuple[int, int] | None = None
@@ -235,9 +237,9 @@ class Simulator:
             len(rows),
             (
                 *self._fixed,
-                seeds,
-                np.ascontiguousarray(episodes, np.int64),
-                np.ascontiguousarray(rows, np.int64),
+                np.require(seeds, np.uint64, _FOR_CORE),
+                np.require(episodes, np.int64, _FOR_CORE),
+                np.require(rows, np.int64, _FOR_CORE),
                 observations,
             ),
         )

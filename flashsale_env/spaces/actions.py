@@ -113,8 +113,10 @@ class ActionCodec:
             return False
         return self.encoding == "multidiscrete" or len(self._grid) == math.prod(self.n_levels.tolist())
 
-    def check(self, actions: object, sales: int) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
-        """The actions of a batch as the core reads them, (N, C).
+    def check(self, actions: object, sales: int) -> npt.NDArray[np.float64]:
+        """The actions of a batch as the core reads them, (N, C): box actions, or levels.
+
+        One type for all encodings, and never read-only: the core is compiled once for each type.
 
         Raises:
             ValueError: wrong shape or type, or a discrete action out of range. The core checks the other ranges.
@@ -131,10 +133,8 @@ class ActionCodec:
                     f"Nothing was played."
                 )
             array = self._grid[array]
-        if self.encoding == "box":
-            checked = np.ascontiguousarray(array, np.float64)
-            return np.clip(checked, -1.0, 1.0) if self.clip else checked
-        return np.ascontiguousarray(array, np.int64)
+        checked = np.require(array, np.float64, ("C", "W"))
+        return np.clip(checked, -1.0, 1.0) if self.clip else checked
 
     def batch_of_one(self, action: object) -> npt.NDArray[Any]:
         """The action of a single sale as an action of a batch, (C,) -> (1, C).
@@ -147,7 +147,7 @@ class ActionCodec:
             raise ValueError(self._wrong_shape("an action", self._shape, array.shape))
         return array[None]
 
-    def complain(self, action: npt.NDArray[np.float64] | npt.NDArray[np.int64], sale: int, sales: int) -> ValueError:
+    def complain(self, action: npt.NDArray[np.float64], sale: int, sales: int) -> ValueError:
         """The error for an action (C,) that the core found out of range, of sale number `sale` out of `sales`."""
         if self.encoding == "box":
             column = int((~(np.abs(action) <= 1)).argmax())
@@ -156,8 +156,9 @@ class ActionCodec:
             column = int(((action < 0) | (action >= self.n_levels)).argmax())
             wanted = f"be a level in 0..{self.n_levels[column] - 1}"
         whose = f"action of sale {sale}" if sales > 1 else "action"
+        got = action[column] if self.encoding == "box" else int(action[column])
         return ValueError(
-            f"{whose}, column {column} ({self.names[column]}) must {wanted}, got {action[column]}. Nothing was played."
+            f"{whose}, column {column} ({self.names[column]}) must {wanted}, got {got}. Nothing was played."
         )
 
     def from_levels(self, levels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numba
+import numpy as np
 import pytest
 
 from flashsale_env import SCENARIOS, Simulator
@@ -91,6 +92,28 @@ def warm(compiled, tmp_path):
 def cold(compiled, tmp_path):
     """A copy of the package without machine code."""
     return copy_of(compiled[0], tmp_path / "site", "__pycache__")
+
+
+def test_the_core_is_compiled_once_for_all_encodings_and_for_arrays_that_are_read_only():
+    def play(encoding, action, dtype, read_only):
+        simulator = Simulator("gvr-periodic", sales=3, actions=encoding)
+        seeds, episodes, rows = np.arange(3, dtype=np.uint64), np.zeros(3, np.int64), np.arange(3)
+        actions = np.full((3, *simulator.codec.space.shape), action, dtype)
+        for array in (seeds, episodes, rows, actions):
+            array.flags.writeable = not read_only
+        simulator.open(seeds, episodes, rows)
+        simulator.advance(actions)
+
+    play("box", 0.5, np.float64, False)
+    before = [len(function.signatures) for function in (kernel.open_sales, kernel.advance)]
+    for encoding, action, dtype in (
+        ("box", 0.5, np.float32),
+        ("multidiscrete", 1, np.int64),
+        ("discrete", 1, np.int32),
+    ):
+        for read_only in (False, True):
+            play(encoding, action, dtype, read_only)
+    assert [len(function.signatures) for function in (kernel.open_sales, kernel.advance)] == before
 
 
 def test_a_second_process_compiles_nothing(compiled):
