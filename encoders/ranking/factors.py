@@ -17,7 +17,8 @@ from flashsale_env.encoders.ranking.evidence import Evidence
 
 # Eight products leave no room for more than a few factors.
 FACTORS = 4
-ITERATIONS = 30
+SWEEPS = 30  # of alternating least squares
+PASSES, RATE = 500, 0.05  # of the gradient steps, one for each customer and product bought
 
 
 def least_squares(evidence: Evidence) -> npt.NDArray[np.float64]:
@@ -26,7 +27,7 @@ def least_squares(evidence: Evidence) -> npt.NDArray[np.float64]:
     Raises:
         ImportError: implicit is not installed.
     """
-    return _scores(evidence, "als", "AlternatingLeastSquares")
+    return _scores(evidence, "als", "AlternatingLeastSquares", iterations=SWEEPS)
 
 
 def pairwise(evidence: Evidence) -> npt.NDArray[np.float64]:
@@ -35,13 +36,14 @@ def pairwise(evidence: Evidence) -> npt.NDArray[np.float64]:
     Raises:
         ImportError: implicit is not installed.
     """
-    return _scores(evidence, "bpr", "BayesianPersonalizedRanking")
+    return _scores(evidence, "bpr", "BayesianPersonalizedRanking", iterations=PASSES, learning_rate=RATE)
 
 
-def _scores(evidence: Evidence, module: str, estimator: str) -> npt.NDArray[np.float64]:
+def _scores(evidence: Evidence, module: str, estimator: str, **settings: float) -> npt.NDArray[np.float64]:
     make = getattr(importlib.import_module(f"implicit.{module}"), estimator)
     units = evidence.units()
-    model = make(factors=min(FACTORS, units.shape[1]), iterations=ITERATIONS, random_state=evidence.seed, num_threads=1)
+    factors = min(FACTORS, units.shape[1])
+    model = make(factors=factors, random_state=evidence.seed, num_threads=1, **settings)
     model.fit(csr_matrix(units, dtype=np.float32), show_progress=False)
     of_voice = np.asarray(model.user_factors, np.float64) @ np.asarray(model.item_factors, np.float64).T
     return evidence.by_intent(of_voice)

@@ -12,6 +12,7 @@ ceilings: they know the tastes of the very customers who come. One is by predict
 by the true ones.
 """
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,7 +26,6 @@ from flashsale_env import INTENTS, METRICS, Population, Ranking, Scenario, Simul
 from flashsale_env.agents import split_seeds
 from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.ranking import RANKERS, ranking
-from flashsale_env.encoders.ranking.evidence import Evidence
 from flashsale_env.encoders.ranking.examination import examined_shares
 from flashsale_env.encoders.ranking.logs import past_customers, shuffled_log
 from flashsale_env.encoders.ranking.margin import expected_margin
@@ -85,6 +85,7 @@ def command(
         raise ValueError(
             f"scenario {scenario!r} has no [slate], so there is nothing to rank; --scenario slate has one."
         )
+    importlib.import_module("implicit")  # where it is missing, this is said before a minute of work
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
     asked = {"scenario": scenario, "encoder": str(encoder or "default"), "voices": voices, "visits": visits}
     run = run_in(
