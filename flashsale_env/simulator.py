@@ -14,7 +14,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ from flashsale_env.tables import as_declared
 # Below this many customers a tick is played in the calling thread: handing a task to another thread costs as much.
 _WORTH_A_THREAD = 2_000
 # Numba has types of their own for arrays that are read-only or not contiguous, and would compile the core for each.
-_FOR_CORE = ("C", "W")
+_FOR_CORE: Final = ("C", "W")
 
 _pool: ThreadPoolExecutor | None = None
 _pool_owner: tuple[int, int] | None = None

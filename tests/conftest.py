@@ -11,6 +11,25 @@ import numpy as np
 import pytest
 
 import flashsale_env as fs
+from flashsale_env.core.compiler import JIT_DISABLED
+
+# A run of so many tests needs every shipped scenario.
+_NEARLY_ALL = 2_000
+
+
+def pytest_collection_finish(session):
+    """The workers of pytest-xdist share the compilation of the shipped scenarios, instead of each compiling all."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None or JIT_DISABLED or len(session.items) < _NEARLY_ALL:
+        return
+    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    scenarios = [fs.load_scenario(name) for name in fs.SCENARIOS]
+    scenarios.sort(key=lambda scenario: -sum(getattr(scenario, name) is not None for name in fs.MECHANISMS))
+    for scenario in scenarios[int(worker.removeprefix("gw")) :: workers]:  # those that take longest come first
+        simulator = fs.Simulator(scenario, sales=1)
+        simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
+        simulator.advance(simulator.codec.from_levels(np.zeros((1, len(simulator.codec.names)), np.int64)))
+        simulator.measure()
 
 
 @pytest.fixture

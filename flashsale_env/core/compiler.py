@@ -24,6 +24,11 @@ from numba.core import types
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.registry import CPUDispatcher
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 JIT_DISABLED: bool = bool(numba.config.DISABLE_JIT)
 
 
@@ -114,23 +119,49 @@ _notice_given = False
 
 
 class _CoreCache(FunctionCache):  # type: ignore[misc]
-    """A function cache with the fingerprint of the core in its keys."""
+    """A function cache with the fingerprint of the core in its keys.
+
+    Of several processes that need the same code at once, one compiles it, and the others wait.
+    """
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _FINGERPRINT)
 
+    def _file_of(self, sig: Any, codegen: Any) -> str:
+        key = hashlib.sha256(repr(self._index_key(sig, codegen)).encode()).hexdigest()
+        return f"{self._impl.filename_base}.{key[:16]}"
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = super().load_overload(sig, target_context)
+        if found is None:
+            self._lock_compilation(sig, target_context)
+            found = super().load_overload(sig, target_context)  # another process may have compiled it meanwhile
         if found is None:
             _announce_compilation(f"about {_expected_seconds(sig)} seconds, once; then cached")
         return found
 
+    def _lock_compilation(self, sig: Any, target_context: Any) -> None:
+        self.unlock()
+        if fcntl is None:
+            return
+        with contextlib.suppress(OSError):  # a full disk, or a file system without locks: every process compiles
+            self._impl.locator.ensure_cache_path()
+            name = f"{self._file_of(sig, target_context.codegen())}.lock"
+            self._lock = Path(self.cache_path, name).open("w")  # until `unlock`
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def unlock(self) -> None:
+        """Let the next process in; nothing if none has to wait."""
+        lock = self.__dict__.pop("_lock", None)  # at once: threads come here together
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                Path(lock.name).unlink()
+            lock.close()
+
     def save_overload(self, sig: Any, data: Any) -> None:
         # numba numbers the files of a function and writes index and file separately. Two processes that save different
         # shapes at once can both take number 1, and the index entry of one shape then points to the code of the other.
-        key = hashlib.sha256(repr(self._index_key(sig, data.codegen)).encode()).hexdigest()[:16]
-        name = f"{self._impl.filename_base}.{key}"
-        self._cache_file._data_name_pattern = name + ".{number:d}.nbc"
+        self._cache_file._data_name_pattern = self._file_of(sig, data.codegen) + ".{number:d}.nbc"
         with contextlib.suppress(OSError):  # full disk: this process continues with its code in memory
             super().save_overload(sig, data)
 
@@ -143,6 +174,9 @@ class _NoCache(NullCache):  # type: ignore[misc]
             f"about {_expected_seconds(sig)} seconds, in every process: no cache folder can be written, "
             "see NUMBA_CACHE_DIR"
         )
+
+    def unlock(self) -> None:
+        """Nothing is locked."""
 
 
 def _expected_seconds(arguments: Any) -> int:
@@ -167,6 +201,16 @@ def _announce_compilation(cost: str) -> None:
         )
 
 
+class _EntryPoint(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function that is called from Python."""
+
+    def compile(self, sig: Any) -> Any:
+        try:
+            return super().compile(sig)
+        finally:  # also where Ctrl-C ends a compilation: other processes wait for it
+            self._cache.unlock()
+
+
 def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for calls from Python; its machine code is cached on disk.
 
@@ -174,6 +218,7 @@ def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     compiled = numba.njit(fastmath=FASTMATH, **_OPTIONS)(function)
     if not JIT_DISABLED:
+        compiled.__class__ = _EntryPoint
         try:
             compiled._cache = _CoreCache(function)
         except RuntimeError:  # numba's "no locator available": nowhere to write
