@@ -39,7 +39,16 @@ from flashsale_env.experiments.display import Callback, notice, print_json, prog
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import mean_interval
-from flashsale_env.experiments.options import MOST_OF_ANYTHING, AnySeed, EncoderFolder, Json, Overwrite, ScenarioOption
+from flashsale_env.experiments.options import (
+    MOST_OF_ANYTHING,
+    MOST_SALES,
+    MOST_VISITS,
+    AnySeed,
+    EncoderFolder,
+    Json,
+    Overwrite,
+    ScenarioOption,
+)
 from flashsale_env.experiments.pages.charts import Chart
 from flashsale_env.experiments.pages.pictures import differences
 
@@ -53,10 +62,10 @@ Voices = Annotated[
     int, typer.Option("--voices", metavar="N", min=100, max=MOST_OF_ANYTHING, help="Customers of the log, and a world.")
 ]
 Visits = Annotated[
-    int, typer.Option("--visits", metavar="N", min=1000, max=MOST_OF_ANYTHING, help="Visits of a log, at least.")
+    int, typer.Option("--visits", metavar="N", min=1000, max=MOST_VISITS, help="Visits of a log, at least.")
 ]
 Worlds = Annotated[int, typer.Option("--worlds", metavar="N", min=2, max=100, help="Test worlds.")]
-Sales = Annotated[int, typer.Option("--sales", metavar="N", min=2, max=100_000, help="Sales of a test world.")]
+Sales = Annotated[int, typer.Option("--sales", metavar="N", min=2, max=MOST_SALES, help="Sales of a test world.")]
 
 EXAMPLES = ("flashsale study ranking --out runs/ranking",)
 
@@ -204,33 +213,44 @@ def row_of(name: str, worlds: Sequence[Mapping[str, Mapping[str, float]]]) -> di
     return {"ranker": name, **means, "gain": gain.mean, "ci_low": gain.low, "ci_high": gain.high}
 
 
+def columns(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """The heads of the table of lists."""
+    return ("list", f"nDCG@{len(result['examined'])}", "conversion", "profit", "less catalogue", "95 % interval")
+
+
+def cells(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table of lists; ceilings last."""
+    rows, scale = result["rows"], max(abs(row["profit"]) for row in result["rows"])
+    return [
+        (
+            row["ranker"],
+            f"{row['ndcg']:.3f}",
+            f"{row['conversion']:.2%}",
+            money(row["profit"], scale),
+            money(row["gain"], scale, "+"),
+            low_to_high(row, scale, "+"),
+        )
+        for row in rows
+    ]
+
+
+PLACES = ("place", "true share", "from the shuffled log", "95 % interval")
+
+
+def cells_of_places(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table of places: who examines them, of those who examine the first."""
+    return [
+        (str(place), f"{row['true']:.2f}", f"{row['mean']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}")
+        for place, row in enumerate(result["examined"], start=1)
+    ]
+
+
 def show(result: Mapping[str, Any]) -> None:
     """What each list earns, and how far customers read."""
-    rows, scale = result["rows"], max(abs(row["profit"]) for row in result["rows"])
-    show_table(
-        f"{result['scenario']}: {result['worlds']} worlds of {result['sales']:,} sales each; ceilings last",
-        ("list", f"nDCG@{len(result['examined'])}", "conversion", "profit", "less catalogue", "95 % interval"),
-        [
-            (
-                row["ranker"],
-                f"{row['ndcg']:.3f}",
-                f"{row['conversion']:.2%}",
-                money(row["profit"], scale),
-                money(row["gain"], scale, "+"),
-                low_to_high(row, scale, "+"),
-            )
-            for row in rows
-        ],
-        best=max(range(len(rows) - len(CEILINGS)), key=lambda i: rows[i]["profit"]),
-    )
-    show_table(
-        "share of the customers who examine a place, of those who examine the first",
-        ("place", "true", "from the shuffled log", "95 % interval"),
-        [
-            (str(place), f"{row['true']:.2f}", f"{row['mean']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}")
-            for place, row in enumerate(result["examined"], start=1)
-        ],
-    )
+    profits = [row["profit"] for row in result["rows"][: -len(CEILINGS)]]
+    title = f"{result['scenario']}: {result['worlds']} worlds of {result['sales']:,} sales each; ceilings last"
+    show_table(title, columns(result), cells(result), best=profits.index(max(profits)))
+    show_table("customers who examine a place, of those who examine the first", PLACES, cells_of_places(result))
 
 
 def charts(result: Mapping[str, Any]) -> dict[str, Chart]:
