@@ -41,7 +41,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage
+from flashsale_env.experiments.studies import STUDIES, coverage, ranking
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -486,6 +486,17 @@ def from_coverage(folder: Path) -> str:
     return table(coverage.COLUMNS, coverage.cells(json.loads((folder / "result.json").read_text("utf-8"))["rows"]))
 
 
+def from_ranking(folder: Path) -> str:
+    """What each list of the study `ranking` earns."""
+    found = json.loads((folder / "result.json").read_text("utf-8"))
+    return table(ranking.columns(found), ranking.cells(found))
+
+
+def from_ranking_places(folder: Path) -> str:
+    """How far customers read, from the study `ranking`."""
+    return table(ranking.PLACES, ranking.cells_of_places(json.loads((folder / "result.json").read_text("utf-8"))))
+
+
 def from_strategy(folder: Path) -> str:
     """The table of `flashsale strategy`."""
     found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -516,6 +527,8 @@ MEASURED: dict[str, Callable[..., str]] = {
     "learners": from_report,
     "sim2real": from_sim2real,
     "coverage": from_coverage,
+    "ranking": from_ranking,
+    "ranking-places": from_ranking_places,
     "verification": from_verification,
 }
 

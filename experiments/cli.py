@@ -32,6 +32,7 @@ EXTRAS = {
     "fastapi": "serve",
     "uvicorn": "serve",
     "prometheus_client": "serve",
+    "implicit": "ranking",
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 

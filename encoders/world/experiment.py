@@ -4,12 +4,13 @@ Owns    a logged experiment with random prices and coupons, and the sizes of the
 Leaves  the customers' tastes to `reference`, choice itself to the simulator, and seeds to `seeding`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from flashsale_env import Population, Scenario, Shocks, Simulator
+from flashsale_env import Population, Product, Scenario, Shocks, Simulator
 from flashsale_env.encoders.corpus.generator import Message, generate, language_for
 from flashsale_env.encoders.demand.tastes import ChoiceData
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
@@ -68,12 +69,26 @@ def run_experiment(
         progress: show bars on standard error.
     """
     products, seed = scenario.products, log_seed(split, seed, log)
+    messages, encoding, population = draw_voices(encoder, products, split, voices, seed, progress=progress)
+    visited = randomised_price_experiment(scenario, population, visits, seed)
+    return Experiment(messages, encoding, population, ChoiceData.from_log(visited, products))
+
+
+def draw_voices(
+    encoder: IntentEncoder, products: Sequence[Product], split: str, voices: int, seed: int, *, progress: bool = False
+) -> tuple[list[Message], Encoding, Population]:
+    """Messages from one split of the corpus, what the encoder reads in them, and their writers' true tastes.
+
+    Args:
+        encoder, voices, progress: as for `run_experiment`.
+        products: whose nouns the messages name.
+        split: of the corpus.
+        seed: of the log that the voices are for, see `seeding.log_seed`.
+    """
     nouns = tuple(product.noun for product in products)
     messages = generate(split, voices, seed, goods=nouns, language=language_for(encoder.card["languages"]))
     encoding = encoder.encode([message.text for message in messages], progress=progress)
-    population = reference_population(products, messages, encoding.probabilities, seed)
-    visited = randomised_price_experiment(scenario, population, visits, seed)
-    return Experiment(messages, encoding, population, ChoiceData.from_log(visited, products))
+    return messages, encoding, reference_population(products, messages, encoding.probabilities, seed)
 
 
 def randomised_price_experiment(
