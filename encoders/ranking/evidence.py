@@ -36,7 +36,7 @@ class Evidence:
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
         """(V,) the likeliest intent of each customer's message, by which the market reads a list."""
-        return self.population.intent_probabilities.argmax(axis=1)
+        return np.asarray(self.population.intent_probabilities.argmax(axis=1), np.int64)
 
     @property
     def list_prices(self) -> Floats:
@@ -46,7 +46,7 @@ class Evidence:
     @property
     def margins(self) -> Floats:
         """(M,) what a sale at that price earns: the price less what a unit left over would fetch."""
-        return self.list_prices - np.array([product.salvage_value for product in self.scenario.products])
+        return np.array([p.price_levels[0] - p.salvage_value for p in self.scenario.products])
 
     def units(self) -> Floats:
         """(V, M) units that each customer bought, over all visits."""

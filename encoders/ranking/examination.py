@@ -52,13 +52,13 @@ def examined_shares(log: npt.NDArray[np.void], places: int) -> list[Interval]:
     def value_and_slope(x: Floats) -> tuple[float, Floats]:
         parameters = torch.tensor(x, requires_grad=True)
         value = negative(parameters)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         assert parameters.grad is not None
         return value.item(), parameters.grad.numpy()
 
     start = np.concatenate([np.full(products, -3.0), np.full(places - 1, 1.0)])
     best = optimize.minimize(value_and_slope, start, jac=True, method="L-BFGS-B").x
-    hessian = torch.autograd.functional.hessian(negative, torch.tensor(best)).numpy()  # type: ignore[no-untyped-call]
+    hessian = torch.autograd.functional.hessian(negative, torch.tensor(best)).numpy()
     covariance = np.linalg.pinv(hessian * len(bought))[products:, products:]
     kept = 1.0 / (1.0 + np.exp(-best[products:]))  # share of those at a place who read on to the next
     shares = np.cumprod(kept)

@@ -296,6 +296,7 @@ def test_a_full_disk_is_told_with_the_path_and_a_remedy(tmp_path, monkeypatch):
 # Calls that write a file in another way, and where that is meant.
 ELSEWHERE = {
     "flashsale_env/files.py": "the one that writes",
+    "flashsale_env/core/compiler.py": "the lock of a compilation, beside numba's cache",
     "experiments/runs.py": "the manifest's entries and the lock",
     "agents/language/journal.py": "a line at a time, in a file that it has told the manifest of",
     "experiments/bench/service.py": "what the service says, in a temporary folder",
