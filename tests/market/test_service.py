@@ -318,17 +318,6 @@ def test_bounds_and_exact_solvers_refuse_a_queue():
     assert bounds.HINDSIGHT_SCOPE.why_not(without) is None
 
 
-def test_in_the_shipped_scenario_servers_for_the_burst_earn_more_than_any_constant_number():
-    """By a quarter at least; the header names the best schedule, which earns a third more."""
-    scenario = fs.load_scenario("service")
-    levels = {servers: level for level, servers in enumerate(scenario.service.servers)}
-    numbers = [12, 10, 6, 4, 3, 3] + [2] * 54
-    burst = metric(played(scenario, servers=[levels[n] for n in numbers])[0], "profit").mean()
-    constant = [metric(played(scenario, servers=[k] * 60)[0], "profit").mean() for k in range(4)]
-    assert 160.7 > burst > 1.25 * max(constant)
-    assert np.argmax(constant) == levels[2]
-
-
 @pytest.mark.slow
 def test_the_queue_agrees_with_ciw():
     """The share who give up in an hour that starts empty, against the simulation library of Palmer et al. (2019)."""
