@@ -118,6 +118,8 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
+        if "title" in value:  # one of several parts, e.g. a ranking of the list
+            return str(value["title"])
         return ", ".join(f"{_value(entry)} ({name.replace('_', ' ')})" for name, entry in value.items())
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]" if len(value) <= _MOST_LEVELS else _ladder(value)

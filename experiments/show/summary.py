@@ -5,6 +5,7 @@ Leaves  each fact to where it is kept: decisions, layout, mechanisms, agents, op
 Units   money in the scenario's currency, stock in units, time in minutes.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,4 +133,6 @@ def _plain(value: Any) -> Any:
     """A setting as a file gives it."""
     if isinstance(value, ByIntent):
         return value.as_value()
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple | list) else value
