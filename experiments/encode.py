@@ -88,8 +88,8 @@ def encode_messages(
     Args:
         run: begun when the population is there, so that an earlier one survives until then.
         texts: the messages.
-        labels: intents of the messages, "" where a row has none; the encoder is fine-tuned on them first and saved
-            with the population. None where nothing is labelled.
+        labels: intents of the messages, `NONE` for one without, "" where a row is not labelled; the encoder is
+            fine-tuned on them first and saved with the population. None where nothing is labelled.
         products: that the customers shop for.
         folder: with an encoder and the demand model fitted on its embeddings, as `flashsale demo` leaves in
             DIR/encoder; None for the shipped pair.
@@ -172,11 +172,12 @@ def demand_of(
 
 
 def summary(population: Population) -> dict[str, Any]:
-    """The mix of intents in two ways, mean tastes, and a few messages evenly spaced over the file.
+    """The mix of intents in three ways, mean tastes, and a few messages evenly spaced over the file.
 
     Returns:
-        "messages"; "intents": intent -> {"messages" whose most probable intent it is, "mean_probability",
-        "mean_price_sensitivity" of these voices or None}; "examples": {"text", "intent", "probability"} each.
+        "messages"; "intents": intent -> {"messages" whose most probable intent it is, "mean_probability", "share" of
+        the messages corrected for the encoder's confusion, "share_low", "share_high", "mean_price_sensitivity" of these
+        voices or None}; "examples": {"text", "intent", "probability"} each.
     """
     guess = population.latent_class
     intents = {}
@@ -186,6 +187,9 @@ def summary(population: Population) -> dict[str, Any]:
         intents[intent] = {
             "messages": int(here.sum()),
             "mean_probability": float(population.intent_probabilities[:, i].mean()),
+            "share": population.card["intent_mix"][intent],
+            "share_low": population.card["intent_mix_low"][intent],
+            "share_high": population.card["intent_mix_high"][intent],
             "mean_price_sensitivity": sensitivity,
         }
     rows = np.unique(np.linspace(0, len(population) - 1, EXAMPLES).round().astype(int))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from flashsale_env.encoders.corpus.outliers import NONE
 from flashsale_env.encoders.records.messages import read_texts
 from flashsale_env.encoders.records.rows import Rows
 from flashsale_env.encoders.tables.fileformat import FileFormat
@@ -24,7 +25,8 @@ class Messages:
 
     Args:
         texts: n of them, in the order of the files.
-        labels: n intents, "" where a row has none; None if no column of labels was named.
+        labels: n intents, `NONE` for a message without one, "" where a row is not labelled; None if no column of labels
+            was named.
         account: rows read and used, reasons and notes, as `Validation.as_dict`.
     """
 
@@ -105,9 +107,11 @@ def _intents(rows: Rows, table: pd.DataFrame, column: str, mapping: Mapping[str,
             )
         given = [mapping.get(label, "") for label in given]
     for row, label in zip(table.index, given, strict=True):
-        if label and label not in INTENTS:
+        if label and label not in (*INTENTS, NONE):
             where = f"{rows.source}: column {column!r}, row {rows.numbers[row]} below the header"
-            raise ValueError(f"{where}: {unknown_name('intent', label, INTENTS)}")
+            raise ValueError(f"{where}: {unknown_name('intent', label, (*INTENTS, NONE))}")
     if not any(given):
-        raise ValueError(f"{rows.source}: column {column!r} is empty in all rows; label some: {', '.join(INTENTS)}.")
+        raise ValueError(
+            f"{rows.source}: column {column!r} is empty in all rows; label some: {', '.join((*INTENTS, NONE))}."
+        )
     return given

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from flashsale_env.encoders.corpus.noise import slip, without_vowels
 from flashsale_env.encoders.corpus.phrases import (
     DEFAULT_GOODS,
     LANGUAGES,
@@ -25,9 +26,12 @@ from flashsale_env.encoders.corpus.phrases import (
 )
 from flashsale_env.intents import INTENTS
 
-__all__ = ["MIXED", "Message", "Writer", "generate", "language_for"]
+__all__ = ["MIXED", "VERSION", "Message", "Writer", "generate", "language_for"]
 
 T = TypeVar("T")
+
+# Raised when phrases or the way of drawing them change: the card of an encoder records which corpus it learned from.
+VERSION = 2
 
 # The language of a corpus that contains every language in equal shares.
 MIXED = "mixed"
@@ -39,8 +43,45 @@ _P_OPENING = 0.04
 _P_ABOUT_GOOD = 0.05
 _P_CLOSING = 0.06
 _P_SECOND_SENTENCE = 0.04
-_P_ABBREVIATED = 0.12
-_P_TYPOS = 0.14
+_P_BRANDED = 0.12  # of a product's name
+_P_REPHRASED = 0.12  # of each phrase that has other words
+_P_ABBREVIATED = 0.18
+_P_WITHOUT_VOWELS = 0.06
+_P_TYPOS = 0.25
+# What says who writes and about which order, and nothing of what they want. It dresses every intent and messages with
+# none alike, so that no intent is known by it.
+_P_ORDER_NUMBER = 0.06
+_P_INTRODUCTION = 0.03
+_P_CONTACT = 0.03
+_P_SIGNATURE = 0.06
+_P_EMOJI = 0.04
+_FILLERS = {
+    "#": tuple("0123456789"),
+    "@": (
+        "ba",
+        "cor",
+        "del",
+        "en",
+        "fi",
+        "gra",
+        "ho",
+        "is",
+        "jo",
+        "kel",
+        "lu",
+        "mo",
+        "nex",
+        "or",
+        "pu",
+        "ri",
+        "sa",
+        "tem",
+        "u",
+        "vor",
+        "xi",
+        "zan",
+    ),
+}
 _CASINGS = {"as written": 0.30, "sentence": 0.28, "lower": 0.38, "upper": 0.04}
 
 
@@ -150,30 +191,59 @@ class Writer:
             more, also = self.core(second, good)
             core, names_good = core + self.weighted("joints") + more, names_good or also
             name = f"{template.name}+{second.name}"
-        dressing, pieces = self.language.dressing, [core]
+        pieces = [core]
         if not names_good and self.happens(_P_ABOUT_GOOD):
-            pieces.insert(0, self.pick(dressing["openings_about_good"]).replace("{good}", self.noun(good)))
+            pieces.insert(0, self.dressing("openings_about_good", good))
             names_good = True
         elif self.happens(_P_OPENING):
-            pieces.insert(0, self.pick(dressing["openings"]))
-        if self.happens(_P_GREETING):
-            pieces.insert(0, self.pick(dressing["greetings"]))
-        if self.happens(_P_CLOSING):
-            pieces.append(self.pick(dressing["closings"]))
+            pieces.insert(0, self.dressing("openings", good))
+        if self.happens(_P_ORDER_NUMBER):
+            pieces.insert(len(pieces) if self.happens(0.3) else 0, self.dressing("order_numbers", good))
+        for table, probability in (("introductions", _P_INTRODUCTION), ("greetings", _P_GREETING)):
+            if self.happens(probability):
+                pieces.insert(0, self.dressing(table, good))
+        for table, probability in (
+            ("contacts", _P_CONTACT), ("closings", _P_CLOSING), ("emoji", _P_EMOJI), ("signatures", _P_SIGNATURE),
+        ):  # fmt: skip
+            if self.happens(probability):
+                pieces.append(self.dressing(table, good))
         text = pieces[0] + "".join(self.weighted("joints") + piece for piece in pieces[1:])
         named = good if names_good else None
         return Message(self.type(text, core), template.intent, name, named, template.sentiment, self.language.code)
 
+    def dressing(self, table: str, good: str) -> str:
+        """An addition from a table of the phrase file."""
+        return self.expand(self.pick(self.language.dressing[table]), good, {})
+
     def core(self, template: Template, good: str) -> tuple[str, bool]:
         """One phrase from a template, and whether it names the product."""
         used = {"good": {good}}
-        words = self.expand(template.parts, good, used)
+        words = self.rephrased(self.expand(template.parts, good, used))
         tidy = " ".join(words.split()).replace(" ,", ",").replace(" ?", "?")
         return tidy.strip(" ,，"), "named" in used
+
+    def rephrased(self, text: str) -> str:
+        """The text with other words for the same."""
+        return self.exchanged(text, self.language.writing["rephrasings"], _P_REPHRASED)
+
+    def exchanged(self, text: str, pairs: Sequence[Sequence[str]], probability: float) -> str:
+        """The text with whole words or phrases exchanged, each with this probability."""
+        border = self.language.writing["word_border"]
+        padded = f"{border}{text}{border}"
+        for old, new in pairs:
+            if f"{border}{old}{border}" in padded and self.happens(probability):
+                padded = padded.replace(f"{border}{old}{border}", f"{border}{new}{border}")
+        return padded.removeprefix(border).removesuffix(border)
 
     def noun(self, good: str) -> str:
         """The noun for a product in this language."""
         return self.language.names.get(good, good)
+
+    def named(self, good: str, used: dict[str, set[str]]) -> str:
+        """The product as a customer names it, now and then with a brand, a model or a size."""
+        if self.happens(_P_BRANDED):
+            return self.expand(self.pick(self.language.branded), good, used)
+        return self.noun(good)
 
     def expand(self, parts: Parts, good: str, used: dict[str, set[str]]) -> str:
         """The text of a parsed pattern. `used` collects the words of each slot, and "named" if the product occurs."""
@@ -185,6 +255,8 @@ class Writer:
                 out.append(self.expand(self.pick(part.alternatives), good, used))
             elif part.name == "good":
                 used["named"] = {good}
+                out.append(self.named(good, used))
+            elif part.name == "noun":
                 out.append(self.noun(good))
             else:
                 # Two slots of one kind get different words: "is the pro better than the pro" makes no sense.
@@ -192,8 +264,14 @@ class Writer:
                 taken = used.setdefault("good" if part.name == "other" else part.name, set())
                 value = self.pick([v for v in values if v not in taken])
                 taken.add(value)
-                out.append(self.noun(value) if part.name == "other" else value)
+                out.append(self.noun(value) if part.name == "other" else self.filled(value))
         return "".join(out)
+
+    def filled(self, word: str) -> str:
+        """The word with a digit for each "#" and a syllable for each "@", drawn anew: no number and no name of a brand
+        stands for an intent."""
+        drawn = [self.pick(_FILLERS[sign]) if sign in _FILLERS else sign for sign in word]
+        return "".join(drawn).capitalize() if "@" in word else "".join(drawn)
 
     def type(self, text: str, core: str) -> str:
         """The message as typed: final punctuation, abbreviations, typing errors, casing."""
@@ -202,12 +280,9 @@ class Writer:
         asks = first in writing["question_words"] or any(sign in core for sign in writing["question_signs"])
         text = text.rstrip("?!. ？！。") + self.weighted("question_ends" if asks else "other_ends")
         if self.happens(_P_ABBREVIATED):
-            border = writing["word_border"]
-            padded = f"{border}{text}{border}"
-            for word, short in self.language.abbreviations:
-                if f"{border}{word}{border}" in padded and self.happens(0.5):
-                    padded = padded.replace(f"{border}{word}{border}", f"{border}{short}{border}")
-            text = padded.removeprefix(border).removesuffix(border)
+            text = self.exchanged(text, self.language.abbreviations, 0.5)
+        if self.language.writing["vowels"] and self.happens(_P_WITHOUT_VOWELS):
+            text = without_vowels(text, self.rng)
         if self.happens(_P_TYPOS):
             for _ in range(1 + int(self.happens(0.3))):
                 text = self.mistype(text)
@@ -217,25 +292,11 @@ class Writer:
         return {"as written": text, "lower": text.lower(), "upper": text.upper()}[casing]
 
     def mistype(self, text: str) -> str:
-        """One typing error: a homophone, if the language has one for a word of the text; otherwise a letter swapped,
-        dropped or doubled inside a word of four letters or more."""
+        """One typing error: a homophone, if the language has one for a word of the text, else a slip of the fingers."""
         if sounds := [pair for pair in self.language.homophones if pair[0] in text]:
             right, wrong = self.pick(sounds)
             return text.replace(right, wrong, 1)
-        words = text.split(" ")
-        long = [i for i, word in enumerate(words) if len(word) > 3 and word.isascii() and word.isalpha()]
-        if not long:
-            return text
-        i = self.pick(long)
-        word, at = words[i], int(self.rng.integers(1, len(words[i]) - 1))
-        words[i] = self.pick(
-            [
-                word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-                word[:at] + word[at + 1 :],
-                word[:at] + word[at] + word[at:],
-            ]
-        )
-        return " ".join(words)
+        return slip(text, self.rng)
 
     def pick(self, values: Sequence[T]) -> T:
         """One of the values, all equally likely."""

@@ -19,7 +19,9 @@ from flashsale_env.encoders.corpus.phrases import DEFAULT_GOODS, LANGUAGES, Temp
 from flashsale_env.errors import unknown_name
 from flashsale_env.tables import tomllib
 
-__all__ = ["OUTLIERS", "SPLITS", "outliers", "templates"]
+__all__ = ["NONE", "OUTLIERS", "SPLITS", "outliers", "templates"]
+
+NONE = "none"  # the label of a message with none of the nine intents
 
 # Texts in each split. With 450 or 900 training texts, real messages were separated equally well.
 OUTLIERS = {"train": 1800, "validation": 600}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,8 @@ _SENTIMENT_MARKS = {"- ": "negative", "+ ": "positive"}
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for a word: "good" is the product, "other" a second product, the rest are lists in the phrase file."""
+    """A place for a word: "good" is the product, "noun" its bare name, "other" a second product, the rest are lists in
+    the phrase file."""
 
     name: str
 
@@ -88,7 +89,8 @@ class Language:
         code: ISO 639-1.
         writing: separator, word border, question words and signs, and weights of message endings and joints.
         slots: name -> words.
-        dressing: greetings, openings and closings.
+        branded: parsed ways to name a product with its brand, model or size.
+        dressing: parsed additions that tell no intent: greetings, openings, order numbers, signatures and others.
         abbreviations: (word, short form).
         homophones: (word, another word of the same sound), for languages that are typed by sound.
         goods: noun phrases of the default products, in English.
@@ -99,7 +101,8 @@ class Language:
     code: str
     writing: Mapping[str, Any]
     slots: Mapping[str, Sequence[str]]
-    dressing: Mapping[str, Sequence[str]]
+    branded: Sequence[Parts]
+    dressing: Mapping[str, Sequence[Parts]]
     abbreviations: Sequence[Sequence[str]]
     homophones: Sequence[Sequence[str]]
     goods: tuple[str, ...]
@@ -168,6 +171,14 @@ def _slots(parts: Parts) -> Iterator[str]:
                 yield from _slots(alternative)
 
 
+def _parsed(code: str, name: str, lines: Sequence[str], known: Collection[str]) -> list[Parts]:
+    """The lines of a table of additions, parsed."""
+    parsed = [parse(line, f"{code}/{name}") for line in lines]
+    if unknown := {slot for parts in parsed for slot in _slots(parts)} - set(known):
+        raise ValueError(f"{name} of {code} use {sorted(unknown)}, but the slots are {sorted(known)}.")
+    return parsed
+
+
 @functools.cache
 def phrases(code: str) -> Language:
     """The phrase file of a language.
@@ -182,7 +193,7 @@ def phrases(code: str) -> Language:
             f"Use {near[0]!r}, or add encoders/data/phrases/{code}.toml."
         )
     table = tomllib.loads(_phrase_folder().joinpath(f"{code}.toml").read_text(encoding="utf-8"))
-    known = {*table["slots"], "good", "other"}
+    known = {*table["slots"], "good", "noun", "other"}
     sentiment_of = {topic: sentiment for sentiment, topics in table["sentiment"].items() for topic in topics}
     parsed = []
     for intent in INTENTS:
@@ -203,7 +214,8 @@ def phrases(code: str) -> Language:
         code=code,
         writing=table["writing"],
         slots=table["slots"],
-        dressing=table["dressing"],
+        branded=_parsed(code, "branded", table["writing"]["branded"], known),
+        dressing={name: _parsed(code, name, lines, known) for name, lines in table["dressing"].items()},
         abbreviations=table["noise"]["abbreviations"],
         homophones=table["noise"].get("homophones", ()),
         goods=tuple(table["goods"].get("broad", names)),

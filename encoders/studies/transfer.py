@@ -4,7 +4,8 @@ Owns    the comparison, on a shop's labelled messages, of an encoder with TF-IDF
         detection of messages with none of the nine intents.
 Leaves  the encoder to `text`. Only figures are reported, never messages.
 
-The mapping is a TOML file from the shop's labels to intents. Rows with any other label are out of scope, and counted:
+The mapping is a TOML file from the shop's labels to intents. Rows with the label "none" or any other label are out of
+scope, and counted:
 
     [labels]
     REFUND_STATUS = "complaint_return"
@@ -30,10 +31,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 from flashsale_env.encoders.corpus.generator import Message, generate
+from flashsale_env.encoders.corpus.outliers import NONE
 from flashsale_env.encoders.records.messages import read_texts
 from flashsale_env.encoders.text.calibration import expected_calibration_error, fit_temperature, softmax
 from flashsale_env.encoders.text.intent import DEFAULT_TRAIN, IntentEncoder
 from flashsale_env.encoders.text.metrics import scores
+from flashsale_env.encoders.text.prevalence import estimate_mix
 from flashsale_env.encoders.text.tfidf import tfidf_model
 from flashsale_env.intents import INTENTS
 from flashsale_env.tables import tomllib
@@ -45,7 +48,7 @@ INVERSE_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def read_mapping(path: str | Path) -> dict[str, str]:
-    """The [labels] table of a TOML file: a shop's label -> one of `INTENTS`."""
+    """The [labels] table of a TOML file: a shop's label -> one of `INTENTS`, or `NONE`."""
     path = Path(path)
     try:
         labels: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))["labels"]
@@ -55,11 +58,11 @@ def read_mapping(path: str | Path) -> dict[str, str]:
             f'[labels] table such as PRICE = "bargain_hunting".'
         ) from None
     for label, intent in labels.items():
-        if intent not in INTENTS:
+        if intent not in (*INTENTS, NONE):
             near = difflib.get_close_matches(str(intent), INTENTS, n=1, cutoff=0.0)[0]
             raise ValueError(
                 f"{path} maps {label!r} to {intent!r}, which is no intent. Did you mean {near!r}? "
-                f"The intents are {', '.join(INTENTS)}."
+                f"The intents are {', '.join(INTENTS)}; {NONE} is a message with none of them."
             )
     return labels
 
@@ -69,15 +72,21 @@ def read_labelled(
 ) -> tuple[list[str], list[str], int]:
     """Messages of a file whose label is in the mapping, their intents, and the number of other rows."""
     table = read_texts(path, text_column, label_column).raw
-    rows = table[table["label"].isin(list(mapping)) & (table["text"].str.strip() != "")]
+    rows = table[table["label"].isin(_with_intent(mapping)) & (table["text"].str.strip() != "")]
     return rows["text"].tolist(), [mapping[label] for label in rows["label"]], len(table) - len(rows)
 
 
 def read_others(path: str | Path, mapping: Mapping[str, str], text_column: str, label_column: str) -> list[str]:
     """Messages of a file whose label is not in the mapping: the encoder should find them out of scope."""
     table = read_texts(path, text_column, label_column).raw
-    texts: list[str] = table["text"][~table["label"].isin(list(mapping)) & (table["text"].str.strip() != "")].tolist()
+    texts: list[str] = table["text"][
+        ~table["label"].isin(_with_intent(mapping)) & (table["text"].str.strip() != "")
+    ].tolist()
     return texts
+
+
+def _with_intent(mapping: Mapping[str, str]) -> list[str]:
+    return [label for label, intent in mapping.items() if intent != NONE]
 
 
 def out_of_scope(encoder: IntentEncoder, texts: Sequence[str], others: Sequence[str]) -> dict[str, float]:
@@ -120,8 +129,9 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
 
     Returns:
         {name or "all": {"rows", "encoder": {"accuracy", "macro_f1"}, "expected_calibration_error", "tfidf": {...},
-        "confusion" (9, 9): rows true, columns predicted}}. The baseline is TF-IDF with logistic regression, trained on
-        the encoder's own corpus.
+        "mix": total variation between the true shares of the intents and those "counted" or "corrected" (see
+        `text.prevalence`), "confusion" (9, 9): rows true, columns predicted}}. The baseline is TF-IDF with logistic
+        regression, trained on the encoder's own corpus.
     """
     reference = tfidf_model(_corpus(encoder))
     rows: dict[str, tuple[list[str], npt.NDArray[np.float32], list[str]]] = {}
@@ -139,9 +149,21 @@ def transfer(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[s
             "encoder": scores(truth, guess),
             "expected_calibration_error": expected_calibration_error(probability, numbers),
             "tfidf": scores(truth, baseline),
+            "mix": {
+                "counted": _total_variation(_shares(probability.argmax(axis=1)), _shares(numbers)),
+                "corrected": _total_variation(estimate_mix(probability, encoder.prior).share, _shares(numbers)),
+            },
             "confusion": confusion_matrix(truth, guess, labels=INTENTS).tolist(),
         }
     return found
+
+
+def _shares(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    return np.bincount(numbers, minlength=len(INTENTS)) / len(numbers)
+
+
+def _total_variation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    return float(0.5 * np.abs(a - b).sum())
 
 
 def across(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str]]]) -> dict[str, Any]:
@@ -208,7 +230,7 @@ def across(encoder: IntentEncoder, shops: Mapping[str, tuple[list[str], list[str
 
 
 def _corpus(encoder: IntentEncoder) -> list[Message]:
-    """The generated messages that the encoder was trained on."""
+    """Generated messages, as many as the encoder was trained on and with its seed."""
     drawn = encoder.card.get("corpus", {})
     return generate(
         "train", drawn.get("train", DEFAULT_TRAIN), drawn.get("seed", 0), language=drawn.get("language", "en")

@@ -1,7 +1,8 @@
 """BERT backbones: a pretrained `BertModel` with its tokenizer, verified by the hash of its weights.
 
 Owns    the map (name, folder or hub id) -> loaded backbone, and the map texts -> pooled vectors.
-Leaves  fine-tuning to `training`, and fast reading of many texts to `inference`.
+Leaves  signs that a tokenizer does not know to `normalisation`, fine-tuning to `training`, and fast reading of many
+        texts to `inference`.
 Axes    n texts, t tokens (at most MAX_TOKENS), w the backbone's width.
 
 A new packaged backbone is one entry in `BACKBONES`.
@@ -18,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokeniz
 from transformers.utils import logging as hf_logging
 
 from flashsale_env.encoders.text.multilingual import multilingual_folder
+from flashsale_env.encoders.text.normalisation import normalised
 from flashsale_env.files import sha256_of
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "MAX_TOKENS",
     "Backbone",
     "BackboneEntry",
+    "both_ends",
     "load_backbone",
     "mean_pool",
 ]
@@ -43,6 +46,7 @@ __all__ = [
 MAX_TOKENS = 128
 
 
+T = TypeVar("T")
 Loaded = tuple[PreTrainedTokenizerFast, BertModel, str]  # tokenizer, model, sha256 of the weights
 
 
@@ -75,20 +79,29 @@ class Backbone:
         """Token ids of each text, prefix included, at most MAX_TOKENS with [CLS] and [SEP].
 
         Warns:
-            UserWarning: longer texts, of which only the beginning is read.
+            UserWarning: longer texts, of which only the beginning and the end are read.
         """
-        tokens = self.tokenizer([self.prefix + text for text in texts], truncation=True, max_length=MAX_TOKENS)
-        cut = [i for i, encoding in enumerate(tokens.encodings or ()) if encoding.overflowing]
+        read = [self.prefix + self.normalised(text) for text in texts]
+        tokens = self.tokenizer(read, truncation=False, verbose=False) if read else {"input_ids": []}
+        whole: list[list[int]] = tokens["input_ids"]
+        cut = [i for i, ids in enumerate(whole) if len(ids) > MAX_TOKENS]
         if cut:
             shown = ", ".join(f"{texts[i][:30]!r}... ({len(texts[i]):,} characters)" for i in cut[:3])
             warnings.warn(
                 f"{len(cut)} of {len(texts)} texts are longer than {MAX_TOKENS} tokens and only their "
-                f"beginning is read: {shown}{' ...' if len(cut) > 3 else ''}.",
+                f"beginning and end are read: {shown}{' ...' if len(cut) > 3 else ''}.",
                 UserWarning,
                 stacklevel=3,
             )
-        ids: list[list[int]] = tokens["input_ids"]
-        return ids
+        return [both_ends(ids) for ids in whole]
+
+    def normalised(self, text: str) -> str:
+        """The text as the tokenizer gets it, without the prefix."""
+        return normalised(text, self.knows)
+
+    def knows(self, sign: str) -> bool:
+        """Whether the tokenizer has tokens for a sign."""
+        return self.tokenizer.unk_token_id not in self.tokenizer(sign, add_special_tokens=False)["input_ids"]
 
     def pool(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         """Mean of the last layer over each text's tokens, scaled to length 1: (n, width) float32."""
@@ -119,6 +132,17 @@ class Backbone:
                 rows = order[start : start + batch_size]
                 out[rows] = self.pool([tokens[i] for i in rows]).cpu()
         return out
+
+
+def both_ends(tokens: Sequence[T], most: int = MAX_TOKENS) -> list[T]:
+    """The first and the last half of `most` tokens of a longer text: what a customer wants stands at either end.
+
+    >>> both_ends([1, 2, 3, 4, 5, 6], 4)
+    [1, 2, 5, 6]
+    """
+    if len(tokens) <= most:
+        return list(tokens)
+    return [*tokens[: most - most // 2], *tokens[len(tokens) - most // 2 :]]
 
 
 def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from rich.text import Text
 
-from flashsale_env.encoders.text.backbone import MAX_TOKENS
+from flashsale_env.encoders.text.backbone import both_ends
 from flashsale_env.errors import unknown_name
 from flashsale_env.intents import INTENTS
 
@@ -59,7 +59,7 @@ class Explanation:
     """The effect of each word on an intent.
 
     Args:
-        text: the message.
+        text: the message, normalised.
         intent: the intent explained.
         probability: of that intent.
         log_odds: of that intent against the eight others, before calibration.
@@ -86,7 +86,8 @@ def explain(encoder: IntentEncoder, text: str, intent: str | None = None) -> Exp
 
     Args:
         encoder: the encoder to explain.
-        text: one message. Of a message longer than the encoder's limit only the beginning is explained.
+        text: one message. Of a message longer than the encoder's limit only the beginning and the end are explained.
+            The explanation holds the message as the tokenizer gets it, see `normalisation`.
         intent: one of `INTENTS`; by default the most probable one.
 
     Raises:
@@ -99,6 +100,7 @@ def explain(encoder: IntentEncoder, text: str, intent: str | None = None) -> Exp
     if intent is not None and intent not in INTENTS:
         raise ValueError(unknown_name("intent", intent, INTENTS))
     target = int(encoding.probabilities[0].argmax()) if intent is None else INTENTS.index(intent)
+    text = encoder.backbone.normalised(text)
     pieces = _Pieces(encoder, text)
     with torch.no_grad():
         log_odds, baseline = pieces.log_odds(pieces.path([1.0, 0.0]), target).tolist()
@@ -123,14 +125,13 @@ class _Pieces:
     def __init__(self, encoder: IntentEncoder, text: str) -> None:
         self.encoder, self.backbone = encoder, encoder.backbone
         tokenizer, shift = self.backbone.tokenizer, len(self.backbone.prefix)
-        encoding = tokenizer(
-            self.backbone.prefix + text, truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True
-        )
-        self.ids = list(encoding["input_ids"])
+        encoding = tokenizer(self.backbone.prefix + text, truncation=False, return_offsets_mapping=True, verbose=False)
+        self.ids = both_ends(encoding["input_ids"])
         members: dict[int, list[int]] = {}
         spans: dict[int, tuple[int, int]] = {}
-        for piece, word in enumerate(encoding.word_ids()):
-            start, end = (edge - shift for edge in encoding["offset_mapping"][piece])
+        read = zip(both_ends(encoding.word_ids()), both_ends(encoding["offset_mapping"]), strict=True)
+        for piece, (word, edges) in enumerate(read):
+            start, end = (edge - shift for edge in edges)
             # [CLS] and [SEP] belong to no word, and tokens of the prefix begin before the message.
             if word is None or start < 0 or start == end:
                 continue

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from flashsale_env.encoders.devices import cpu_capabilities
+from flashsale_env.encoders.text import normalisation
 from flashsale_env.encoders.text.backbone import MAX_TOKENS, Backbone
 from flashsale_env.encoders.text.embedding_cache import EmbeddingCache
 from flashsale_env.errors import unknown_name
@@ -113,7 +114,8 @@ class Reader:
         tokenizer = json.loads(self.backbone.tokenizer.backend_tokenizer.to_str())
         for set_by_the_last_call in ("truncation", "padding"):
             del tokenizer[set_by_the_last_call]
-        digest.update(json.dumps([self.precision, self.backbone.prefix, MAX_TOKENS, tokenizer]).encode())
+        read = [self.precision, self.backbone.prefix, MAX_TOKENS, "both ends", normalisation.VERSION, tokenizer]
+        digest.update(json.dumps(read).encode())
         return digest.hexdigest()
 
     def embed(

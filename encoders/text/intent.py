@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import confusion_matrix
 
-from flashsale_env.encoders.corpus.generator import MIXED, Message, generate, language_for
+from flashsale_env.encoders.corpus.generator import MIXED, VERSION, Message, generate, language_for
 from flashsale_env.encoders.corpus.outliers import OUTLIERS, outliers
 from flashsale_env.encoders.corpus.phrases import LANGUAGES, SENTIMENTS
 from flashsale_env.encoders.devices import device_named, one_thread
@@ -51,7 +51,7 @@ from flashsale_env.intents import INTENTS
 __all__ = ["Encoding", "IntentEncoder", "evaluate", "fine_tune_on_corpus"]
 
 # Messages of the default encoder, for each language of its corpus: fine-tuning takes about a minute on one core.
-DEFAULT_TRAIN, DEFAULT_VALIDATION, DEFAULT_EVALUATION = 4500, 900, 1800
+DEFAULT_TRAIN, DEFAULT_VALIDATION, DEFAULT_EVALUATION = 5400, 900, 1800
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,11 @@ class IntentEncoder:
         """Divisor of the intent logits; 1 for an encoder without calibration."""
         return float(self.card.get("calibration", {}).get("temperature", 1.0))
 
+    @property
+    def prior(self) -> npt.NDArray[np.float64]:
+        """(9,) mix of the messages that the intent head was fitted to; equal shares where the card names none."""
+        return np.array(self.card.get("prior", [1 / len(INTENTS)] * len(INTENTS)))
+
     def encode(
         self,
         texts: Sequence[str],
@@ -247,8 +252,8 @@ class IntentEncoder:
         """Classify and embed texts.
 
         Args:
-            texts: n messages. Of a message with more than 128 tokens only the beginning is used, with a warning. A
-                language that the backbone was not trained on gives a warning with the remedy.
+            texts: n messages. Of a message with more than 128 tokens only the beginning and the end are used, with a
+                warning. A language that the backbone was not trained on gives a warning with the remedy.
             batch_size: texts at a time; it changes the result only by rounding (1e-6).
             precision: number format of the backbone, see `inference.Reader`.
             cache: where embeddings are looked up and kept between runs.
@@ -390,7 +395,7 @@ def fine_tune_on_corpus(
             epochs=epochs,
             seed=seed,
             precision="fp32",
-            corpus={"language": language, "seed": seed, **sizes},
+            corpus={"version": VERSION, "language": language, "seed": seed, **sizes},
             command=command,
         )
         unseen = {code: generate("evaluation", DEFAULT_EVALUATION, seed, language=code) for code in languages}

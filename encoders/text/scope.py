@@ -27,10 +27,10 @@ ACCEPTANCE = 0.95  # share of held-out in-scope messages above the threshold
 class Scope:
     """The log-odds that a message has any intent, from a multinomial logistic regression with an extra class "none".
 
-    The class "none" is trained on generated messages. On messages of two real shops, with the shipped encoder, the
-    score separated rows with and without an intent better (area under the ROC curve .90 and .76) than distance to the
-    nearest class and confidence combined (.85 and .70; Lee et al. 2018, equation 2). The distance to the tenth
-    neighbour, a binary regression without the intents, and sums of these were no better.
+    The class "none" is trained on generated messages. On messages of two real shops, with the encoder of the first
+    corpus, the score separated rows with and without an intent better (area under the ROC curve .90 and .76) than
+    distance to the nearest class and confidence combined (.85 and .70; Lee et al. 2018, equation 2). The distance to
+    the tenth neighbour, a binary regression without the intents, and sums of these were no better.
 
     Source:
         Hendrycks, Mazeika & Dietterich (2019), Deep anomaly detection with outlier exposure, arXiv 1812.04606; with a

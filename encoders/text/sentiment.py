@@ -113,7 +113,9 @@ def embeddings(texts: Sequence[str], backbone: Backbone, *, cache: str | Path | 
     if path is not None and path.is_file():
         return np.asarray(load_file(path)["embeddings"], np.float32)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*only their beginning is read")  # the beginning is enough here
+        warnings.filterwarnings(
+            "ignore", message=".*only their beginning and end are read"
+        )  # both ends are enough here
         vectors = backbone.embed(texts, bf16=has_bf16_units(backbone.model.device)).numpy()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

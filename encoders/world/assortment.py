@@ -78,5 +78,5 @@ def demand_for(
     demand = DemandModel.fit(
         reading, vectors, [product.title for product in sold], log.choices, seed=seed, progress=progress
     )
-    demand.card |= {"command": command, "world": "reference", "versions": versions()}
+    demand.card |= {"command": command, "world": "reference", "encoder": encoder.hashes(), "versions": versions()}
     return demand

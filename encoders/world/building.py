@@ -74,7 +74,11 @@ def intent_population(
                 }
                 for k in range(len(WILLINGNESS_MEANS))
             ],
-            "encoder": {"sha256_of_backbone": encoder.card["backbone"]["sha256"], "card": encoder.card["figures"]},
+            "encoder": {
+                "sha256_of_backbone": encoder.card["backbone"]["sha256"],
+                "corpus": encoder.card.get("corpus"),
+                "card": encoder.card["figures"],
+            },
             "versions": versions(),
         },
     )

@@ -155,12 +155,13 @@ def study_reference_world(
             for i, intent in enumerate(INTENTS)
         },
     }
-    demand.card |= {"command": command, "figures": figures, "versions": versions()}
+    demand.card |= {"command": command, "encoder": encoder.hashes(), "figures": figures, "versions": versions()}
     shared = {
         "command": command,
         "seed": seed,
         "encoder": {
             "sha256_of_backbone": encoder.card["backbone"]["sha256"],
+            "corpus": encoder.card.get("corpus"),
             "card": encoder.card["figures"],
         },
         "figures": figures,

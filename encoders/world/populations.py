@@ -13,6 +13,7 @@ import numpy.typing as npt
 from flashsale_env import INTENTS, Population, Product
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
+from flashsale_env.encoders.text.prevalence import estimate_mix
 from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.versions import versions
 
@@ -57,7 +58,9 @@ def population_from_texts(
 ) -> Population:
     """A population from a shop's own messages: intents from the encoder, tastes from the demand model.
 
-    The card counts the messages that are out of scope, if the encoder has an out-of-scope score.
+    The voices of an intent weigh together what its share in the shop is, corrected for the encoder's confusion, see
+    `text.prevalence`. The card holds these shares with their intervals, and counts the messages that are out of scope,
+    if the encoder has an out-of-scope score.
 
     Args:
         texts: the messages.
@@ -91,23 +94,39 @@ def population_from_texts(
         encoding = Encoding(encoding.probabilities[rows], encoding.embeddings[rows])
     vectors = product_vectors(encoder, products)
     tastes = demand.tastes(encoder_reading(encoding, vectors), vectors)
+    mix = estimate_mix(encoding.probabilities, encoder.prior)
+    guess = encoding.probabilities.argmax(axis=1)
     card = {
         "kind": "learned",
         "command": command,
         "encoder": encoder.card,
         "out_of_scope": outside,
-        "intent_mix": intent_mix(encoding.probabilities),
+        "intent_mix": _of_intents(mix.share),
+        "intent_mix_low": _of_intents(mix.low),
+        "intent_mix_high": _of_intents(mix.high),
         "versions": versions(),
     }
-    return learned_population(texts, encoding, tastes, products, card=card)
+    return learned_population(texts, encoding, tastes, products, weight=weights_for(mix.share, guess), card=card)
+
+
+def weights_for(share: npt.NDArray[np.float64], guess: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """(n,) weights with mean 1 under which the voices of each class (n,) have the share (k,) of it, up to classes that
+    have no voice."""
+    counts = np.bincount(guess, minlength=len(share))
+    weight = (share / np.maximum(counts, 1))[guess]
+    return np.asarray(weight / weight.mean(), np.float32)
 
 
 def intent_mix(
     probabilities: npt.NDArray[np.float32], weight: npt.NDArray[np.float32] | None = None
 ) -> dict[str, float]:
     """Intent -> weighted mean of its probability over voices (V, 9), for a card."""
-    mean = np.average(probabilities, axis=0, weights=weight)
-    return {intent: round(float(share), 4) for intent, share in zip(INTENTS, mean, strict=True)}
+    return _of_intents(np.average(probabilities, axis=0, weights=weight))
+
+
+def _of_intents(values: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
+    """Intent -> value, rounded for a card."""
+    return {intent: round(float(value), 4) for intent, value in zip(INTENTS, values, strict=True)}
 
 
 def true_intent_mix(population: Population) -> dict[str, float]:

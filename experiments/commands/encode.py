@@ -31,7 +31,9 @@ Messages = Annotated[
 Labels = Annotated[
     str | None,
     typer.Option(
-        "--labels", metavar="C", help="Column with intents of some rows; the encoder is fine-tuned on them first."
+        "--labels",
+        metavar="C",
+        help="Column with intents of some rows, or none; the encoder is fine-tuned on them first.",
     ),
 ]
 Mapped = Annotated[
@@ -157,13 +159,14 @@ def show(found: "Encoded", in_scope_only: bool) -> None:
     voices, content = len(found.population), found.as_json()
     show_table(
         f"intents of {voices:,} messages",
-        ("intent", "messages", "share", "mean probability", "price sensitivity"),
+        ("intent", "messages", "share", "share, corrected", "95 % interval", "price sensitivity"),
         [
             (
                 intent,
                 f"{row['messages']:,}",
                 f"{row['messages'] / voices:.1%}",
-                f"{row['mean_probability']:.3f}",
+                f"{row['share']:.1%}",
+                f"{row['share_low']:.1%} to {row['share_high']:.1%}",
                 "-" if row["mean_price_sensitivity"] is None else f"{row['mean_price_sensitivity']:.2f}",
             )
             for intent, row in sorted(content["intents"].items(), key=lambda item: -item[1]["messages"])
@@ -179,6 +182,12 @@ def show(found: "Encoded", in_scope_only: bool) -> None:
                 for name, row in {"before fine-tuning": before, "fine-tuned, on held-out rows": after}.items()
             ],
         )
+        if "out_of_scope" in after:
+            row = after["out_of_scope"]
+            notice(
+                f"of {row['rows']:,} rows labelled none, {row['rejected']:.0%} are found out of scope (held out); "
+                f"{row['accepted']:.0%} of the others pass"
+            )
     if found.outside:
         left_out, kept = "they were left out", "they count with the nearest; --in-scope-only leaves them out"
         fate = left_out if in_scope_only else kept

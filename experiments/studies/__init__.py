@@ -12,6 +12,7 @@ STUDIES = {
     "recovery": "whether intervals of estimated elasticities cover the true ones in 95 % of logs",
     "coverage": "whether intervals of elasticities from weekly sales cover the true ones",
     "transfer": "how well an encoder classifies real customers' messages that it was not trained on",
+    "robustness": "what typing slips, greetings, signatures and other noise cost the intent encoder",
     "sentiment": "polarity of Chinese shopping reviews, multilingual BERT against TF-IDF",
     "wider": "what sharing weights across products gains, also in a sale of more products",
     "reference-policy": "trains the shipped policy that new learners on `standard` are compared with",

@@ -87,6 +87,14 @@ def show(result: Mapping[str, Any]) -> None:
             for name, row in result["shops"].items()
         ],
     )
+    show_table(
+        "distance of the mix of intents from the true one (total variation)",
+        ("shop", "messages counted", "corrected for confusion"),
+        [
+            (name, f"{row['mix']['counted']:.3f}", f"{row['mix']['corrected']:.3f}")
+            for name, row in result["shops"].items()
+        ],
+    )
     print(f"{result['out_of_scope_rows']:,} rows with other labels or no text are out of scope.")
     if result["out_of_scope"]:
         show_table(

@@ -93,6 +93,13 @@ def test_labels_come_beside_their_texts_and_may_be_missing(messages):
     assert found.labels == ["bargain_hunting", ""]
 
 
+def test_a_row_can_be_labelled_as_having_no_intent(messages):
+    path = messages("text,intent\nhow much,bargain_hunting\ntell me a joke,none\nhello,\n")
+    assert read(path, "text", labels="intent").labels == ["bargain_hunting", "none", ""]
+    with pytest.raises(ValueError, match=r"unknown intent 'noone'\. Did you mean 'none'"):
+        read(messages("text,intent\nhow much,noone\n"), "text", labels="intent")
+
+
 def test_a_shops_own_labels_are_read_by_a_mapping(messages, file):
     path = messages("text,label\nhow much,PRICE\nwhere is it,WISMO\nhello,SMALLTALK\nhm,\n")
     mapping = file(

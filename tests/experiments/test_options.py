@@ -31,6 +31,7 @@ CALLS = {
     "ask": ["gvr-periodic", "--model", "nowhere"],
     "strategy": ["gvr-periodic"],
     "log": ["gvr-periodic", "--agent", "fixed_price"],
+    "study robustness": [],
     "encode": [str(ROOT / "README.md"), "--text-column", "text"],
     "calibrate": ["nowhere.csv"],
     "train": ["gvr-periodic"],

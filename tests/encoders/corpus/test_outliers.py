@@ -3,8 +3,9 @@
 import pytest
 
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.corpus.outliers import OUTLIERS, SPLITS, outliers, templates
+from flashsale_env.encoders.corpus.outliers import NONE, OUTLIERS, SPLITS, outliers, templates
 from flashsale_env.encoders.corpus.phrases import LANGUAGES
+from flashsale_env.encoders.corpus.shortcuts import shares
 from flashsale_env.encoders.text.language import detect
 
 
@@ -43,3 +44,35 @@ def test_languages_have_equal_shares_and_unknown_ones_are_ignored():
 def test_an_unknown_split_offers_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'validation'"):
         outliers("valid", 10, 0)
+
+
+# Word or pair of words -> the only side of the border between intents and none on which it stands, see docs/encoder.md.
+BORDER = {
+    "en": {
+        "cod": "urgent_purchase",
+        "emi": "bargain_hunting",
+        "restock": "browsing",
+        "compatible": "browsing",
+        "repair": "complaint_return",
+        "the invoice": NONE,
+        "new address": NONE,
+        "payment methods": NONE,
+        "custom": NONE,
+    },
+    "zh": {
+        "货到付": "urgent_purchase",
+        "分期": "bargain_hunting",
+        "保价": "bargain_hunting",
+        "定做": NONE,
+        "改地址": NONE,
+        "门店": NONE,
+    },
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_topic_stands_on_both_sides_of_the_border(language):
+    counts = shares(language)
+    for words, side in BORDER[language].items():
+        assert counts[words].total() >= 2, words
+        assert counts[words][side] / counts[words].total() >= 0.9, (words, counts[words])

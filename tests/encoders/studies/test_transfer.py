@@ -1,9 +1,18 @@
 """Transfer to real shops, and tuning on one shop with evaluation on another."""
 
+import numpy as np
 import pytest
 
 from flashsale_env.encoders.corpus.generator import generate
-from flashsale_env.encoders.studies.transfer import INVERSE_PENALTIES, across, out_of_scope, read_labelled, transfer
+from flashsale_env.encoders.studies.transfer import (
+    INVERSE_PENALTIES,
+    across,
+    out_of_scope,
+    read_labelled,
+    read_mapping,
+    read_others,
+    transfer,
+)
 from flashsale_env.encoders.text.intent import IntentEncoder
 
 
@@ -54,6 +63,15 @@ def test_the_confusion_counts_every_row_once(encoder, shops):
     assert right / 360 == pytest.approx(found["all"]["encoder"]["accuracy"])
 
 
+def test_the_mix_is_measured_against_the_true_shares(encoder, shops):
+    texts, intents = shops["plain"]
+    found = transfer(encoder, {"plain": (texts, intents)})["plain"]
+    confusion = np.array(found["confusion"])
+    read, true = confusion.sum(0) / len(texts), confusion.sum(1) / len(texts)
+    assert found["mix"]["counted"] == pytest.approx(0.5 * np.abs(read - true).sum())
+    assert 0 <= found["mix"]["corrected"] < 1
+
+
 def test_one_shop_alone_is_refused(encoder, shops):
     with pytest.raises(ValueError, match="takes two, got plain"):
         across(encoder, {"plain": shops["plain"]})
@@ -76,6 +94,15 @@ def test_transfer_over_two_shops_pools_their_rows(encoder):
     shops = {"a": (["where is it"], ["shipping_question"]), "b": (["emi", "price"], ["bargain_hunting"] * 2)}
     result = transfer(encoder, shops)
     assert [result[name]["rows"] for name in ("a", "b", "all")] == [1, 2, 3]
+
+
+def test_a_label_mapped_to_none_is_out_of_scope(tmp_path):
+    csv, mapping = tmp_path / "shop.csv", tmp_path / "map.toml"
+    csv.write_text("text,tag\nhow much,COST\ntell me a joke,CHAT\nhm,OTHER\n")
+    mapping.write_text('[labels]\nCOST = "bargain_hunting"\nCHAT = "none"\n')
+    labels = read_mapping(mapping)
+    assert read_labelled(csv, labels, "text", "tag") == (["how much"], ["bargain_hunting"], 2)
+    assert read_others(csv, labels, "text", "tag") == ["tell me a joke", "hm"]
 
 
 def test_a_file_is_read_as_every_other_file_of_messages(tmp_path):

@@ -157,3 +157,15 @@ def test_embedding_keeps_the_order_of_texts_whatever_the_batch(tiny):
 def test_the_prefix_is_part_of_the_tokenised_text(tiny):
     marked = replace(tiny, prefix="query: ")
     assert marked.tokenize(["price"]) == tiny.tokenize(["query: price"])
+
+
+def test_a_long_text_is_read_at_both_ends(tiny):
+    """What a customer wants stands in front of a story or behind it."""
+    filler = "x " * 300
+    with pytest.warns(UserWarning, match="beginning and end are read"):
+        front, behind, nowhere = tiny.tokenize([f"price {filler}", f"{filler} price", f"{filler} price {filler}"])
+    (price,) = tiny.tokenize(["price"])[0][1:-1]
+    assert (front[1], behind[-2]) == (price, price)
+    assert price not in nowhere
+    assert front[0] == behind[0] == tiny.tokenizer.cls_token_id
+    assert front[-1] == behind[-1] == tiny.tokenizer.sep_token_id

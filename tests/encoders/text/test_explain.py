@@ -84,6 +84,13 @@ def test_beyond_the_encoders_limit_nothing_is_explained(encoder):
     assert to_terminal(found).plain.count("price") >= 200
 
 
+def test_a_message_is_explained_as_the_tokenizer_gets_it(encoder):
+    plain, wide = (explain(encoder, text) for text in ("price of it", "ｐｒｉｃｅ of it"))
+    assert wide.text == "price of it"
+    assert [word.text for word in wide.words] == [word.text for word in plain.words]
+    assert wide.log_odds == plain.log_odds
+
+
 def test_an_unknown_intent_is_an_error_that_names_the_nearest(encoder):
     with pytest.raises(ValueError, match=r"unknown intent 'bargain_huntin'\. Did you mean 'bargain_hunting'"):
         explain(encoder, "price", "bargain_huntin")

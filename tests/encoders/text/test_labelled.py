@@ -115,3 +115,34 @@ def test_near_duplicates_are_never_in_both_training_and_test_rows(encoder, shop)
         assert not set(rows.group[train]) & set(rows.group[test])
     found = cross_validate(texts + [f"{t}!" for t in texts], labels * 2, start=encoder, generated=TRAIN)
     assert found["near_duplicates"] == len(texts)
+
+
+def test_rows_labelled_none_train_the_out_of_scope_score_and_no_intent(encoder, shop):
+    """The rows without an intent hold a word that no other message holds."""
+    texts, labels = shop
+    strange = [f"zzz {word} zzz" for word in TINY_WORDS.split()[40:70]]
+    everything, given = texts + strange, labels + ["none"] * len(strange)
+    own = fine_tune_on(everything, given, start=encoder, generated=TRAIN)
+    found = own.card["figures"]["cross_validation"]
+    assert found["out_of_scope"]["rows"] == len(strange)
+    assert found["out_of_scope"]["rejected"] > 0.9
+    assert found["out_of_scope"]["auroc"] > 0.95
+    assert np.sum(found["confusion"]) == len(texts)
+    assert found["accuracy"] > 0.9
+    without = fine_tune_on(texts, labels, start=encoder, generated=TRAIN)
+    assert (~own.encode(strange).in_scope).mean() > (~without.encode(strange).in_scope).mean()
+    assert "out_of_scope" not in without.card["figures"]["cross_validation"]
+
+
+def test_the_card_holds_the_mix_that_the_head_was_fitted_to(encoder, shop):
+    """60 rows, half gift and half bulk, and 144 generated messages at a tenth of their weight, 16 of each intent."""
+    own = fine_tune_on(*shop, start=encoder, generated=TRAIN)
+    total = 60 + 0.1 * 144
+    assert own.prior[INTENTS.index("gift")] == pytest.approx((30 + 1.6) / total)
+    assert own.prior[INTENTS.index("browsing")] == pytest.approx(1.6 / total)
+    assert encoder.prior == pytest.approx(1 / 9)
+
+
+def test_rows_labelled_none_alone_are_too_few(encoder):
+    with pytest.raises(ValueError, match=r"at least one intent with 5 labelled messages.* got none"):
+        check_rows([f"row {i} of it" for i in range(8)], ["none"] * 8)

@@ -9,7 +9,7 @@ from flashsale_env import INTENTS, Simulator, load_scenario
 from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.world.building import DEMAND_FOLDER
 from flashsale_env.encoders.world.experiment import run_experiment
-from flashsale_env.encoders.world.populations import learned_population, population_from_texts
+from flashsale_env.encoders.world.populations import learned_population, population_from_texts, weights_for
 from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from tests.encoders.world.stand_ins import KnownLabels
 
@@ -51,6 +51,25 @@ def test_a_sale_can_be_played_with_a_shops_own_messages(encoder, scenario, tmp_p
     simulator.open(np.arange(2, dtype=np.uint64), np.zeros(2, np.int64))
     simulator.advance(np.zeros((2, 17)))
     assert simulator.sales["customers"].min() > 0
+
+
+def test_voices_weigh_what_the_corrected_mix_says(encoder, scenario):
+    texts = ["any discount on the air fryer?"] * 6 + ["where is my parcel"] * 2 + ["i want 200 pieces for resale"] * 2
+    population = population_from_texts(texts, encoder, DemandModel.load(DEMAND_FOLDER), scenario.products)
+    card = population.card
+    share = np.bincount(population.latent_class, population.weight, len(INTENTS)) / population.weight.sum()
+    corrected = np.array([card["intent_mix"][intent] for intent in INTENTS])
+    here = np.bincount(population.latent_class, minlength=len(INTENTS)) > 0
+    assert share[here] == pytest.approx(corrected[here] / corrected[here].sum(), abs=1e-3)
+    assert not share[~here].any()
+    assert population.weight.mean() == pytest.approx(1)
+    assert all(card["intent_mix_low"][i] <= card["intent_mix"][i] <= card["intent_mix_high"][i] for i in INTENTS)
+
+
+def test_weights_give_each_class_its_share():
+    weight = weights_for(np.array([0.5, 0.25, 0.25]), np.array([0, 1, 1, 1]))
+    assert weight.tolist() == pytest.approx([8 / 3, 4 / 9, 4 / 9, 4 / 9])
+    assert weight.mean() == pytest.approx(1)
 
 
 def test_a_demand_model_of_other_products_is_refused(encoder):

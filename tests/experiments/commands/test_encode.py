@@ -26,6 +26,8 @@ def test_messages_become_a_population_that_can_be_played(flashsale, messages, tm
     assert set(found["intents"]) == set(fs.INTENTS)
     assert sum(row["messages"] for row in found["intents"].values()) == 4
     assert sum(row["mean_probability"] for row in found["intents"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert sum(row["share"] for row in found["intents"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert all(0 <= row["share_low"] <= row["share"] <= row["share_high"] <= 1 for row in found["intents"].values())
     examples = {row["text"]: row["intent"] for row in found["examples"]}
     assert examples["where is my parcel"] == "shipping_question"
     assert examples["do you have any discount code"] == "bargain_hunting"
