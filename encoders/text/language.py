@@ -76,6 +76,8 @@ _ALSO_ENGLISH = frozenset(
     ("no", "o", "e", "y", "i", "me", "con", "per", "die", "van", "do", "is", "on", "met", "ma", "para")
 )
 _WORD = re.compile(r"[^\W\d_]+")
+# Links and mail addresses are in no language; "https" alone has more letters than a short Chinese question.
+_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[\w.+-]+@[\w-]+\.[a-z.]+", re.ASCII)
 # Chinese sentences contain Latin brand names, and Japanese ones Chinese characters, so a share of the letters suffices.
 _SCRIPT_SHARE = 0.3
 
@@ -89,7 +91,7 @@ def detect(text: str) -> str:
     >>> [detect(text) for text in ("where is my order", "我的快递到哪了", "wo ist meine Bestellung", "iPhone 15", "?")]
     ['en', 'zh', 'de', 'en', 'en']
     """
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = _ADDRESS.sub(" ", unicodedata.normalize("NFKC", text).lower())
     scripts = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha())
     letters = scripts.total()
     # Kana and Hangul never occur in Chinese; Chinese characters occur in Japanese and Korean.

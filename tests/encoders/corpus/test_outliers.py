@@ -5,8 +5,9 @@ import pytest
 from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.corpus.outliers import NONE, OUTLIERS, SPLITS, outliers, templates
 from flashsale_env.encoders.corpus.phrases import LANGUAGES
-from flashsale_env.encoders.corpus.shortcuts import shares
+from flashsale_env.encoders.corpus.shortcuts import MESSAGES, shares, words_of
 from flashsale_env.encoders.text.language import detect
+from flashsale_env.intents import INTENTS
 
 
 def test_the_same_arguments_give_the_same_texts():
@@ -46,6 +47,7 @@ def test_an_unknown_split_offers_the_nearest():
         outliers("valid", 10, 0)
 
 
+EACH = MESSAGES // 3  # messages of each class from the validation split, beside `MESSAGES` from the training split
 # Word or pair of words -> the only side of the border between intents and none on which it stands, see docs/encoder.md.
 BORDER = {
     "en": {
@@ -72,7 +74,14 @@ BORDER = {
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_topic_stands_on_both_sides_of_the_border(language):
-    counts = shares(language)
+    """Over both splits and as many messages of each intent as of none, so that every topic is among them."""
+    validation = generate("validation", EACH * len(INTENTS), 0, language=language)
+    messages = [(message.text, message.intent) for message in validation]
+    messages += [(text, NONE) for text in outliers("validation", EACH, 0, languages=(language,))]
+    found = {words: shares(language)[words].copy() for words in BORDER[language]}
+    for text, intent in messages:
+        for words in found.keys() & words_of(text, language):
+            found[words][intent] += 1
     for words, side in BORDER[language].items():
-        assert counts[words].total() >= 2, words
-        assert counts[words][side] / counts[words].total() >= 0.9, (words, counts[words])
+        assert found[words].total() >= 3, words
+        assert found[words][side] / found[words].total() >= 0.9, (words, found[words])

@@ -46,6 +46,19 @@ def test_a_text_without_evidence_is_taken_for_english(text):
     assert detect(text) == "en"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "怎么卖 https://shop.example/p/78685",
+        "团购这个www.shop.example/p/1?from=app ~",
+        "发到 someone.else@mail.example",
+        "https://shop.example/p/12850，一套几块",
+    ],
+)
+def test_a_link_or_a_mail_address_is_in_no_language(text):
+    assert detect(text) == "zh"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_message_of_the_corpus_is_taken_for_another_language(language):
     """Nobody would read the warning again after a false alarm on the shop's own language."""

@@ -12,16 +12,36 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.corpus.generator import Message, generate
 from flashsale_env.encoders.text import training
 from flashsale_env.encoders.text.backbone import load_backbone
 from flashsale_env.encoders.text.checkpoint import CHECKPOINT
 from flashsale_env.encoders.text.heads import targets
 from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.encoders.text.training import FineTuning, tune
+from flashsale_env.intents import INTENTS
 
 TRAIN, VALIDATION = generate("train", 144, 0), generate("validation", 45, 0)
 FAST = FineTuning(learning_rate=1e-2, batch_size=16, epochs=2)
+# Words of the tiny vocabulary, enough for a random backbone to improve on its frozen self within two epochs.
+WORDS = {
+    "bargain_hunting": "price cost discount coupon", "urgent_purchase": "buy now today need",
+    "browsing": "recommend size features what", "comparison": "compare difference versus better",
+    "gift": "gift present birthday wrap", "complaint_return": "refund return broken damaged",
+    "shipping_question": "deliver ship track late", "brand_loyal": "original genuine fake always",
+    "bulk": "wholesale dealer units bulk",
+}  # fmt: skip
+
+
+def telling(size, seed):
+    """Messages of three words; two of them tell the intent."""
+    rng = np.random.default_rng(seed)
+    messages = []
+    for i in range(size):
+        intent = INTENTS[i % len(INTENTS)]
+        a, b = rng.choice(WORDS[intent].split(), 2, replace=False)
+        messages.append(Message(f"{a} {rng.choice(['the', 'my', 'you', 'it'])} {b}", intent, "telling", None))
+    return messages
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +78,7 @@ def test_a_batch_computed_in_parts_is_the_same_step(still):
 
 
 def test_full_fine_tuning_leaves_the_embeddings_alone(tiny):
-    found = final(tiny, method="full", learning_rate=1e-3)
+    found = tune(tiny, telling(144, 0), telling(45, 1), replace(FAST, method="full", learning_rate=1e-3))
     assert not [key for key in found.weights if key.startswith("embeddings.")]
     encoder = IntentEncoder(tiny, "full", found.weights, found.head, {"backbone": {}})
     layers, pretrained = encoder.backbone.model.state_dict(), tiny.model.state_dict()
@@ -172,17 +192,17 @@ def with_sentiments(messages):
 
 @pytest.fixture(scope="module")
 def both_heads():
-    return IntentEncoder.fine_tune(
-        with_sentiments(TRAIN), with_sentiments(VALIDATION), FAST, backbone="tiny", sentiment_weight=0.5, progress=False
-    )
+    train, validation = with_sentiments(telling(144, 0)), with_sentiments(telling(45, 1))
+    return IntentEncoder.fine_tune(train, validation, FAST, backbone="tiny", sentiment_weight=0.5, progress=False)
 
 
 def test_an_encoder_with_a_sentiment_head_predicts_both(both_heads, tmp_path):
-    texts = [m.text for m in VALIDATION]
+    messages = telling(90, 2)
+    texts = [m.text for m in messages]
     encoding = both_heads.encode(texts)
     assert encoding.sentiment.shape == (len(texts), 3)
     assert np.allclose(encoding.sentiment.sum(axis=1), 1, atol=1e-6)
-    complaints = np.array([m.intent == "complaint_return" for m in VALIDATION])
+    complaints = np.array([m.intent == "complaint_return" for m in messages])
     assert encoding.sentiment[complaints, 0].mean() > encoding.sentiment[~complaints, 0].mean() + 0.05
     loaded = IntentEncoder.load(both_heads.save(tmp_path / "both_heads"), device="cpu").encode(texts)
     assert np.array_equal(loaded.sentiment, encoding.sentiment)
@@ -221,7 +241,7 @@ def test_a_sentiment_without_messages_is_refused():
 
 KILLED = """
 import os, signal, sys
-from flashsale_env.encoders.corpus.generator import generate
+from flashsale_env.encoders.corpus.generator import Message, generate
 from flashsale_env.encoders.text import checkpoint, training
 from flashsale_env.encoders.text.backbone import load_backbone
 import torch
