@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 import flashsale_env as fs
+from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.experiments.runs import read_config
 
 TEXTS = ["do you have any discount code", "I need it by tomorrow", "where is my parcel", "which one is better"]
@@ -38,16 +39,22 @@ def test_messages_become_a_population_that_can_be_played(flashsale, messages, tm
 
 
 def test_messages_with_none_of_the_intents_are_counted_and_can_be_left_out(flashsale, messages, tmp_path):
-    """With the shipped encoder."""
-    path = messages("text\n" + "\n".join([*TEXTS, "I forgot my password", "are you a real person"]) + "\n")
+    """With the shipped encoder, which reads all of `TEXTS` as intents and does not take a password for one."""
+    texts = [*TEXTS, "I forgot my password", "are you a real person"]
+    in_scope = IntentEncoder.default().encode(texts).in_scope
+    assert in_scope[: len(TEXTS)].all()
+    assert not in_scope[len(TEXTS)]
+    outside = int((~in_scope).sum())
+    path = messages("text\n" + "\n".join(texts) + "\n")
     kept, left_out = (
         flashsale("encode", path, "--text-column", "text", "--out", tmp_path / f"out{len(more)}", *more)
         for more in ((), ("--in-scope-only",))
     )
-    assert "2 of 6 messages have none of the nine intents: they count with the nearest" in kept.err
+    assert f"{outside} of 6 messages have none of the nine intents: they count with the nearest" in kept.err
     assert "intents of 6 messages" in kept.out
-    assert "2 of 6 messages have none of the nine intents: they were left out" in left_out.err
-    assert fs.Population.load(tmp_path / "out1").utterances == tuple(TEXTS)
+    assert f"{outside} of 6 messages have none of the nine intents: they were left out" in left_out.err
+    passed = tuple(text for text, inside in zip(texts, in_scope, strict=True) if inside)
+    assert fs.Population.load(tmp_path / "out1").utterances == passed
 
 
 def test_the_table_shows_the_mix_and_examples(flashsale, messages, encoder, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from flashsale_env.encoders.corpus.generator import VERSION
 from flashsale_env.encoders.text import intent as intent_module
 from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.experiments.runs import read_config
@@ -21,7 +22,7 @@ def test_the_encoder_is_saved_with_its_figures_and_its_command(flashsale, few_me
     assert set(answer.json["figures"]) == {"validation", "evaluation", "tfidf_evaluation"}
     card = IntentEncoder.load(out).card
     assert card["command"] == f"flashsale study intent-encoder --out {out} --seed 3 --backbone tiny --json"
-    assert card["corpus"] == {"language": "en", "seed": 3, "train": 90, "validation": 90}
+    assert card["corpus"] == {"version": VERSION, "language": "en", "seed": 3, "train": 90, "validation": 90}
     assert read_config(out)["finished"]
     assert "already holds something" in flashsale(*words).complaint
     shown = flashsale(*words, "--overwrite")
