@@ -419,8 +419,8 @@ def _card(folder: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
 def figures() -> str:
     """The most important figures, each with the command that gives it."""
-    learned = json.loads((ROOT / "flashsale_env" / "data" / "learned" / "card.json").read_text())["figures"]
-    closed = learned["share_of_gap_closed"]
+    demand = json.loads((ROOT / "encoders" / "data" / "default" / "demand.json").read_text())["figures"]
+    closed = demand["share_of_gap_closed"]
     rows = json.loads((ROOT / "benchmarks" / "results.json").read_text())["rows"]
     served = next(row for row in rows if row["name"] == "served customers, standard")
     _, *quantities = cells(measured("verification"))

@@ -50,7 +50,7 @@ from flashsale_env.intents import INTENTS
 
 __all__ = ["Encoding", "IntentEncoder", "evaluate", "fine_tune_on_corpus"]
 
-# Messages of the default encoder, for each language of its corpus: fine-tuning takes about a minute on one core.
+# Messages of the default encoder, for each language of its corpus; its card says how long fine-tuning took.
 DEFAULT_TRAIN, DEFAULT_VALIDATION, DEFAULT_EVALUATION = 5400, 900, 1800
 
 

@@ -110,6 +110,14 @@ def test_demand_figures_are_those_of_the_shipped_card():
         assert f"| {intent} | {row['true']:.2f} | {row['recovered']:.2f} |" in text
 
 
+def test_the_gap_that_the_shipped_encoder_closes_is_that_of_its_demand_model():
+    path = pages.ROOT / "encoders" / "data" / "default" / "demand.json"
+    share = json.loads(path.read_text())["figures"]["share_of_gap_closed"]
+    for page in (DOCS / "demand.md", DOCS / "encoder.md", pages.ROOT / "README.md"):
+        shown = " ".join(pages.read(page).split())
+        assert f"{100 * share['mean']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f} %)" in shown, page
+
+
 def test_encoder_figures_are_those_of_the_shipped_card():
     text = pages.read(DOCS / "encoder.md")
     figures = json.loads((pages.ROOT / "encoders" / "data" / "default" / "card.json").read_text())["figures"]
