@@ -58,10 +58,7 @@ def explain_message(
         raise ValueError(unknown_name("intent", intent, INTENTS))
     demand = DemandModel.load(DEMAND_FOLDER if encoder is None else encoder)
     titles = tuple(product.title for product in scenario.products)
-    if demand.products != titles:
-        raise ValueError(
-            f"the demand model was fitted on the products {list(demand.products)}, the scenario sells {list(titles)}."
-        )
+    demand.check_products(titles)
     reader = IntentEncoder.default() if encoder is None else IntentEncoder.load(encoder)
     encoding = reader.encode([text])
     with warnings.catch_warnings():

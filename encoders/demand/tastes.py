@@ -282,6 +282,18 @@ class DemandModel:
         write_atomically(folder / _CARD, json.dumps(card, indent=2).encode())
         return folder
 
+    def check_products(self, titles: tuple[str, ...]) -> None:
+        """Refuse other products than those of the fit.
+
+        Raises:
+            ValueError: the titles differ, or their order.
+        """
+        if self.products != titles:
+            raise ValueError(
+                f"the demand model was fitted to the products {list(self.products)}, not to {list(titles)}: "
+                f"`encoders.world.assortment.demand_for` fits one to these."
+            )
+
     @classmethod
     def load(cls, folder: str | Path) -> "DemandModel":
         """Read a saved model.

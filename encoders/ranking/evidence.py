@@ -41,12 +41,12 @@ class Evidence:
     @property
     def list_prices(self) -> Floats:
         """(M,) the first price of each product."""
-        return np.array([product.price_levels[0] for product in self.scenario.products])
+        return np.array([product.list_price for product in self.scenario.products])
 
     @property
     def margins(self) -> Floats:
         """(M,) what a sale at that price earns: the price less what a unit left over would fetch."""
-        return np.array([p.price_levels[0] - p.salvage_value for p in self.scenario.products])
+        return np.array([product.list_price - product.salvage_value for product in self.scenario.products])
 
     def units(self) -> Floats:
         """(V, M) units that each customer bought, over all visits."""

@@ -4,7 +4,7 @@ Owns    a logged experiment with random prices and coupons, and the sizes of the
 Leaves  the customers' tastes to `reference`, choice itself to the simulator, and seeds to `seeding`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,12 +105,41 @@ def randomised_price_experiment(
     shocks = Shocks(mix_sd=scenario.shocks.mix_sd)
     # No observation is used, so its memory takes the default length.
     quiet = scenario.replace(shocks=shocks, memory_minutes=Scenario.memory_minutes)
-    expected = quiet.arrivals.customers_per_minute * quiet.sale_minutes
-    # Room for 50 % more visits per sale than expected: coupons raise traffic, and Poisson noise is far smaller.
-    sales = int(np.ceil(visits / expected)) + 1
-    simulator = Simulator(quiet, population, sales=sales, actions="multidiscrete", log_rows=int(1.5 * expected) + 100)
     rng = np.random.default_rng([0x10606, seed])
-    simulator.open(rng.integers(0, 2**63, sales).astype(np.uint64), np.zeros(sales, np.int64))
-    for _ in range(quiet.horizon_ticks):
-        simulator.advance(rng.integers(0, simulator.codec.n_levels, (sales, len(simulator.codec.n_levels))))
+    sales = sales_with(visits, quiet)
+    seeds = rng.integers(0, 2**63, sales).astype(np.uint64)
+    return logged_sales(quiet, population, seeds, lambda n_levels: rng.integers(0, n_levels, (sales, len(n_levels))))
+
+
+def sales_with(visits: int, scenario: Scenario) -> int:
+    """How many sales have at least `visits` visits, with one to spare."""
+    return int(np.ceil(visits / _expected_visits(scenario))) + 1
+
+
+def logged_sales(
+    scenario: Scenario,
+    population: Population,
+    seeds: npt.NDArray[np.uint64],
+    levels: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]],
+) -> npt.NDArray[np.void]:
+    """The choice log of whole sales, one for each seed.
+
+    Args:
+        scenario, population: of the sales.
+        seeds: (S,) of the sales.
+        levels: called in each tick with the number of levels of each decision, (C,); gives the levels chosen, (S, C).
+
+    Returns:
+        (n,) records of `Simulator.choice_log`.
+    """
+    # Room for 50 % more visits per sale than expected: coupons raise traffic, and Poisson noise is far smaller.
+    room = int(1.5 * _expected_visits(scenario)) + 100
+    simulator = Simulator(scenario, population, sales=len(seeds), actions="multidiscrete", log_rows=room)
+    simulator.open(seeds, np.zeros(len(seeds), np.int64))
+    for _ in range(scenario.horizon_ticks):
+        simulator.advance(levels(simulator.codec.n_levels))
     return simulator.choice_log()
+
+
+def _expected_visits(scenario: Scenario) -> float:
+    return scenario.arrivals.customers_per_minute * scenario.sale_minutes

@@ -73,12 +73,7 @@ def population_from_texts(
         ValueError: the demand model was fitted to other products, no message is left, or the encoder has no
             out-of-scope score.
     """
-    titles = tuple(product.title for product in products)
-    if demand.products != titles:
-        raise ValueError(
-            f"the demand model was fitted to the products {list(demand.products)}, not to {list(titles)}: "
-            f"`encoders.world.assortment.demand_for` fits one to these."
-        )
+    demand.check_products(tuple(product.title for product in products))
     encoding = encoder.encode(texts, progress=progress)
     outside = None if encoding.in_scope is None else int((~encoding.in_scope).sum())
     if in_scope_only:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from flashsale_env import INTENTS, METRICS, Population, Ranking, Scenario, Simulator, load_scenario
+from flashsale_env import INTENTS, ActionCodec, Population, Ranking, Scenario, load_scenario
 from flashsale_env.agents import split_seeds
 from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.ranking import RANKERS, ranking
@@ -39,6 +39,7 @@ from flashsale_env.experiments.display import Callback, notice, print_json, prog
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import mean_interval
+from flashsale_env.experiments.open_loop import Stage
 from flashsale_env.experiments.options import (
     MOST_OF_ANYTHING,
     MOST_SALES,
@@ -170,18 +171,13 @@ def profits(scenario: Scenario, customers: Population, lists: Sequence[Ranking],
     """Show each list in the same sales, at the first level of every other decision: (R, S) profit and conversion."""
     assert scenario.slate is not None
     listed = scenario.replace(slate=replace(scenario.slate, rankings=tuple(lists)))
-    simulator = Simulator(listed, customers, sales=len(seeds), actions="multidiscrete")
-    columns = [list(METRICS).index(name) for name in ("profit", "conversion")]
-    found = np.empty((2, len(lists), len(seeds)))
+    stage, codec = Stage(listed, customers, seeds), ActionCodec(listed)
+    found = []
     for number in range(len(lists)):
-        simulator.open(seeds, np.zeros(len(seeds), np.int64))
-        action = np.zeros((len(seeds), len(simulator.codec.names)), np.int64)
-        if len(lists) > 1:
-            action[:, simulator.codec.columns("display")] = number
-        for _ in range(listed.horizon_ticks):
-            simulator.advance(action)
-        found[:, number] = simulator.measure()[:, columns].T
-    return found[0], found[1]
+        levels = np.zeros((1, len(codec.names)), np.int64)
+        levels[:, codec.columns("display")] = number  # no column where there is a single list
+        found.append(stage.metrics(np.repeat(codec.from_levels(levels), listed.horizon_ticks, axis=0)))
+    return np.array([row["profit"] for row in found]), np.array([row["conversion"] for row in found])
 
 
 def figures_of(
