@@ -1,18 +1,21 @@
 """Compilation of the core, and its cache of machine code.
 
 Owns    the decorators `scalar` (a callee) and `entry_point` (called from Python, cached on disk).
+        Callees are optimised and turned into machine code as parts of their entry points only. Numba does both for
+        every function, and again for each of its callers: a third of the whole compilation.
 Why     numba's own disk cache checks only the file of the entry point: after an edit of a callee in another file it
         returns the stale kernel. Here the cache key includes a hash of every source file of the core.
         numba also numbers record types in the order in which a process compiles them, and symbols carry that number.
         Two shapes of sale compiled in two processes can thus have equal symbols, and a third process that loads both
         runs the wrong code. Here a symbol carries a hash of the record's layout.
 
-`numba.core.caching.FunctionCache`, `Record.mangling_args` and the option `_nrt` are private API;
+What is imported from `numba.core`, `_dynfunc` and the option `_nrt` are private API;
 `tests/core/test_compiled_cache.py` tests the behaviour we rely on.
 """
 
 import contextlib
 import functools
+import gc
 import hashlib
 import sys
 from collections.abc import Callable
@@ -20,9 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba import _dynfunc
 from numba.core import types
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
 from numba.core.registry import CPUDispatcher
+from numba.core.typed_passes import NativeLowering
 
 try:
     import fcntl
@@ -71,6 +79,51 @@ _OPTIONS = {"nogil": True, "_nrt": False}
 _CALLEE = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
+class _CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of a callee: only for its callers, so it is neither optimised nor turned into machine code by itself."""
+
+    def finalize(self) -> None:
+        """Link in what the callee calls, and no more."""
+        self._raise_if_finalized()
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _CalleeLowering(NativeLowering):  # type: ignore[misc]
+    """Down to LLVM's representation, which callers link in."""
+
+    _name = "callee_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """As numba's, with the library above and without a pointer to machine code."""
+        state.library = _CalleeLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        lowered = state["cr"]
+        described = lowered.fndesc
+        # Numba finds what a call is lowered to by this object; it is never called.
+        key = _dynfunc.make_function(described.lookup_module(), described.qualname, "", 0, lowered.env, ())
+        state.targetctx.insert_user_function(key, described, [state.library])
+        state["cr"] = lowered._replace(cfunc=key)
+        return True
+
+
+class _CalleeCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's own pipeline, with the lowering of a callee."""
+
+    def define_pipelines(self) -> list[Any]:
+        """The only pipeline: there is no object mode."""
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [
+            (_CalleeLowering if step is NativeLowering else step, purpose) for step, purpose in pipeline.passes
+        ]
+        pipeline.finalize()
+        return [pipeline]
+
+
 class _Callee(CPUDispatcher):  # type: ignore[misc]
     """A compiled function without a wrapper for Python; a call from Python would crash the process."""
 
@@ -83,7 +136,7 @@ class _Callee(CPUDispatcher):  # type: ignore[misc]
 
 def _callee(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(**options, **_CALLEE)(function)
+        compiled = numba.njit(pipeline_class=_CalleeCompiler, **options, **_CALLEE)(function)
         if not JIT_DISABLED:
             compiled.__class__ = _Callee
         return compiled
@@ -205,9 +258,13 @@ class _EntryPoint(CPUDispatcher):  # type: ignore[misc]
     """A compiled function that is called from Python."""
 
     def compile(self, sig: Any) -> Any:
+        collects = gc.isenabled()
+        gc.disable()  # numba makes millions of objects, and looking through them takes a twelfth of the time
         try:
             return super().compile(sig)
         finally:  # also where Ctrl-C ends a compilation: other processes wait for it
+            if collects:
+                gc.enable()
             self._cache.unlock()
 
 

@@ -1,6 +1,7 @@
 """The disk cache of the compiled core: fast for unedited sources, never stale, never an obstacle."""
 
 import ast
+import gc
 import importlib.util
 import os
 import shutil
@@ -114,6 +115,31 @@ def test_the_core_is_compiled_once_for_all_encodings_and_for_arrays_that_are_rea
         for read_only in (False, True):
             play(encoding, action, dtype, read_only)
     assert [len(function.signatures) for function in (kernel.open_sales, kernel.advance)] == before
+
+
+def test_a_callee_is_machine_code_as_a_part_of_its_callers_only():
+    double = compiler.scalar(lambda x: 2 * x)
+    quadruple = numba.njit(lambda x: double(double(x)))
+    assert quadruple(3) == 12
+    pointers = []
+    for function in (double, quadruple):
+        (compiled,) = function.overloads.values()
+        pointers.append(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    assert pointers[0] == 0 != pointers[1]
+    with pytest.raises(TypeError, match="compiled for callers in the core"):
+        double(3)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_compilation_leaves_garbage_collection_as_it_was(enabled):
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(numba.errors.TypingError):
+            kernel.measure.compile((numba.int64, numba.int64, numba.int64))
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_second_process_compiles_nothing(compiled):
