@@ -11,6 +11,9 @@ A directive is an HTML comment in the line before a block:
     <!-- edit: PATH after|before|replace "TEXT" -->     put the block there, in a copy of the package
     <!-- new file: PATH -->                             make the block a file of that copy
     <!-- run in the edited copy -->                     run the block with that copy
+    <!-- prints -->                                     what the code block before it prints
+
+The pages of docs/tutorials are notebooks, which jupytext reads: their code blocks share their names.
 """
 
 import re
@@ -23,7 +26,10 @@ from flashsale_env.tables import tomllib
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
+NOTEBOOKS = [page for page in PAGES if page.parent.name == "tutorials" and page.name != "index.md"]
+
 EDITED = "run in the edited copy"
+PRINTS = "prints"
 
 _FENCE = re.compile(r"(?:^<!-- (?P<directive>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.M | re.S)
 

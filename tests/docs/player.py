@@ -12,8 +12,12 @@ import traceback
 from pathlib import Path
 
 
-def play(step: dict[str, str]) -> str:
+def play(step: dict[str, str], cells: dict[str, object]) -> str:
     """What one step prints.
+
+    Args:
+        step: its kind, content and place.
+        cells: the names that the cells of a notebook share.
 
     Raises:
         RuntimeError: a command did not exit with 0.
@@ -21,9 +25,10 @@ def play(step: dict[str, str]) -> str:
     printed = io.StringIO()
     if step["kind"] == "file":
         Path(step["name"]).write_text(step["content"], encoding="utf-8")
-    elif step["kind"] == "python":
+    elif step["kind"] in ("python", "cell"):
+        names = cells if step["kind"] == "cell" else {"__name__": "__main__"}
         with contextlib.redirect_stdout(printed):
-            exec(compile(step["content"], step["place"], "exec"), {"__name__": "__main__"})
+            exec(compile(step["content"], step["place"], "exec"), names)
     else:
         from flashsale_env.experiments.cli import main
 
@@ -37,10 +42,10 @@ def play(step: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
-    outputs = []
+    outputs, shared = [], {"__name__": "__main__"}
     for current in json.load(sys.stdin):
         try:
-            outputs.append(play(current))
+            outputs.append(play(current, shared))
         except Exception:
             traceback.print_exc()
             sys.exit(f"the step at {current['place']} fails")

@@ -12,9 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import jupytext
 import pytest
 
-from tests.docs import pages
+from tests.docs import outputs, pages
 
 RUN_AS_THEY_STAND = "flashsale"
 EDITED = pages.EDITED
@@ -28,13 +29,14 @@ def steps(page):
     skipped = known["elsewhere"].keys() | known["minutes"].keys()
     found = []
     for block in pages.blocks(page):
-        if block.directive in ("test: skip", EDITED) or block.directive.startswith(NOT_A_STEP):
+        if block.directive in ("test: skip", EDITED, pages.PRINTS) or block.directive.startswith(NOT_A_STEP):
             continue
         if block.directive.startswith("file: "):
             name = block.directive.removeprefix("file: ")
             found.append({"kind": "file", "name": name, "content": block.content, "place": block.place})
         elif block.language == "python":
-            found.append({"kind": "python", "content": block.short, "place": block.place})
+            kind = "cell" if page in pages.NOTEBOOKS else "python"
+            found.append({"kind": kind, "content": block.short, "place": block.place})
         elif block.language == "bash":
             for command in pages.commands_of(block):
                 if command.startswith(RUN_AS_THEY_STAND) and command not in skipped:
@@ -63,6 +65,30 @@ def played(page):
 )
 def test_what_a_page_shows_can_be_run(page):
     assert len(played(page)) == len(steps(page))
+
+
+@pytest.mark.parametrize("page", pages.NOTEBOOKS, ids=lambda page: page.stem)
+def test_a_notebook_prints_what_it_shows(page):
+    shown = outputs.shown(page)
+    assert shown
+    printed = dict(zip((step["place"] for step in steps(page)), played(page), strict=True))
+    for code, text in shown:
+        assert printed[code.place] == text.content, f"{text.place}: python -m tests.docs.outputs makes it anew"
+
+
+@pytest.mark.parametrize("page", pages.NOTEBOOKS, ids=lambda page: page.stem)
+def test_jupytext_makes_a_notebook_of_it(page):
+    """With each code block as a cell, and nothing else as one."""
+    notebook = jupytext.read(page)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells == [block.content.strip() for block in pages.blocks(page) if block.language == "python"]
+    assert notebook.metadata["kernelspec"]["language"] == "python"
+
+
+@pytest.mark.parametrize("page", pages.NOTEBOOKS, ids=lambda page: page.stem)
+def test_each_figure_of_a_notebook_has_its_picture(page):
+    wanted = {outputs.picture(page, number) for number in range(len(outputs.figures(page)))}
+    assert wanted == set(outputs.PICTURES.glob(f"{page.stem}-*.png")), "python -m tests.docs.outputs makes them"
 
 
 def test_the_ten_line_example_trains_saves_loads_and_evaluates():
