@@ -8,11 +8,14 @@ The folder of a run holds `config.json`, `result.json`, `index.html`, `encoder/`
 `policy/`, `learning_curve.csv`, the tables (.csv, .tex) and the pictures (.svg, .png, and .json for the page).
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from flashsale_env import Population, Scenario, agents, load_scenario
@@ -32,16 +35,18 @@ from flashsale_env.experiments.intervals import paired_difference
 from flashsale_env.experiments.pages import pictures
 from flashsale_env.experiments.pages.demo import write_page
 from flashsale_env.experiments.pages.drawn import keep
+from flashsale_env.experiments.processes import own_processes
 from flashsale_env.experiments.runs import RESULT, Run, write_json
 from flashsale_env.experiments.settings import DemoSettings
-from flashsale_env.experiments.train import heuristics_on_validation, opponents, write_curve
+from flashsale_env.experiments.train import on_validation, opponents, write_curve
 from flashsale_env.experiments.tuning import Search, tune
 from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
 
 LEARNER = "ppo"
-
-Parameters = dict[str, dict[str, Any]]  # name of the agent -> its parameters
+POPULATION = "population"
+# Processes beside the one that trains, at most: each needs half a gigabyte, and there are six heuristics.
+_MOST_BESIDE = 4
 
 
 class Clock:
@@ -53,7 +58,7 @@ class Clock:
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:
         """Time one stage."""
-        notice(f"[{len(self.seconds) + 1}/7] {title}")
+        notice(f"[{len(self.seconds) + 1}/6] {title}")
         began = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - began, 1)
@@ -75,23 +80,36 @@ def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, A
     with clock.stage("demand", "choices -> tastes: estimating demand in the reference world"):
         study = estimate(settings, run, encoder, scenario)
     customers = study.learned
-    with clock.stage("tuning", "tuning the heuristics on validation customers"):
-        params = tune_heuristics(settings, scenario, customers)
-    with clock.stage("training", f"training {LEARNER}"):
-        learner, curve = learn(settings, run, scenario, customers, params)
-    with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
-        players = {name: agents.make(name, scenario, **params.get(name, {})) for name in opponents(scenario)}
-        players[LEARNER] = learner
-        tables = play_all(players, scenario, customers, settings.evaluation_sales)
-    with clock.stage("bound", "an upper bound on any policy"):
-        seeds = split_seeds("test", 0, settings.bound_sales)
-        bound = lagrangian_dual_bound(scenario, customers, seeds=seeds)
+    adviser = preset(scenario).adviser
+    rivals = opponents(scenario)
+    with own_processes(max(1, min(_MOST_BESIDE, (os.cpu_count() or 1) - 1))) as pool:
+        # Whatever does not depend on the learner is done beside its training.
+        waiting = {name: pool.submit(tune_and_play, settings, out, name) for name in rivals if name != adviser}
+        bounding = pool.submit(bound_of, settings, out)
+        params = None
+        with clock.stage("tuning", f"tuning the heuristic that {LEARNER} starts from; the others in processes beside"):
+            if adviser in rivals:
+                params = tune_heuristic(settings, adviser, scenario, customers)
+                waiting[adviser] = pool.submit(tune_and_play, settings, out, adviser, params)
+        with clock.stage("training", f"training {LEARNER}"):
+            learner, curve = learn(settings, run, scenario, customers, params)
+        with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
+            with progress_bar(f"playing {LEARNER}") as advance:
+                played = play_test_sales(learner, scenario, customers, settings.evaluation_sales, advance)
+            with progress_bar("the other agents and the bound on any policy") as advance:
+                beside: list[Future[Any]] = [*waiting.values(), bounding]
+                for done, future in enumerate(as_completed(beside), start=1):
+                    future.result()
+                    advance(done, len(beside))
+    found = {name: waiting[name].result() for name in rivals}
+    tables = {name: rival.table for name, rival in found.items()} | {LEARNER: played}
+    bound = bounding.result()
 
     result = {
         "encoder": {key: value for key, value in encoder_figures.items() if key != "confusion"},
         "demand": study.figures,
         "agents": {name: figures(table) for name, table in tables.items()},
-        "tuned": params,
+        "tuned": {name: rival.params for name, rival in found.items() if rival.params},
         "ppo_vs_best": against_best(tables),
         "bound": {"name": bound.name, "value": bound.value, "half_width": bound.half_width}
         | under_bound(bound, tables),
@@ -102,9 +120,8 @@ def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, A
         "command": run.command,
     }
     with clock.stage("pictures", "pictures and page"):
-        sales = learner.settings.validation_sales
-        levels = heuristics_on_validation(scenario, customers, params, sales=sales)
-        learning = write_curve(out, LEARNER, curve, levels, sales, scenario.currency)
+        levels = dict(rival.validation for rival in found.values())
+        learning = write_curve(out, LEARNER, curve, levels, settings.validation_sales, scenario.currency)
         one_sale = trace(learner, scenario, customers, int(split_seeds("test", 0, 1)[0]))
         charts = {
             "sale": pictures.one_sale(one_sale, scenario, LEARNER),
@@ -155,27 +172,51 @@ def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario:
         progress=sys.stderr.isatty(),
     )
     study.demand.save(run.folder / "encoder")
-    study.learned.save(run.folder / "population")
+    study.learned.save(run.folder / POPULATION)
     study.reference.save(run.folder / "reference")
     return study
 
 
-def tune_heuristics(settings: DemoSettings, scenario: Scenario, population: Population) -> Parameters:
-    """Name -> parameters of every heuristic that has some; the search starts from the shipped values."""
-    params = {}
-    for name in opponents(scenario):
-        if not agents.AGENTS[name].cls.space(scenario):
-            continue
-        with progress_bar(f"tuning {name}") as advance:
-            params[name] = tune(
-                name,
-                scenario,
-                population,
-                search=Search(settings.tuning_trials, settings.tuning_sales, settings.seed),
-                start=agents.tuned(name, scenario) or None,
-                progress=lambda done, total, best: advance(done, total, f"best profit {money(best)}"),
-            )
-    return params
+@dataclass(frozen=True)
+class Rival:
+    """A heuristic, tuned and played.
+
+    Args:
+        params: tuned; empty where it has none.
+        validation: its label and its mean profit on the learner's validation sales.
+        table: its test sales.
+    """
+
+    params: Mapping[str, Any]
+    validation: tuple[str, float]
+    table: SaleTable
+
+
+def tune_and_play(settings: DemoSettings, folder: Path, name: str, params: Mapping[str, Any] | None = None) -> Rival:
+    """Tune a heuristic, unless its parameters are given, and play it for the customers in the folder of the run."""
+    scenario, customers = load_scenario(settings.scenario), Population.load(folder / POPULATION)
+    if params is None:
+        params = tune_heuristic(settings, name, scenario, customers)
+    player = agents.make(name, scenario, **params)
+    return Rival(
+        params,
+        on_validation(name, scenario, customers, params, sales=settings.validation_sales),
+        play_test_sales(player, scenario, customers, settings.evaluation_sales),
+    )
+
+
+def tune_heuristic(settings: DemoSettings, name: str, scenario: Scenario, population: Population) -> Mapping[str, Any]:
+    """Parameters of a heuristic; the search starts from the shipped values."""
+    if not agents.AGENTS[name].cls.space(scenario):
+        return {}
+    search = Search(settings.tuning_trials, settings.tuning_sales, settings.seed)
+    return tune(name, scenario, population, search=search, start=agents.tuned(name, scenario) or None)
+
+
+def bound_of(settings: DemoSettings, folder: Path) -> Bound:
+    """An upper bound on any policy for the customers in the folder of the run."""
+    seeds = split_seeds("test", 0, settings.bound_sales)
+    return lagrangian_dual_bound(load_scenario(settings.scenario), Population.load(folder / POPULATION), seeds=seeds)
 
 
 def learn(
@@ -183,11 +224,11 @@ def learn(
     run: Run,
     scenario: Scenario,
     population: Population,
-    params: Parameters,
+    adviser_params: Mapping[str, Any] | None,
 ) -> tuple[Any, Any]:
     """The learner with its best policy on validation customers, saved, and its learning curve.
 
-    It starts from the advice of a heuristic, with the parameters that were tuned here.
+    It starts from the advice of a heuristic, with these parameters.
     """
     chosen: dict[str, Any] = {"sales": settings.training_sales, "num_envs": settings.training_batch}
     learner = agents.make(
@@ -195,7 +236,7 @@ def learn(
         scenario,
         seed=settings.seed,
         validation_sales=settings.validation_sales,
-        adviser_params=params.get(preset(scenario).adviser),
+        adviser_params=adviser_params,
         **{name: value for name, value in chosen.items() if value},
     )
     with progress_bar(f"training {LEARNER}") as advance:
@@ -207,15 +248,6 @@ def learn(
             ),
         )
     return learner, curve
-
-
-def play_all(players: dict[str, Any], scenario: Scenario, population: Population, sales: int) -> dict[str, SaleTable]:
-    """Every agent on the same test sales."""
-    tables = {}
-    for name, player in players.items():
-        with progress_bar(f"playing {name}") as advance:
-            tables[name] = play_test_sales(player, scenario, population, sales, advance)
-    return tables
 
 
 def against_best(tables: dict[str, SaleTable]) -> dict[str, Any]:

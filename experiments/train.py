@@ -177,23 +177,28 @@ def opponents(scenario: str | Path | Scenario) -> list[str]:
 
 
 def heuristics_on_validation(
+    scenario: str | Path | Scenario, population: Population, *, sales: int
+) -> dict[str, float]:
+    """Label -> mean profit on as many validation sales, of each of `opponents`."""
+    return dict(on_validation(name, scenario, population, sales=sales) for name in opponents(scenario))
+
+
+def on_validation(
+    name: str,
     scenario: str | Path | Scenario,
     population: Population,
-    params: Mapping[str, Mapping[str, float]] | None = None,
+    params: Mapping[str, Any] | None = None,
     *,
     sales: int,
-) -> dict[str, float]:
-    """Label -> mean profit on validation sales, of each of `opponents`; the label marks those not tuned here.
+) -> tuple[str, float]:
+    """Label and mean profit on validation sales of a heuristic; the label marks one that was not tuned here.
 
     Args:
+        name: of the heuristic.
         scenario, population: of the sales.
-        params: name -> parameters; tuned or default values for the others.
+        params: of the heuristic; by default tuned ones, or its defaults.
         sales: as many as the learner is validated on.
     """
-    seeds = validation_seeds(sales)
-    means = {}
-    for name in opponents(scenario):
-        chosen: dict[str, Any] = dict((params or {}).get(name, {}))
-        player = agents.make(name, scenario, population=population, **chosen)
-        means[agents.labelled(name, player)] = float(play(player, scenario, population, seeds=seeds)["profit"].mean())
-    return means
+    player = agents.make(name, scenario, population=population, **(params or {}))
+    profit = play(player, scenario, population, seeds=validation_seeds(sales))["profit"]
+    return agents.labelled(name, player), float(profit.mean())

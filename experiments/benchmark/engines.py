@@ -4,18 +4,15 @@ Units depend only on the settings and on the parameters tuned first, so their or
 result.
 """
 
-import multiprocessing
-import multiprocessing.context
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from typing import Any
 
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments.benchmark.units import Unit
 from flashsale_env.experiments.benchmark.work import run_unit
+from flashsale_env.experiments.processes import own_processes
 from flashsale_env.experiments.runs import Run
 
 SERIAL, RAY = "serial", "ray"
@@ -57,44 +54,12 @@ def one_by_one(todo: Sequence[Unit], run: Run, device: str, note: Callable[[str]
 
 
 def in_processes(todo: Sequence[Unit], run: Run, device: str, workers: int) -> Iterator[str]:
-    """In spawned processes: a forked child lacks the threads that torch and the simulator need."""
-    context, threads = _OwnProcesses(), max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=context, initializer=_end_with_parent) as pool:
-        try:
-            futures = [pool.submit(run_unit, unit, run.folder, device, run.command, threads) for unit in todo]
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in context.started:
-                process.terminate()
-            raise
-
-
-class _OwnProcesses(multiprocessing.context.SpawnContext):
-    """Keeps the processes that it spawns, so that a failure ends these and no others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started: list[multiprocessing.context.SpawnProcess] = []
-
-    def Process(self, *args: Any, **options: Any) -> multiprocessing.context.SpawnProcess:  # type: ignore[override]
-        process = multiprocessing.context.SpawnProcess(*args, **options)
-        self.started.append(process)
-        return process
-
-
-def _end_with_parent() -> None:
-    """End this worker when the parent process ends. Workers ignore Ctrl-C: the parent handles it and ends them."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=watch, daemon=True).start()
+    """In processes of their own."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with own_processes(min(workers, max(1, len(todo)))) as pool:
+        futures = [pool.submit(run_unit, unit, run.folder, device, run.command, threads) for unit in todo]
+        for future in as_completed(futures):
+            yield future.result()
 
 
 def on_ray(todo: Sequence[Unit], run: Run) -> Iterator[str]:

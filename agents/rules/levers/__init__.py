@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from flashsale_env import Scenario
 from flashsale_env.agents.rules.levers.base import Constant, Lever
+from flashsale_env.agents.rules.levers.lists import TwoLists
 from flashsale_env.agents.rules.levers.orders import Cover
 from flashsale_env.agents.rules.levers.pages import ShowScarcity
 from flashsale_env.agents.rules.levers.promotions import BehindPlan, OfferByIntent
@@ -24,6 +25,7 @@ _ENTRIES = (
     BehindPlan("deal", opens=True),
     BehindPlan("bundles", opens=True),
     Constant("delivery", usual=1),
+    TwoLists("display"),
     ShowScarcity("disclosure"),
     Screening("screening"),
 )

@@ -118,6 +118,15 @@ def test_servers_cover_the_offered_load_and_its_square_root():
     assert np.array(recent.codec.levels[-1])[chosen].tolist() == [4, 8]
 
 
+def test_one_list_is_shown_and_from_its_time_on_another():
+    scenario = sale(slate=fs.Slate((1.0, 0.5), tuple(fs.Ranking(name, by_stock=n) for n, name in enumerate("abc"))))
+    agent = FixedPrice(scenario, display_first=2, display_then=1, display_from=0.5)
+    shown = observation(agent, time_left=[1.0, 0.6, 0.5, 0.1], on_hand=1.0)
+    assert levels(agent, shown, "display")[:, 0].tolist() == [2, 2, 1, 1]
+    untuned = FixedPrice(scenario)
+    assert not levels(untuned, shown, "display").any()
+
+
 def test_pages_show_their_figures_when_few_units_are_left():
     scenario = sale(disclosure=fs.Disclosure((0.6, 0.4, 0.2, -0.2), plenty=-0.4))
     agent = FixedPrice(scenario)

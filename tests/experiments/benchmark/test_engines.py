@@ -9,6 +9,7 @@ import types
 import pandas as pd
 import pytest
 
+from flashsale_env.experiments import processes
 from flashsale_env.experiments.benchmark import engines
 from flashsale_env.experiments.benchmark.engines import check_engine, in_processes
 from flashsale_env.experiments.runs import Run
@@ -62,7 +63,7 @@ def test_an_engine_that_cannot_run_is_refused(engine, workers, device, message):
 
 def test_a_benchmark_that_fails_ends_its_own_workers_and_nobody_elses(tmp_path, monkeypatch):
     """A user's process that happens to run beside a benchmark outlives it."""
-    monkeypatch.setattr(engines, "_end_with_parent", gc.collect)  # workers then load nothing of ours
+    monkeypatch.setattr(processes, "_end_with_parent", gc.collect)  # workers then load nothing of ours
     monkeypatch.setattr(engines, "run_unit", divmod)  # which fails on a unit
     beside = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
     beside.start()

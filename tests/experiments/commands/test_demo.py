@@ -43,7 +43,7 @@ def test_the_result_has_every_figure_of_the_chain(result):
     bound = result["bound"]
     assert bound["value"] - bound["ppo_profit"] == pytest.approx(bound["gap"])
     assert bound["gap_low"] < bound["gap"] < bound["gap_high"]
-    stages = {"encoder", "demand", "tuning", "training", "evaluation", "bound", "pictures", "total"}
+    stages = {"encoder", "demand", "tuning", "training", "evaluation", "pictures", "total"}
     assert result["seconds"].keys() == stages
     assert {"python", "torch", "flashsale-env"} <= result["versions"].keys()
     assert result["command"].startswith("flashsale demo --config quick")
