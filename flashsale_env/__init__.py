@@ -11,7 +11,13 @@ The tables (`SCENARIOS`, `MECHANISMS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTI
 from typing import TYPE_CHECKING, Any
 
 from flashsale_env.catalogue import Product
-from flashsale_env.envs.registration import environment_id, register_environments, text_environment_id
+from flashsale_env.envs.objectives import FlashSaleMOEnv
+from flashsale_env.envs.registration import (
+    environment_id,
+    mo_environment_id,
+    register_environments,
+    text_environment_id,
+)
 from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.envs.text import FlashSaleTextEnv
 from flashsale_env.generator import generate
@@ -58,6 +64,7 @@ from flashsale_env.spaces.observations import Layout
 from flashsale_env.spaces.units import UnitReader
 
 if TYPE_CHECKING:
+    from flashsale_env.envs.objectives_batch import FlashSaleMOVectorEnv
     from flashsale_env.envs.vector import FlashSaleVectorEnv
 
 __version__ = "0.1.0"
@@ -71,6 +78,10 @@ def __getattr__(name: str) -> Any:
         from flashsale_env.envs.vector import FlashSaleVectorEnv
 
         return FlashSaleVectorEnv
+    if name == "FlashSaleMOVectorEnv":
+        from flashsale_env.envs.objectives_batch import FlashSaleMOVectorEnv
+
+        return FlashSaleMOVectorEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -101,6 +112,8 @@ __all__ = [
     "Disclosure",
     "Fairness",
     "FlashSaleEnv",
+    "FlashSaleMOEnv",
+    "FlashSaleMOVectorEnv",
     "FlashSaleTextEnv",
     "FlashSaleVectorEnv",
     "Layout",
@@ -125,5 +138,6 @@ __all__ = [
     "generate",
     "load_population",
     "load_scenario",
+    "mo_environment_id",
     "text_environment_id",
 ]

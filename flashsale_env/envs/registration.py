@@ -1,4 +1,4 @@
-"""Environment ids: one for each shipped scenario and action encoding, and one in words.
+"""Environment ids: one for each shipped scenario and action encoding, one in words, and one with several objectives.
 
 Owns    the ids, the known optima, and the spec of an environment.
 
@@ -23,7 +23,7 @@ from flashsale_env.spaces.actions import ENCODINGS, ActionCodec
 if TYPE_CHECKING:
     from flashsale_env.simulator import Simulator
 
-NAMESPACE, TEXT_NAMESPACE = "FlashSale", "FlashSaleText"
+NAMESPACE, TEXT_NAMESPACE, MO_NAMESPACE = "FlashSale", "FlashSaleText", "FlashSaleMO"
 
 _SUFFIX = {"box": "", "multidiscrete": "MultiDiscrete", "discrete": "Discrete"}
 
@@ -73,9 +73,25 @@ def text_environment_id(scenario: str) -> str:
     >>> text_environment_id("gvr-periodic")
     'FlashSaleText/GvrPeriodic-v1'
     """
+    return _plain_id(TEXT_NAMESPACE, scenario)
+
+
+def mo_environment_id(scenario: str) -> str:
+    """The id of a shipped scenario with vector rewards, see `envs.objectives`.
+
+    Raises:
+        ValueError: unknown scenario.
+
+    >>> mo_environment_id("full")
+    'FlashSaleMO/Full-v0'
+    """
+    return _plain_id(MO_NAMESPACE, scenario)
+
+
+def _plain_id(namespace: str, scenario: str) -> str:
     if scenario not in SCENARIOS:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
-    return f"{TEXT_NAMESPACE}/{_camel(scenario)}-v{_shipped(scenario).version}"
+    return f"{namespace}/{_camel(scenario)}-v{_shipped(scenario).version}"
 
 
 def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
@@ -117,6 +133,14 @@ def register_environments() -> None:
                 text_environment_id(name),
                 entry_point="flashsale_env.envs.text:FlashSaleTextEnv",
                 reward_threshold=OPTIMA.get(name),
+                kwargs={"scenario": name},
+            )
+        if mo_environment_id(name) not in gym.registry:
+            gym.register(
+                mo_environment_id(name),
+                entry_point="flashsale_env.envs.objectives:FlashSaleMOEnv",
+                vector_entry_point="flashsale_env.envs.objectives_batch:FlashSaleMOVectorEnv",
+                disable_env_checker=True,  # it wants a single number as the reward
                 kwargs={"scenario": name},
             )
         for actions in ENCODINGS:

@@ -204,6 +204,7 @@ MECHANISM = Mechanism(
             "at the close: penalty for the price gap between groups (see the metric); in the reward, never in the "
             "profit",
             is_money=False,
+            applies=lambda scenario: scenario.fairness.penalty > 0,
         )
     },
     metrics={

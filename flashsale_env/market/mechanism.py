@@ -103,10 +103,17 @@ class Feature:
 
 @dataclass(frozen=True)
 class Term:
-    """One term of the reward: its meaning, and whether it is money, and so part of the profit."""
+    """One term of the reward.
+
+    Args:
+        meaning: in words.
+        is_money: whether it is money, and so part of the profit.
+        applies: (scenario) whether it can differ from 0 in a scenario that has the mechanism.
+    """
 
     meaning: str
     is_money: bool = True
+    applies: Callable[[ScenarioLike], bool] = lambda scenario: True
 
 
 @dataclass(frozen=True)

@@ -367,7 +367,9 @@ MECHANISM = Mechanism(
         "holding": Term("holding cost of the units on hand or in carts at the end of the tick"),
         "salvage": Term("at the close: salvage value of leftovers, on hand or inbound"),
         "lost_sales": Term(
-            "goodwill penalty for lost sales (see the metric); in the reward, never in the profit", is_money=False
+            "goodwill penalty for lost sales (see the metric); in the reward, never in the profit",
+            is_money=False,
+            applies=lambda scenario: any(product.lost_sale_penalty for product in scenario.products),
         ),
     },
     metrics={
