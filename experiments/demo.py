@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,34 +73,41 @@ def run_demo(run: Run, settings: DemoSettings) -> dict[str, Any]:
 
 
 def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
+    # Whatever does not wait for the encoder, and later for the learner, is done beside them.
+    with own_processes(max(1, min(_MOST_BESIDE, (os.cpu_count() or 1) - 1))) as pool:
+        return _stages_beside(pool, run, settings, scenario)
+
+
+def _stages_beside(pool: ProcessPoolExecutor, run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
     out, clock = run.folder, Clock()
 
+    compiling = pool.submit(compile_simulator, settings)
+    reading = pool.submit(tfidf_figures, settings)
     with clock.stage("encoder", "texts -> BERT: fine-tuning the intent encoder"):
-        encoder, encoder_figures = fine_tune(settings, run)
+        encoder, encoder_figures = fine_tune(settings, run, reading)
+        compiling.result()
     with clock.stage("demand", "choices -> tastes: estimating demand in the reference world"):
         study = estimate(settings, run, encoder, scenario)
     customers = study.learned
     adviser = preset(scenario).adviser
     rivals = opponents(scenario)
-    with own_processes(max(1, min(_MOST_BESIDE, (os.cpu_count() or 1) - 1))) as pool:
-        # Whatever does not depend on the learner is done beside its training.
-        waiting = {name: pool.submit(tune_and_play, settings, out, name) for name in rivals if name != adviser}
-        bounding = pool.submit(bound_of, settings, out)
-        params = None
-        with clock.stage("tuning", f"tuning the heuristic that {LEARNER} starts from; the others in processes beside"):
-            if adviser in rivals:
-                params = tune_heuristic(settings, adviser, scenario, customers)
-                waiting[adviser] = pool.submit(tune_and_play, settings, out, adviser, params)
-        with clock.stage("training", f"training {LEARNER}"):
-            learner, curve = learn(settings, run, scenario, customers, params)
-        with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
-            with progress_bar(f"playing {LEARNER}") as advance:
-                played = play_test_sales(learner, scenario, customers, settings.evaluation_sales, advance)
-            with progress_bar("the other agents and the bound on any policy") as advance:
-                beside: list[Future[Any]] = [*waiting.values(), bounding]
-                for done, future in enumerate(as_completed(beside), start=1):
-                    future.result()
-                    advance(done, len(beside))
+    waiting = {name: pool.submit(tune_and_play, settings, out, name) for name in rivals if name != adviser}
+    bounding = pool.submit(bound_of, settings, out)
+    params = None
+    with clock.stage("tuning", f"tuning the heuristic that {LEARNER} starts from; the others in processes beside"):
+        if adviser in rivals:
+            params = tune_heuristic(settings, adviser, scenario, customers)
+            waiting[adviser] = pool.submit(tune_and_play, settings, out, adviser, params)
+    with clock.stage("training", f"training {LEARNER}"):
+        learner, curve = learn(settings, run, scenario, customers, params)
+    with clock.stage("evaluation", f"playing {settings.evaluation_sales:,} test sales with every agent"):
+        with progress_bar(f"playing {LEARNER}") as advance:
+            played = play_test_sales(learner, scenario, customers, settings.evaluation_sales, advance)
+        with progress_bar("the other agents and the bound on any policy") as advance:
+            beside: list[Future[Any]] = [*waiting.values(), bounding]
+            for done, future in enumerate(as_completed(beside), start=1):
+                future.result()
+                advance(done, len(beside))
     found = {name: waiting[name].result() for name in rivals}
     tables = {name: rival.table for name, rival in found.items()} | {LEARNER: played}
     bound = bounding.result()
@@ -137,11 +144,29 @@ def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, A
     return result
 
 
-def fine_tune(settings: DemoSettings, run: Run) -> tuple[IntentEncoder, dict[str, Any]]:
-    """A fine-tuned encoder, saved, and its figures on unseen phrasings."""
+def compile_simulator(settings: DemoSettings) -> None:
+    """Machine code for the sales of the demo, which every process then loads from the disk."""
+    scenario = load_scenario(settings.scenario)
+    agents.play(agents.make("random", scenario), scenario, seeds=split_seeds("validation", 0, 1))
+
+
+def tfidf_figures(settings: DemoSettings) -> dict[str, Any]:
+    """What TF-IDF and logistic regression read, from the same messages."""
+    train, unseen = (generate(split, size, settings.seed) for split, size in _messages(settings).items())
+    return tfidf_reference(train, unseen)
+
+
+def _messages(settings: DemoSettings) -> dict[str, int]:
+    """Split -> number of messages, of those that are learned from and those that are judged on."""
+    return {"train": settings.encoder_train, "evaluation": settings.encoder_evaluation}
+
+
+def fine_tune(
+    settings: DemoSettings, run: Run, reading: Future[dict[str, Any]]
+) -> tuple[IntentEncoder, dict[str, Any]]:
+    """A fine-tuned encoder, saved, and its figures on unseen phrasings, beside those of TF-IDF."""
     seed, sizes = settings.seed, {"train": settings.encoder_train, "validation": settings.encoder_validation}
-    train = generate("train", settings.encoder_train, seed)
-    unseen = generate("evaluation", settings.encoder_evaluation, seed)
+    train, unseen = (generate(split, size, seed) for split, size in _messages(settings).items())
     encoder = IntentEncoder.fine_tune(
         train,
         generate("validation", settings.encoder_validation, seed),
@@ -152,7 +177,7 @@ def fine_tune(settings: DemoSettings, run: Run) -> tuple[IntentEncoder, dict[str
         corpus={"language": "en", "seed": seed, **sizes},
         command=run.command,
     )
-    found, reference = evaluate(encoder, unseen), tfidf_reference(train, unseen)
+    found, reference = evaluate(encoder, unseen), reading.result()
     encoder.card["figures"] |= {"evaluation": rounded({"en": found}), "tfidf_evaluation": rounded({"en": reference})}
     encoder.save(run.folder / "encoder")
     return encoder, found | {f"tfidf_{key}": value for key, value in reference.items()}
