@@ -1,15 +1,22 @@
-"""Plays the steps of one page in the working folder: a process of its own, so that no page changes another.
+"""Plays the pages: one after the other from standard input, each in a process of its own, so that none changes another.
 
-Reads a list of steps from standard input, as JSON, and prints what each of them printed, as JSON.
+Reads a line of JSON for each page, {"steps": [...], "folder": its working folder}, and answers with a line:
+{"printed": [what each step printed]} or {"failed": traceback}. The processes are forked from this one, which has
+imported what pages need: that takes longer than most pages.
 """
 
 import contextlib
+import importlib
 import io
 import json
+import os
 import shlex
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
+
+LARGE = ("flashsale_env.agents", "flashsale_env.encoders.text.intent", "flashsale_env.experiments.cli", "optuna")
 
 
 def play(step: dict[str, str], cells: dict[str, object]) -> str:
@@ -40,13 +47,37 @@ def play(step: dict[str, str], cells: dict[str, object]) -> str:
     return printed.getvalue()
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path.cwd()))
-    outputs, shared = [], {"__name__": "__main__"}
-    for current in json.load(sys.stdin):
+def play_page(steps: list[dict[str, str]], folder: str) -> dict[str, Any]:
+    """The answer to a page."""
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    printed, shared = [], {"__name__": "__main__"}
+    for step in steps:
         try:
-            outputs.append(play(current, shared))
+            printed.append(play(step, shared))
         except Exception:
-            traceback.print_exc()
-            sys.exit(f"the step at {current['place']} fails")
-    print(json.dumps(outputs))
+            return {"failed": f"the step at {step['place']} fails\n{traceback.format_exc()}"}
+    return {"printed": printed}
+
+
+def in_a_child(page: dict[str, Any]) -> str:
+    """The answer to a page, as a line, from a forked process."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.dup2(2, 1)  # what programs of the page print must not look like an answer
+        answer = json.dumps(play_page(page["steps"], page["folder"]))
+        with os.fdopen(writing, "w") as pipe:
+            pipe.write(answer)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    os.wait()
+    return answer or json.dumps({"failed": "the process of the page died"})
+
+
+if __name__ == "__main__":
+    for module in LARGE:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        print(in_a_child(json.loads(line)), flush=True)

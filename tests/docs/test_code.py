@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import jupytext
 import pytest
@@ -46,18 +45,21 @@ def steps(page):
 
 
 @functools.cache
+def player():
+    """The program that plays pages; it ends with this process, which closes its input."""
+    program = [sys.executable, "-m", "tests.docs.player"]
+    return subprocess.Popen(program, cwd=pages.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@functools.cache
 def played(page):
     """What each step of a page prints."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).parent / "player.py")],
-            input=json.dumps(steps(page)),
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+        player().stdin.write(json.dumps({"steps": steps(page), "folder": folder}) + "\n")
+        player().stdin.flush()
+        answer = json.loads(player().stdout.readline())
+    assert "failed" not in answer, answer["failed"]
+    return answer["printed"]
 
 
 @pytest.mark.parametrize(
