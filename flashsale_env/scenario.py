@@ -9,6 +9,7 @@ default. A setting without effect is refused by the part it belongs to.
 """
 
 import dataclasses
+import functools
 import math
 import os
 import warnings
@@ -407,9 +408,20 @@ def load_scenario(name: "str | Path | Scenario | Mapping[str, Any]") -> Scenario
         raise ValueError(
             f"a scenario must be a name, the path of a TOML file, a table or a Scenario, got {name!r}; e.g. 'standard'."
         )
-    path = SCENARIOS.get(str(name), Path(name))
+    if str(name) in SCENARIOS:
+        return _read_shipped(str(name))
+    path = Path(name)
     if path.suffix != ".toml":
         raise ValueError(unknown_name("scenario", str(name), SCENARIOS) + " Or give the path of a TOML file.")
+    return _read(path)
+
+
+@functools.cache
+def _read_shipped(name: str) -> Scenario:
+    return _read(SCENARIOS[name])
+
+
+def _read(path: Path) -> Scenario:
     content = read_toml(path, "scenario file")
     # A folder beside the file is found wherever the file is moved; shipped names stay names.
     population = content.get("population")

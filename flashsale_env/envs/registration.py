@@ -10,7 +10,6 @@ longer sale. Instead the environment writes the limit of its own sale into its s
 """
 
 import copy
-from functools import cache
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
@@ -61,7 +60,7 @@ def environment_id(scenario: str, actions: str = "box") -> str:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
     if actions not in _SUFFIX:
         raise ValueError(unknown_name("action encoding", actions, _SUFFIX))
-    return f"{NAMESPACE}/{_camel(scenario)}{_SUFFIX[actions]}-v{_shipped(scenario).version}"
+    return f"{NAMESPACE}/{_camel(scenario)}{_SUFFIX[actions]}-v{load_scenario(scenario).version}"
 
 
 def text_environment_id(scenario: str) -> str:
@@ -91,7 +90,7 @@ def mo_environment_id(scenario: str) -> str:
 def _plain_id(namespace: str, scenario: str) -> str:
     if scenario not in SCENARIOS:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
-    return f"{namespace}/{_camel(scenario)}-v{_shipped(scenario).version}"
+    return f"{namespace}/{_camel(scenario)}-v{load_scenario(scenario).version}"
 
 
 def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
@@ -99,7 +98,7 @@ def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
 
     Known for scenarios exactly as shipped: other prices, stock or customers have another optimum.
     """
-    if scenario.name not in OPTIMA or not codec.makes_every_decision or scenario != _shipped(scenario.name):
+    if scenario.name not in OPTIMA or not codec.makes_every_decision or scenario != load_scenario(scenario.name):
         return None
     return OPTIMA[scenario.name]
 
@@ -146,7 +145,11 @@ def register_environments() -> None:
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:
                 continue
-            optimum = known_optimum(_shipped(name), ActionCodec(_shipped(name), actions)) if name in OPTIMA else None
+            optimum = (
+                known_optimum(load_scenario(name), ActionCodec(load_scenario(name), actions))
+                if name in OPTIMA
+                else None
+            )
             gym.register(
                 environment_id(name, actions),
                 entry_point="flashsale_env.envs.sale:FlashSaleEnv",
@@ -158,8 +161,3 @@ def register_environments() -> None:
 
 def _camel(scenario: str) -> str:
     return "".join(part.capitalize() for part in scenario.split("-"))
-
-
-@cache
-def _shipped(name: str) -> Scenario:
-    return load_scenario(name)

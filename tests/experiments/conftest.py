@@ -3,9 +3,10 @@
 import contextlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
+from filelock import FileLock
 
 from flashsale_env.experiments.cli import main
 
@@ -43,12 +44,17 @@ def flashsale():
 
 
 @pytest.fixture(scope="session")
-def quick_demo(tmp_path_factory):
-    """A folder with the results of the quick demo, and what the command printed."""
-    folder = tmp_path_factory.mktemp("demo") / "out"
-    answer = ask("demo", "--config", "quick", "--out", folder)
-    assert answer.code == 0, answer.err
-    return folder, answer
+def quick_demo(tmp_path_factory, worker_id):
+    """A folder with the results of the quick demo, and what the command printed; all workers share one."""
+    home = tmp_path_factory.getbasetemp()
+    home = home if worker_id == "master" else home.parent
+    folder, printed = home / "demo" / "out", home / "demo.json"
+    with FileLock(home / "demo.lock"):
+        if not printed.exists():
+            answer = ask("demo", "--config", "quick", "--out", folder)
+            assert answer.code == 0, answer.err
+            printed.write_text(json.dumps(asdict(answer)))
+    return folder, Answer(**json.loads(printed.read_text()))
 
 
 @pytest.fixture(scope="session")
