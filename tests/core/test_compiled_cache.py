@@ -353,7 +353,7 @@ def compiled_apart_and_loaded_together(site: Path, code: str, names: list[str], 
         assert together.stdout.splitlines() == apart[order], "to the last bit"
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "random"])
+@pytest.mark.parametrize("hash_seed", ["0", pytest.param("random", marks=pytest.mark.slow)])
 def test_shapes_compiled_apart_and_loaded_together_keep_their_own_code(cold, hash_seed):
     names = shapes()
     assert len(names) > 3

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from flashsale_env.encoders.demand.tastes import DemandModel
 from flashsale_env.encoders.studies import text_value as readings
 from flashsale_env.encoders.text.intent import IntentEncoder
 from flashsale_env.experiments.studies import text_value
@@ -14,6 +15,7 @@ def test_its_result_is_kept_and_shown(flashsale, tiny_encoder, monkeypatch, tmp_
     """With few customers and a tiny encoder."""
     monkeypatch.setattr(readings, "DEFAULT_TRAIN", 450)
     monkeypatch.setattr(IntentEncoder, "default", lambda: IntentEncoder.load(tiny_encoder))
+    monkeypatch.setattr(DemandModel, "fit", functools.partial(DemandModel.fit, steps=20))
     small = functools.partial(text_value.text_value, voices=270, heldout_voices=180, visits=3_000)
     monkeypatch.setattr(text_value, "text_value", small)
     answer = flashsale("study", "text-value", "--repetitions", 2, "--out", tmp_path / "out")
