@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Run the whole chain, from sentences to a trained policy.
 
-    Texts, BERT, customers, PPO, comparison, pictures: under 5 minutes on 2 cores.
+    Texts, BERT, customers, PPO, comparison, pictures: under 4 minutes on 2 cores.
     """
     from flashsale_env.experiments.settings import load_demo_settings
 

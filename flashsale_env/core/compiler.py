@@ -234,7 +234,7 @@ class _NoCache(NullCache):  # type: ignore[misc]
 def _expected_seconds(arguments: Any) -> int:
     """Seconds to compile all entry points for these types, one for every record inside the largest record.
 
-    On one core of 2.6 GHz: 7 seconds for 5 records (no optional mechanism), 7 for 7 (`standard`), 17 for 18 (`full`).
+    On one core of 2.6 GHz: 6 seconds for 5 records (no optional mechanism), 7 for 7 (`standard`), 15 for 18 (`full`).
     Solvers, which know no records, take about 2.
     """
     records = (kind.dtype for kind in arguments if isinstance(getattr(kind, "dtype", None), types.Record))
