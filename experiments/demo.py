@@ -68,17 +68,14 @@ def run_demo(run: Run, settings: DemoSettings) -> dict[str, Any]:
     """Run the chain in the folder of the run, which is claimed, and return the content of `result.json`."""
     scenario = load_scenario(settings.scenario)
     run.begin()
-    with one_thread():  # on busy cores a second thread makes every stage slower, up to ten times
-        return _stages(run, settings, scenario)
+    beside = max(1, min(_MOST_BESIDE, (os.cpu_count() or 1) - 1))
+    # On busy cores a second thread makes every stage slower, up to ten times.
+    with one_thread(), own_processes(beside) as pool:
+        return _stages(pool, run, settings, scenario)
 
 
-def _stages(run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
-    # Whatever does not wait for the encoder, and later for the learner, is done beside them.
-    with own_processes(max(1, min(_MOST_BESIDE, (os.cpu_count() or 1) - 1))) as pool:
-        return _stages_beside(pool, run, settings, scenario)
-
-
-def _stages_beside(pool: ProcessPoolExecutor, run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
+def _stages(pool: ProcessPoolExecutor, run: Run, settings: DemoSettings, scenario: Scenario) -> dict[str, Any]:
+    # Whatever does not wait for the encoder, and later for the learner, is done in the pool, beside them.
     out, clock = run.folder, Clock()
 
     compiling = pool.submit(compile_simulator, settings)

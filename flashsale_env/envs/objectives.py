@@ -94,6 +94,16 @@ def weights(chosen: Objectives) -> Floats:
     return np.array([[float(term in terms) for terms in chosen.values()] for term in REWARD_TERMS])
 
 
+def reward_space(chosen: Objectives) -> spaces.Box:
+    """(J,) float64, without bounds."""
+    return spaces.Box(-np.inf, np.inf, (len(chosen),), np.float64)
+
+
+def vector_reward(info: Mapping[str, Any], weighed: Floats, scale: float) -> Floats:
+    """(J,) or (N, J) from the terms in the info of a sale or of a batch, `weights` (K, J) and `reward_scale`."""
+    return np.asarray(np.stack([info[key] for key in TERM_KEYS], axis=-1) @ weighed * scale)
+
+
 class FlashSaleMOEnv(FlashSaleEnv):
     """A flash sale with a vector reward, (J,) float64: one number for each objective, in `objectives`' order.
 
@@ -116,10 +126,9 @@ class FlashSaleMOEnv(FlashSaleEnv):
         self.objectives = checked_objectives(sale, objectives)
         super().__init__(sale, **options)
         self._weights = weights(self.objectives)
-        self.reward_space = spaces.Box(-np.inf, np.inf, (len(self.objectives),), np.float64)
+        self.reward_space = reward_space(self.objectives)
 
     def step(self, action: Any) -> tuple[Any, Floats, bool, bool, dict[str, Any]]:  # type: ignore[override]
         """As for `FlashSaleEnv`, with the reward (J,)."""
         observation, _, closed, truncated, info = super().step(action)
-        terms = np.array([info[key] for key in TERM_KEYS])
-        return observation, terms @ self._weights * self.reward_scale, closed, truncated, info
+        return observation, vector_reward(info, self._weights, self.reward_scale), closed, truncated, info

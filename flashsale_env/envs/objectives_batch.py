@@ -2,12 +2,16 @@
 
 from typing import Any
 
-import numpy as np
-from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 
-from flashsale_env.envs.infos import TERM_KEYS
-from flashsale_env.envs.objectives import Floats, Objectives, checked_objectives, weights
+from flashsale_env.envs.objectives import (
+    Floats,
+    Objectives,
+    checked_objectives,
+    reward_space,
+    vector_reward,
+    weights,
+)
 from flashsale_env.envs.vector import FlashSaleVectorEnv
 from flashsale_env.scenario import Scenario, load_scenario
 
@@ -36,11 +40,10 @@ class FlashSaleMOVectorEnv(FlashSaleVectorEnv):
         self.objectives = checked_objectives(sale, objectives)
         super().__init__(num_envs, sale, **options)
         self._weights = weights(self.objectives)
-        self.single_reward_space = spaces.Box(-np.inf, np.inf, (len(self.objectives),), np.float64)
+        self.single_reward_space = reward_space(self.objectives)
         self.reward_space = batch_space(self.single_reward_space, self.num_envs)
 
     def step(self, actions: Any) -> tuple[Any, Floats, Any, Any, dict[str, Any]]:
         """As for `FlashSaleVectorEnv`, with rewards (N, J)."""
         observations, _, terminated, truncated, info = super().step(actions)
-        terms = np.stack([info[key] for key in TERM_KEYS], axis=1)
-        return observations, terms @ self._weights * self.reward_scale, terminated, truncated, info
+        return observations, vector_reward(info, self._weights, self.reward_scale), terminated, truncated, info

@@ -56,11 +56,7 @@ def environment_id(scenario: str, actions: str = "box") -> str:
     >>> environment_id("gvr-periodic", "multidiscrete")
     'FlashSale/GvrPeriodicMultiDiscrete-v1'
     """
-    if scenario not in SCENARIOS:
-        raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
-    if actions not in _SUFFIX:
-        raise ValueError(unknown_name("action encoding", actions, _SUFFIX))
-    return f"{NAMESPACE}/{_camel(scenario)}{_SUFFIX[actions]}-v{load_scenario(scenario).version}"
+    return _id(NAMESPACE, scenario, actions)
 
 
 def text_environment_id(scenario: str) -> str:
@@ -72,7 +68,7 @@ def text_environment_id(scenario: str) -> str:
     >>> text_environment_id("gvr-periodic")
     'FlashSaleText/GvrPeriodic-v1'
     """
-    return _plain_id(TEXT_NAMESPACE, scenario)
+    return _id(TEXT_NAMESPACE, scenario)
 
 
 def mo_environment_id(scenario: str) -> str:
@@ -84,13 +80,15 @@ def mo_environment_id(scenario: str) -> str:
     >>> mo_environment_id("full")
     'FlashSaleMO/Full-v0'
     """
-    return _plain_id(MO_NAMESPACE, scenario)
+    return _id(MO_NAMESPACE, scenario)
 
 
-def _plain_id(namespace: str, scenario: str) -> str:
+def _id(namespace: str, scenario: str, actions: str = "box") -> str:
     if scenario not in SCENARIOS:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
-    return f"{namespace}/{_camel(scenario)}-v{load_scenario(scenario).version}"
+    if actions not in _SUFFIX:
+        raise ValueError(unknown_name("action encoding", actions, _SUFFIX))
+    return f"{namespace}/{_camel(scenario)}{_SUFFIX[actions]}-v{load_scenario(scenario).version}"
 
 
 def known_optimum(scenario: Scenario, codec: ActionCodec) -> float | None:
@@ -145,11 +143,8 @@ def register_environments() -> None:
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:
                 continue
-            optimum = (
-                known_optimum(load_scenario(name), ActionCodec(load_scenario(name), actions))
-                if name in OPTIMA
-                else None
-            )
+            scenario = load_scenario(name)
+            optimum = known_optimum(scenario, ActionCodec(scenario, actions)) if name in OPTIMA else None
             gym.register(
                 environment_id(name, actions),
                 entry_point="flashsale_env.envs.sale:FlashSaleEnv",

@@ -7,7 +7,6 @@ its own.
 """
 
 import contextlib
-import io
 import itertools
 import os
 import sys
@@ -15,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.docs import pages
+from tests.docs.player import play
 
 PICTURES = pages.ROOT / "docs" / "tutorials" / "pictures"
 DRAWN = "plt.show()"
@@ -46,18 +46,12 @@ def fill(page: Path) -> None:
     outputs = {text.place: cell.place for cell, text in shown(page)}
     printed: dict[str, str] = {}
     drawn = 0
-    for block in pages.blocks(page):
-        if block.directive.startswith("file: "):
-            Path(block.directive.removeprefix("file: ")).write_text(block.content, encoding="utf-8")
-        elif block.language == "python":
-            heard = io.StringIO()
-            with contextlib.redirect_stdout(heard):
-                exec(compile(block.content.replace(DRAWN, ""), block.place, "exec"), names)
-            printed[block.place] = heard.getvalue()
-            if DRAWN in block.content:
-                plt.savefig(picture(page, drawn), dpi=110, metadata={"Software": None})
-                plt.close("all")
-                drawn += 1
+    for step in pages.steps(page):
+        printed[step["place"]] = play(step | {"content": step["content"].replace(DRAWN, "")}, names)
+        if DRAWN in step["content"]:
+            plt.savefig(picture(page, drawn), dpi=110, metadata={"Software": None})
+            plt.close("all")
+            drawn += 1
     lines = pages.read(page).splitlines(keepends=True)
     for block in reversed(pages.blocks(page)):
         if block.place in outputs:

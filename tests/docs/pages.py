@@ -1,7 +1,7 @@
 """The pages of the documentation, as tests read them.
 
-Owns    which pages there are; the fenced blocks of a page, with the directive before each; commands in blocks and in
-        prose.
+Owns    which pages there are; the fenced blocks of a page, with the directive before each, and the steps of those that
+        are played; commands in blocks and in prose.
 
 A directive is an HTML comment in the line before a block:
 
@@ -30,6 +30,8 @@ NOTEBOOKS = [page for page in PAGES if page.parent.name == "tutorials" and page.
 
 EDITED = "run in the edited copy"
 PRINTS = "prints"
+# Belongs to an edited copy of the package, or to another test.
+NOT_A_STEP = ("edit: ", "new file: ", "generated: ")
 
 _FENCE = re.compile(r"(?:^<!-- (?P<directive>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.M | re.S)
 
@@ -108,3 +110,25 @@ def inline_code(page: Path) -> list[str]:
 def how_commands_are_run() -> dict[str, dict[str, str]]:
     """`commands.toml`: what is done with a command of the pages that a test does not run as it stands."""
     return tomllib.loads((Path(__file__).parent / "commands.toml").read_text(encoding="utf-8"))
+
+
+def steps(page: Path) -> list[dict[str, str]]:
+    """Files to write, code and commands to run, in the order of the page."""
+    known = how_commands_are_run()
+    skipped = known["elsewhere"].keys() | known["minutes"].keys()
+    found = []
+    for block in blocks(page):
+        if block.directive in ("test: skip", EDITED, PRINTS) or block.directive.startswith(NOT_A_STEP):
+            continue
+        if block.directive.startswith("file: "):
+            name = block.directive.removeprefix("file: ")
+            found.append({"kind": "file", "name": name, "content": block.content, "place": block.place})
+        elif block.language == "python":
+            kind = "cell" if page in NOTEBOOKS else "python"
+            found.append({"kind": kind, "content": block.short, "place": block.place})
+        elif block.language == "bash":
+            for command in commands_of(block):
+                if command.startswith("flashsale") and command not in skipped:
+                    content = known["short"].get(command, command)
+                    found.append({"kind": "command", "content": content, "place": block.place})
+    return found

@@ -16,33 +16,6 @@ import pytest
 
 from tests.docs import outputs, pages
 
-RUN_AS_THEY_STAND = "flashsale"
-EDITED = pages.EDITED
-# Belongs to an edited copy of the package, or to another test.
-NOT_A_STEP = ("edit: ", "new file: ", "generated: ")
-
-
-def steps(page):
-    """Files to write, code and commands to run, in the order of the page."""
-    known = pages.how_commands_are_run()
-    skipped = known["elsewhere"].keys() | known["minutes"].keys()
-    found = []
-    for block in pages.blocks(page):
-        if block.directive in ("test: skip", EDITED, pages.PRINTS) or block.directive.startswith(NOT_A_STEP):
-            continue
-        if block.directive.startswith("file: "):
-            name = block.directive.removeprefix("file: ")
-            found.append({"kind": "file", "name": name, "content": block.content, "place": block.place})
-        elif block.language == "python":
-            kind = "cell" if page in pages.NOTEBOOKS else "python"
-            found.append({"kind": kind, "content": block.short, "place": block.place})
-        elif block.language == "bash":
-            for command in pages.commands_of(block):
-                if command.startswith(RUN_AS_THEY_STAND) and command not in skipped:
-                    content = known["short"].get(command, command)
-                    found.append({"kind": "command", "content": content, "place": block.place})
-    return found
-
 
 @functools.cache
 def player():
@@ -55,7 +28,7 @@ def player():
 def played(page):
     """What each step of a page prints."""
     with tempfile.TemporaryDirectory() as folder:
-        player().stdin.write(json.dumps({"steps": steps(page), "folder": folder}) + "\n")
+        player().stdin.write(json.dumps({"steps": pages.steps(page), "folder": folder}) + "\n")
         player().stdin.flush()
         answer = json.loads(player().stdout.readline())
     assert "failed" not in answer, answer["failed"]
@@ -63,17 +36,17 @@ def played(page):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages.PAGES if steps(page)], ids=lambda page: str(page.relative_to(pages.ROOT))
+    "page", [page for page in pages.PAGES if pages.steps(page)], ids=lambda page: str(page.relative_to(pages.ROOT))
 )
 def test_what_a_page_shows_can_be_run(page):
-    assert len(played(page)) == len(steps(page))
+    assert len(played(page)) == len(pages.steps(page))
 
 
 @pytest.mark.parametrize("page", pages.NOTEBOOKS, ids=lambda page: page.stem)
 def test_a_notebook_prints_what_it_shows(page):
     shown = outputs.shown(page)
     assert shown
-    printed = dict(zip((step["place"] for step in steps(page)), played(page), strict=True))
+    printed = dict(zip((step["place"] for step in pages.steps(page)), played(page), strict=True))
     for code, text in shown:
         assert printed[code.place] == text.content, f"{text.place}: python -m tests.docs.outputs makes it anew"
 
@@ -173,7 +146,7 @@ def test_what_a_page_adds_to_the_package_works(page, compiled, tmp_path):
         shutil.copytree(pages.ROOT / name, package / name, ignore=unused)
     for change in changes(page):
         change.make(tmp_path)
-    checks = [block for block in pages.blocks(page) if block.directive == EDITED]
+    checks = [block for block in pages.blocks(page) if block.directive == pages.EDITED]
     assert checks
     in_the_core = any(change.path.startswith("flashsale_env/") for change in changes(page))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
