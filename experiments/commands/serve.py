@@ -48,7 +48,16 @@ Reload = Annotated[
 Engine = Annotated[str, typer.Option("--engine", metavar="NAME", help="uvicorn here, or ray: Ray Serve on a cluster.")]
 Replicas = Annotated[int, typer.Option("--replicas", metavar="N", min=1, max=1000, help="Processes of --engine ray.")]
 
-EXAMPLES = ("flashsale serve standard-ppo default", "flashsale serve runs/ppo --port 8080")
+Mcp = Annotated[
+    bool,
+    typer.Option("--mcp", help="Speak the Model Context Protocol over standard input and output, instead of HTTP."),
+]
+
+EXAMPLES = (
+    "flashsale serve standard-ppo default",
+    "flashsale serve runs/ppo --port 8080",
+    "flashsale serve standard-ppo default --mcp",
+)
 
 
 @on_interrupt("Every accepted request was answered.")
@@ -66,6 +75,7 @@ def command(
     reload: Reload = 2.0,
     engine: Engine = "uvicorn",
     replicas: Replicas = 1,
+    mcp: Mcp = False,
 ) -> None:
     """Serve policies and encoders over HTTP.
 
@@ -74,11 +84,15 @@ def command(
     """
     from flashsale_env.experiments.serve.access import is_local, token_for
     from flashsale_env.experiments.serve.application import find
-    from flashsale_env.experiments.serve.options import check_options
+    from flashsale_env.experiments.serve.options import check_no_http, check_options
     from flashsale_env.experiments.serve.served import Settings
 
     token = token_for(host, os.environ)
     check_options(engine, replicas, precision, rows, queue, scenario)
+    if mcp:
+        check_no_http(
+            {"host": host, "port": port, "rate": rate, "body": body, "engine": engine, "replicas": replicas}
+        )
     kinds = " and ".join(model.kind.name for model in find(folders))
     settings = Settings(
         tuple(folders), scenario=scenario, device=device, precision=precision, token=token, local=is_local(host),
@@ -88,7 +102,12 @@ def command(
     def begun(address: str) -> None:
         notice(f"{kinds} at {address}; the schema is at {address}/openapi.json. Ctrl-C stops.")
 
-    if engine == "ray":
+    if mcp:
+        from flashsale_env.experiments.serve.application import application
+        from flashsale_env.experiments.serve.mcp import build_server
+
+        build_server(application(settings)).run("stdio")
+    elif engine == "ray":
         from flashsale_env.experiments.serve.cluster import run as run_on_ray
 
         run_on_ray(settings, host, port, replicas, begun)

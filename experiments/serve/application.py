@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
@@ -79,6 +79,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.metrics = settings, Metrics()
         self.holders = [Holder(model.kind, model.folder, model.named, settings) for model in find(settings.folders)]
+        self.routers: list[APIRouter] = []  # the endpoints of each model
         self.ready = False
 
     def open(self) -> dict[str, Batcher]:
@@ -158,7 +159,9 @@ def application(settings: Settings) -> FastAPI:
     for holder in service.holders:
         kind = holder.kind
         ask = _asking(queues, kind.name)
-        app.include_router(kind.routes(ask, lambda holder=holder: holder.current, settings.most_rows))  # type: ignore[misc]
+        router = kind.routes(ask, lambda holder=holder: holder.current, settings.most_rows)  # type: ignore[misc]
+        service.routers.append(router)
+        app.include_router(router)
     _add_refusals(app, service)
     # The last one added is the first to see a request.
     app.add_middleware(

@@ -1,12 +1,23 @@
 """The options of a service, checked before anything is loaded."""
 
 import importlib.util
+from collections.abc import Mapping
+from typing import Any
 
 from flashsale_env import load_scenario
 from flashsale_env.encoders.text.inference import PRECISIONS
 from flashsale_env.errors import unknown_name
 
 ENGINES = {"uvicorn": "in this process", "ray": "replicas on a Ray cluster"}
+# Options of HTTP and their defaults; --mcp speaks over standard input and output and takes none of them.
+OF_HTTP: Mapping[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 8000,
+    "rate": 1000.0,
+    "body": 1 << 20,
+    "engine": "uvicorn",
+    "replicas": 1,
+}
 
 
 def check_options(
@@ -29,3 +40,16 @@ def check_options(
         raise ValueError(f"--queue {most_waiting} is below --rows {most_rows}: no full request would ever fit.")
     if scenario is not None:
         load_scenario(scenario)
+
+
+def check_no_http(given: Mapping[str, Any]) -> None:
+    """Refuse options of HTTP beside --mcp; an option that has its default does no harm.
+
+    Raises:
+        ValueError: the message names the option.
+    """
+    for name, value in given.items():
+        if value != OF_HTTP[name]:
+            raise ValueError(
+                f"--{name} {value} is for HTTP, and --mcp speaks over standard input and output: leave one out."
+            )

@@ -165,6 +165,7 @@ SIM2REAL = ["study", "sim2real", "--out", "{out}"]
         (["explain", "hello", "--out", "{tmp}"], "{tmp} is a folder: --out wants a file"),
         (["explain", " "], "MESSAGE is empty"),
         (["explain", "hello", "--intent", "bulkk"], "unknown intent 'bulkk'. Did you mean 'bulk'"),
+        (["serve", "default", "--mcp", "--port", 8080], "--port 8080 is for HTTP, and --mcp speaks over standard input"),
         (["bench", "encoder", "served-customers"], "benchmark 'encoder' is measured on its own: leave out served-cust"),
         (["bench", "import", "device"], "benchmark 'device' is measured on its own: leave out import"),
         (["bench", "import", "--out", "{tmp}/mine", "--overwrite"], "was not written by `flashsale bench`"),
