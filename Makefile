@@ -31,9 +31,9 @@ demo: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow and not interop and not uncompiled" -n 2 --dist loadfile
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "uncompiled and not slow and not interop" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not interop and not uncompiled" -n 2 --dist worksteal
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "uncompiled and not slow and not interop" -n 2 --dist worksteal \
+		$$(grep -rl --include='test_*.py' uncompiled tests)
 
 docs: .venv/docs-installed
 	$(BIN)/python docs/generate.py --check

@@ -182,7 +182,7 @@ class Simulator:
         self.__dict__.update(state)
         # A copy carries equal dtypes of its own. The cached ones are recognised by identity (see `composition`).
         products, optional = len(self.scenario.products), present(self.scenario)
-        slots, rows = int(self.instance.rules["n_slots"][0]), int(self.instance.rules["n_rows"][0])
+        slots, rows = self.instance.sale_dtype["inbound"].shape[0], int(self.instance.rules["n_rows"][0])
         sale = sale_dtype(products, slots, optional)
         self.sales = _kernel_view(self.sales.view(sale))
         self._logs = self._logs.view(log_dtype(products))

@@ -15,7 +15,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, room_for
 from flashsale_env.market.parts import Part, require_rising
 from flashsale_env.tables import example
 
@@ -167,7 +167,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
 
 MECHANISM = Mechanism(
     settings=Bundles,
-    size=lambda scenario: power_of_two(len(sets_of(scenario))),
+    size=lambda scenario: room_for(len(sets_of(scenario))),
     state=lambda sizes: (("off", "f8", (sizes.own,)), ("spend", "f8")),
     rules=lambda sizes: (("n_sets", "i8"), ("set_of", "i8", (sizes.products,)), ("largest", "f8")),
     lay_out=_lay_out,

@@ -26,7 +26,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.intents import ByIntent
 from flashsale_env.market import coupon, stock
-from flashsale_env.market.mechanism import Between, Feature, Mechanism, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Between, Feature, Mechanism, ScenarioLike, room_for
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.tables import example
 
@@ -201,7 +201,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
     carts, minutes = scenario.carts, scenario.tick_minutes
     return {
         "hold": carts.hold_minutes / minutes,
-        "last_slot": power_of_two(_slots(scenario)) - 1,
+        "last_slot": room_for(_slots(scenario)) - 1,
         "paid": [rate * minutes for rate in carts.paid_per_minute],
         "given_up": [rate * minutes for rate in carts.given_up_per_minute],
     }
@@ -209,7 +209,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
 
 MECHANISM = Mechanism(
     settings=Carts,
-    size=lambda scenario: power_of_two(_slots(scenario)),
+    size=lambda scenario: room_for(_slots(scenario)),
     state=lambda sizes: (
         ("reserved", "i8", (sizes.products,)),  # units in open carts
         # of the carts that end in tick t, in slot t % R

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, room_for
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
 
@@ -167,7 +167,7 @@ def measure(rules, sale, out):
 
 def _lay_out(scenario: ScenarioLike) -> dict[str, object]:
     steps = scenario.deal.staircase
-    padded = [*steps, *[(0.0, 0.0)] * (power_of_two(len(steps)) - len(steps))]
+    padded = [*steps, *[(0.0, 0.0)] * (room_for(len(steps)) - len(steps))]
     return {
         "n_steps": len(steps),
         "threshold": [threshold for threshold, _ in padded],
@@ -186,7 +186,7 @@ def staircase_in_words(deal: Deal) -> str:
 
 MECHANISM = Mechanism(
     settings=Deal,
-    size=lambda scenario: power_of_two(len(scenario.deal.staircase)),
+    size=lambda scenario: room_for(len(scenario.deal.staircase)),
     state=lambda sizes: (("off", "f8"), ("spend", "f8")),
     rules=lambda sizes: (
         ("n_steps", "i8"),

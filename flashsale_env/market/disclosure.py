@@ -19,7 +19,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
 from flashsale_env.intents import ByIntent
-from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, room_for
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.market.pricing import sold_out_for_good
 
@@ -215,7 +215,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
 
 MECHANISM = Mechanism(
     settings=Disclosure,
-    size=lambda scenario: power_of_two(len(scenario.disclosure.units_left)),
+    size=lambda scenario: room_for(len(scenario.disclosure.units_left)),
     state=lambda sizes: (
         ("shown", "f8", (sizes.products,)),  # 1 for a page that shows its figures
         ("per_unit", "f8", (sizes.products,)),  # logits of each unit claimed, if the page shows its figures

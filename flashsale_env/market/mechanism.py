@@ -37,18 +37,31 @@ class Sizes:
     """Lengths of the arrays in a record."""
 
     products: int
-    slots: int  # of the inbound ring, a power of two
+    slots: int  # of the inbound ring
     intents: int
     own: int = 0  # of the mechanism itself, see `Mechanism.size`
 
 
+# Lengths of arrays start here, so that the sales of small scenarios have one type.
+_SHORTEST = 16
+
+
 def power_of_two(least: int) -> int:
-    """The lowest power of two that is at least this number: few sizes mean few compilations.
+    """The lowest power of two that is at least this number.
 
     >>> power_of_two(5), power_of_two(8)
     (8, 8)
     """
     return 1 << max(0, least - 1).bit_length()
+
+
+def room_for(count: int) -> int:
+    """The length of an array of a record that holds this many numbers: few lengths mean few compilations.
+
+    >>> room_for(0), room_for(17)
+    (16, 32)
+    """
+    return power_of_two(max(count, _SHORTEST))
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,7 @@ class Mechanism:
         always: present even if its part is None (stock without replenishment); otherwise a part that may be None makes
             the mechanism optional.
         size: length of the arrays of an optional mechanism that depend on the scenario, e.g. a ring of ticks; part of
-            the type of its records, so take `power_of_two`.
+            the type of its records, so take `room_for`.
         state, rules: fields of the records, given the sizes; * in a comment marks fields that are never observed.
         lay_out: values of the rules' fields in a scenario.
         decisions, features, terms, metrics: by name.

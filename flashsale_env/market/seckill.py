@@ -22,7 +22,7 @@ import numpy as np
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
-from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, room_for
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.tables import example
 
@@ -183,7 +183,7 @@ def _most_traffic(scenario: ScenarioLike) -> float:
 
 def _slots(scenario: ScenarioLike) -> int:
     # One more than there are: the last entry is the close, which no tick begins with.
-    return power_of_two(len(scenario.seckill.slot_minutes) + 1)
+    return room_for(len(scenario.seckill.slot_minutes) + 1)
 
 
 def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from flashsale_env.market.mechanism import (
     OneOf,
     ScenarioLike,
     Term,
-    power_of_two,
+    room_for,
 )
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
@@ -250,7 +250,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
 
 MECHANISM = Mechanism(
     settings=Service,
-    size=lambda scenario: power_of_two(scenario.service.servers[-1]),
+    size=lambda scenario: room_for(scenario.service.servers[-1]),
     state=lambda sizes: (
         ("free_at", "f8", (sizes.own,)),  # * when each lane has answered all requests that it took
         ("servers", "i8"),

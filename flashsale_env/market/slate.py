@@ -25,7 +25,7 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
 from flashsale_env.intents import INTENTS, ByIntent
-from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
+from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, room_for
 from flashsale_env.market.parts import Part
 from flashsale_env.market.pricing import is_for_sale
 from flashsale_env.tables import example
@@ -274,7 +274,7 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
 
 MECHANISM = Mechanism(
     settings=Slate,
-    size=lambda scenario: power_of_two(len(scenario.slate.rankings)),
+    size=lambda scenario: room_for(len(scenario.slate.rankings)),
     state=lambda sizes: (
         ("ranking", "i8"),
         ("place", "i8", (sizes.intents, sizes.products)),  # by predicted intent, from 1; 0 for a product not listed

@@ -101,7 +101,7 @@ def rules_dtype(products: int, slots: int, optional: Present, rows: int) -> np.d
         [
             *_fields("rules", optional, Sizes(products, slots, intents)),
             ("n_products", "i8"),
-            ("n_slots", "i8"),
+            ("n_slots", "i8"),  # of the inbound ring that are in use
             ("n_intents", "i8"),
             ("horizon", "i8"),
             ("lead_ticks", "i8"),

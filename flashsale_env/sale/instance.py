@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env.intents import INTENTS
-from flashsale_env.market.mechanism import power_of_two
+from flashsale_env.market.mechanism import room_for
 from flashsale_env.population import Population
 from flashsale_env.sale.composition import present, rules_dtype, sale_dtype, voice_dtype
 from flashsale_env.scenario import FEATURES, MECHANISMS, METRICS, REWARD_TERMS, Scenario
@@ -44,7 +44,7 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
     """
     scenario.check_customers(population)
     products = len(scenario.products)
-    slots = power_of_two(scenario.lead_ticks + 1)
+    slots = room_for(scenario.lead_ticks + 1)
     optional = present(scenario)
     rows = decision_rows(scenario)
     rules = np.zeros(1, rules_dtype(products, slots, optional, len(rows)))
@@ -55,8 +55,9 @@ def build_instance(scenario: Scenario, population: Population, layout: Layout) -
             part = rules[entry.name] if entry.name in (rules.dtype.names or ()) else rules
             for name, value in entry.mechanism.lay_out(scenario).items():
                 part[name] = value
-    rules["n_products"], rules["n_slots"], rules["n_intents"] = products, slots, len(INTENTS)
+    rules["n_products"], rules["n_intents"] = products, len(INTENTS)
     rules["horizon"], rules["lead_ticks"] = scenario.horizon_ticks, scenario.lead_ticks
+    rules["n_slots"] = scenario.lead_ticks + 1
     rules["memory"] = 0.5 ** (scenario.tick_minutes / scenario.memory_minutes)
     rules["most_traffic"] = scenario.most_traffic
 
