@@ -41,7 +41,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, ranking
+from flashsale_env.experiments.studies import STUDIES, coverage, privacy, ranking
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -497,6 +497,18 @@ def from_ranking_places(folder: Path) -> str:
     return table(ranking.PLACES, ranking.cells_of_places(json.loads((folder / "result.json").read_text("utf-8"))))
 
 
+def from_privacy(folder: Path) -> str:
+    """What masking finds, from the study `privacy`."""
+    found = json.loads((folder / "result.json").read_text("utf-8"))
+    return table(privacy.MASKING, privacy.cells_of_masking(found))
+
+
+def from_privacy_price(folder: Path) -> str:
+    """What noise on the shares of intents costs, from the study `privacy`."""
+    found = json.loads((folder / "result.json").read_text("utf-8"))
+    return table(privacy.PRICE, privacy.cells_of_price(found))
+
+
 def from_strategy(folder: Path) -> str:
     """The table of `flashsale strategy`."""
     found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -527,6 +539,8 @@ MEASURED: dict[str, Callable[..., str]] = {
     "learners": from_report,
     "sim2real": from_sim2real,
     "coverage": from_coverage,
+    "privacy": from_privacy,
+    "privacy-price": from_privacy_price,
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
     "verification": from_verification,

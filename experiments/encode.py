@@ -56,10 +56,15 @@ class Encoded:
         """Messages with none of the nine intents; 0 where the encoder has no threshold."""
         return self.population.card["out_of_scope"] or 0
 
+    @property
+    def masked(self) -> dict[str, int]:
+        """Personal details that were masked, by kind."""
+        return dict(self.population.card["masked"])
+
     def as_json(self) -> dict[str, Any]:
-        """As `summary`, and "cross_validation" where there is one."""
+        """As `summary`, "masked", and "cross_validation" where there is one."""
         scored = {} if self.cross_validation is None else {"cross_validation": self.cross_validation}
-        return {**summary(self.population), **scored}
+        return {**summary(self.population), "masked": self.masked, **scored}
 
 
 class CachedEncoder(IntentEncoder):

@@ -4,6 +4,7 @@ Owns    populations whose tastes the demand model inferred, and their cards.
 Leaves  the encoder to `text`, the demand model to `demand`, and populations with declared tastes to `reference`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from flashsale_env import INTENTS, Population, Product
 from flashsale_env.encoders.demand.tastes import DemandModel, Tastes
+from flashsale_env.encoders.privacy.masking import mask_all
 from flashsale_env.encoders.text.intent import Encoding, IntentEncoder
 from flashsale_env.encoders.world.readings import encoder_reading, product_vectors
 from flashsale_env.versions import versions
@@ -57,7 +59,8 @@ def population_from_texts(
 ) -> Population:
     """A population from a shop's own messages: intents from the encoder, tastes from the demand model.
 
-    The card counts the messages that are out of scope, if the encoder has an out-of-scope score.
+    Intents and tastes are read from the messages as they are; what is kept of them has its personal details masked. The
+    card counts these by kind, and the messages that are out of scope, if the encoder has an out-of-scope score.
 
     Args:
         texts: the messages.
@@ -86,15 +89,17 @@ def population_from_texts(
         encoding = Encoding(encoding.probabilities[rows], encoding.embeddings[rows])
     vectors = product_vectors(encoder, products)
     tastes = demand.tastes(encoder_reading(encoding, vectors), vectors)
+    masked = mask_all(texts)
     card = {
         "kind": "learned",
         "command": command,
         "encoder": encoder.card,
         "out_of_scope": outside,
+        "masked": dict(Counter(kind for message in masked for kind in message.kinds).most_common()),
         "intent_mix": intent_mix(encoding.probabilities),
         "versions": versions(),
     }
-    return learned_population(texts, encoding, tastes, products, card=card)
+    return learned_population([message.text for message in masked], encoding, tastes, products, card=card)
 
 
 def intent_mix(

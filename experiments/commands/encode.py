@@ -183,6 +183,9 @@ def show(found: "Encoded", in_scope_only: bool) -> None:
         left_out, kept = "they were left out", "they count with the nearest; --in-scope-only leaves them out"
         fate = left_out if in_scope_only else kept
         notice(f"{found.outside:,} of {found.messages:,} messages have none of the nine intents: {fate}")
+    if found.masked:
+        kinds = ", ".join(f"{kind} ({count:,})" for kind, count in found.masked.items())
+        notice(f"personal details masked in what is kept: {kinds}")
     show_table(
         "examples, evenly spaced over the file",
         ("message", "intent", "probability"),

@@ -90,9 +90,7 @@ def command(
     token = token_for(host, os.environ)
     check_options(engine, replicas, precision, rows, queue, scenario)
     if mcp:
-        check_no_http(
-            {"host": host, "port": port, "rate": rate, "body": body, "engine": engine, "replicas": replicas}
-        )
+        check_no_http({"host": host, "port": port, "rate": rate, "body": body, "engine": engine, "replicas": replicas})
     kinds = " and ".join(model.kind.name for model in find(folders))
     settings = Settings(
         tuple(folders), scenario=scenario, device=device, precision=precision, token=token, local=is_local(host),

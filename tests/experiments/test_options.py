@@ -47,6 +47,7 @@ CALLS = {
     "study wider": [],
     "study reference-policy": [],
     "study levers": [],
+    "study privacy": [],
     "study ranking": [],
     "study sim2real": [],
 }
@@ -165,7 +166,7 @@ SIM2REAL = ["study", "sim2real", "--out", "{out}"]
         (["explain", "hello", "--out", "{tmp}"], "{tmp} is a folder: --out wants a file"),
         (["explain", " "], "MESSAGE is empty"),
         (["explain", "hello", "--intent", "bulkk"], "unknown intent 'bulkk'. Did you mean 'bulk'"),
-        (["serve", "default", "--mcp", "--port", 8080], "--port 8080 is for HTTP, and --mcp speaks over standard input"),
+        (["serve", "default", "--mcp", "--port", 8080], "--port 8080 is for HTTP, and --mcp speaks over"),
         (["bench", "encoder", "served-customers"], "benchmark 'encoder' is measured on its own: leave out served-cust"),
         (["bench", "import", "device"], "benchmark 'device' is measured on its own: leave out import"),
         (["bench", "import", "--out", "{tmp}/mine", "--overwrite"], "was not written by `flashsale bench`"),

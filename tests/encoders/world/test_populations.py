@@ -53,6 +53,14 @@ def test_a_sale_can_be_played_with_a_shops_own_messages(encoder, scenario, tmp_p
     assert simulator.sales["customers"].min() > 0
 
 
+def test_what_is_kept_of_a_message_has_its_personal_details_masked(encoder, scenario):
+    texts = ["where is my order 12345678", "call me on 13912345678, i want 200 pieces"]
+    population = population_from_texts(texts, encoder, DemandModel.load(DEMAND_FOLDER), scenario.products)
+    assert population.utterances == ("where is my order [order number]", "call me on [phone], i want 200 pieces")
+    assert population.card["masked"] == {"order number": 1, "phone": 1}
+    assert np.array_equal(population.intent_probabilities, encoder.encode(texts).probabilities), "read as written"
+
+
 def test_a_demand_model_of_other_products_is_refused(encoder):
     other = load_scenario("gvr-periodic")
     with pytest.raises(ValueError, match="the demand model was fitted to the products"):

@@ -1,0 +1,1 @@
+"""Protecting the people behind the messages: personal details are masked before anything is stored."""
