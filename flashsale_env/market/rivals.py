@@ -40,8 +40,9 @@ SCRIPTS = {
     "agent": AGENT,
 }
 
-# The parts whose money, stock and features are split by seller. Any other one is the shop's alone, or has one account.
-SPLIT = ("arrivals", "choice", "pricing", "replenishment", "shocks", "messages", "rivals")
+# The parts that are split by seller, or say what customers do, whoever sells. Any other one decides, earns or shows
+# something for the products of the shop and of rivals alike.
+SPLIT = ("arrivals", "choice", "pricing", "replenishment", "rivals", "waiting", "contagion", "shocks", "messages")
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,11 @@ class Rivals(Part):
                 raise ValueError(
                     f"[rivals] and [{name}] cannot be combined: [{name}] is not split by seller. Leave one of them out."
                 )
+        if scenario.waiting is not None and scenario.waiting.announced_share:
+            raise ValueError(
+                "[rivals] and waiting.announced_share cannot be combined: the shop would announce the prices of other "
+                "sellers. Leave one of them out."
+            )
         if all(product.owner for product in scenario.products):
             raise ValueError("[rivals]: the shop sells nothing, every product has an owner. Leave owner out of one.")
         scripts = {seller.name: seller.script for seller in self.sellers}
