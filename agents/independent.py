@@ -80,6 +80,11 @@ class IndependentLearners:
         explores = self._rng.random(best.shape) < exploration
         return np.where(explores, self._rng.integers(self.prices, size=best.shape), best)
 
+    def go_on(self, chosen: Integers) -> None:
+        """Go to the state of a period in which these prices were played, (G, S) indices, without learning."""
+        if self.settings.memory:
+            self.state = np.asarray(np.ravel_multi_index(tuple(chosen), (self.prices,) * len(chosen)), np.int64)
+
     def learn(self, chosen: Integers, earned: Floats) -> None:
         """Learn from a period, and go to the next state.
 
@@ -88,8 +93,7 @@ class IndependentLearners:
             earned: (G, S) profits.
         """
         before = self.state
-        if self.settings.memory:
-            self.state = np.asarray(np.ravel_multi_index(tuple(chosen), (self.prices,) * len(chosen)), np.int64)
+        self.go_on(chosen)
         ahead = self.q[self._of_seller, self._of_market, self.state[None, :]].max(axis=2)
         cell = self._of_seller, self._of_market, before[None, :], chosen
         error = earned + self.settings.discount * ahead - self.q[cell]

@@ -6,26 +6,29 @@ Axes    L kinds of learners, S sessions, each a pair of sellers in a market of i
 Units   currency; an index is 0 at the equilibrium of one period and 1 at the joint price.
 
 A period is a tick of a sale, and sales follow each other without an end for the learners. Rewards are the simulated
-money of the sellers. After the training, the greedy prices are played in a fresh sale, and this sale is what is
-reported. A session that settles on a cycle of prices counts with its means.
+money of the sellers; one kind of learner is told expected profits instead. After the training, the greedy prices are
+played in a fresh sale, and this sale is what is reported. A session that settles on a cycle of prices counts with its
+means.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import typer
 
+from flashsale_env import REWARD_TERMS
 from flashsale_env.agents.independent import IndependentLearners, QSettings
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.envs.sellers import SellersBatch
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback as Advance
+from flashsale_env.experiments.display import notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.intervals import mean_interval
-from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_SALES, AnySeed, Json, Overwrite
+from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_SALES, Json, Overwrite, Seed
 from flashsale_env.experiments.pages.charts import Chart
 from flashsale_env.experiments.pages.pictures import differences
 from flashsale_env.theory.duopoly import Duopoly, duopoly_sale
@@ -33,6 +36,7 @@ from flashsale_env.theory.duopoly import Duopoly, duopoly_sale
 Floats = npt.NDArray[np.float64]
 
 MARKET = Duopoly(2.0, 1.0, 1.0)
+_REVENUE = list(REWARD_TERMS).index("revenue")
 # Prices in four steps from the equilibrium to the joint price, and two and a half beyond: both are on the grid.
 _STEPS, _BELOW, _ABOVE = 4, 2, 2
 # Periods of a sale; all are of one length, so that the simulator is made once.
@@ -40,11 +44,12 @@ _TICKS = 500
 # Exploration falls exponentially to this in the last period of a training.
 _LAST_EXPLORATION = 0.005
 
-# What a learner makes of a period: its own last profits alone, or also what the other seller answers.
-LEARNERS: Mapping[str, QSettings] = {
-    "bandit, no memory": QSettings(memory=False, discount=0.0),
-    "Q-learning, memory, next profit only": QSettings(discount=0.0),
-    "Q-learning, memory, discount .95": QSettings(),
+# Settings, and whether profits are told without chance: those that the closed form expects, as in Calvano et al.
+LEARNERS: Mapping[str, tuple[QSettings, bool]] = {
+    "bandit, no memory": (QSettings(memory=False, discount=0.0), False),
+    "Q-learning, memory, next profit only": (QSettings(discount=0.0), False),
+    "Q-learning, memory, discount .95": (QSettings(), False),
+    "Q-learning, the same, demand without chance": (QSettings(), True),
 }
 
 Sessions = Annotated[
@@ -63,10 +68,10 @@ EXAMPLES = ("flashsale study duopoly --out runs/duopoly",)
 @on_interrupt("nothing was written: run the command again.")
 def command(
     context: typer.Context,
-    sessions: Sessions = 24,
-    periods: Periods = 60_000,
-    customers: Customers = 400,
-    seed: AnySeed = 0,
+    sessions: Sessions = 20,
+    periods: Periods = 40_000,
+    customers: Customers = 300,
+    seed: Seed = 0,
     out: OutOrNowhere = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -99,7 +104,7 @@ def grid() -> Floats:
     return np.asarray(MARKET.nash_price + step * np.arange(-_BELOW, _STEPS + _ABOVE + 1))
 
 
-def study(sessions: int, periods: int, customers: int, seed: int, advance: Callback) -> dict[str, Any]:
+def study(sessions: int, periods: int, customers: int, seed: int, advance: Advance) -> dict[str, Any]:
     """Train every kind of learner, and play what they learned.
 
     Returns:
@@ -119,12 +124,12 @@ def study(sessions: int, periods: int, customers: int, seed: int, advance: Callb
     levels = {"nash": MARKET.nash_price, "joint": MARKET.joint_price}
     ends = {name: {"price": price, "profit": float(MARKET.profit(price, price))} for name, price in levels.items()}
     rows = []
-    for done, (name, settings) in enumerate(LEARNERS.items()):
+    for done, (name, (settings, expected)) in enumerate(LEARNERS.items()):
 
         def progress(share: float, done: int = done, name: str = name) -> None:
             advance(round(1000 * (done + share)), 1000 * len(LEARNERS), name)
 
-        price, profit = played(batch, settings, prices, periods, customers, seed, progress)
+        price, profit = played(batch, settings, prices, periods, customers, seed, progress, expected=expected)
         rows.append({"learner": name, **indices("price", price, ends), **indices("profit", profit, ends)})
     return {"periods": periods, "customers": customers, **ends, "rows": rows}
 
@@ -144,9 +149,20 @@ def indices(quantity: str, values: Floats, ends: Mapping[str, Mapping[str, float
 
 
 def played(
-    batch: SellersBatch, settings: QSettings, prices: Floats, periods: int, customers: int, seed: int, progress: Any
+    batch: SellersBatch,
+    settings: QSettings,
+    prices: Floats,
+    periods: int,
+    customers: int,
+    seed: int,
+    progress: Callable[[float], None],
+    *,
+    expected: bool = False,
 ) -> tuple[Floats, Floats]:
-    """(S,) mean price and (S,) mean profit a customer of greedy learners in a fresh sale, after so many periods."""
+    """(S,) mean price and (S,) mean profit a customer of greedy learners in a fresh sale, after so many periods.
+
+    `expected` learners are told the profits that the closed form expects of their prices.
+    """
     sessions, ticks = batch.num_envs, batch.scenario.horizon_ticks
     # What a price would earn a customer against a rival who draws any price (Calvano et al. 2020).
     first = MARKET.profit(prices[:, None], prices[None, :]).mean(axis=1) / (1.0 - settings.discount)
@@ -155,17 +171,19 @@ def played(
     batch.reset(seed=split_seeds("validation", seed, sessions))
     for period in range(periods):
         chosen = learners.choose(math.exp(fall * period))
-        learners.learn(chosen, _earned(batch, prices, chosen, customers))
+        asked = prices[chosen]
+        told = MARKET.profit(asked, asked[::-1]) if expected else _earned(batch, prices, chosen, customers)
+        learners.learn(chosen, told)
         if batch.simulator.closed[0]:
             batch.reset()
+        if period % ticks == 0:
             progress(period / periods)
     batch.reset()
     price, profit = np.zeros((2, sessions)), np.zeros((2, sessions))
     for _ in range(ticks):
         chosen = learners.choose(0.0)
         earned = _earned(batch, prices, chosen, customers)
-        if settings.memory:
-            learners.state = np.ravel_multi_index(tuple(chosen), (len(prices),) * len(chosen))
+        learners.go_on(chosen)
         price += prices[chosen] / ticks
         profit += earned / ticks
     return price.mean(axis=0), profit.mean(axis=0)
@@ -178,11 +196,9 @@ def _earned(batch: SellersBatch, prices: Floats, chosen: npt.NDArray[np.int64], 
     """
     last = len(prices) - 1
     actions = {agent: (last - chosen[k])[:, None] for k, agent in enumerate(batch.agents)}
-    _, rewards, _ = batch.advance(actions)
-    sold = batch.simulator.sales["tick_sold"].T
-    revenue = prices[chosen] * sold
-    assert set(rewards) == set(batch.agents)
-    return np.asarray((revenue - MARKET.c * sold) / customers)
+    _, _, terms = batch.advance(actions)
+    revenue = np.array([terms[agent][:, _REVENUE] for agent in batch.agents])
+    return np.asarray((revenue - MARKET.c * batch.simulator.sales["tick_sold"].T) / customers)
 
 
 def columns() -> tuple[str, ...]:

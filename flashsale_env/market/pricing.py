@@ -212,7 +212,7 @@ MECHANISM = Mechanism(
             0.0,
             1.0,
             "share of list price",
-            "price set in the last tick; 0 if not offered, or of a rival and sold out",
+            "price set in the last tick; 0 if not offered",
             "price",
             applies=lambda scenario: not all(map(_has_one_price, scenario.products)),
             constant=lambda scenario, number: _has_one_price(scenario.products[number]),
