@@ -78,7 +78,7 @@ class IndependentLearners:
         """(G, S) indices of prices: the best one in this state, or with probability `exploration` any one."""
         best = self.q[self._of_seller, self._of_market, self.state[None, :]].argmax(axis=2)
         explores = self._rng.random(best.shape) < exploration
-        return np.where(explores, self._rng.integers(self.prices, size=best.shape), best)
+        return np.asarray(np.where(explores, self._rng.integers(self.prices, size=best.shape), best), np.int64)
 
     def go_on(self, chosen: Integers) -> None:
         """Go to the state of a period in which these prices were played, (G, S) indices, without learning."""

@@ -31,7 +31,7 @@ except ImportError as error:
 Observation = npt.NDArray[np.float32]
 
 
-class FlashSaleParallelEnv(ParallelEnv[str, Observation, Any]):
+class FlashSaleParallelEnv(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]  # PettingZoo has no types
     """One flash sale with several sellers. Every seller is an agent with its own decisions, observations and money.
 
     An agent's action and observation have the form of `FlashSaleEnv`, from its own side: `batch.codecs[agent]` and
@@ -68,13 +68,14 @@ class FlashSaleParallelEnv(ParallelEnv[str, Observation, Any]):
         self.agents: list[str] = []
         self._opened = False
 
-    def observation_space(self, agent: str) -> gym.spaces.Space[Observation]:
+    def observation_space(self, agent: str) -> gym.spaces.Box:
         """The Box of an agent's observations, always the same object."""
         return self.batch.observation_spaces[agent]
 
     def action_space(self, agent: str) -> gym.spaces.Space[Any]:
         """The space of an agent's actions, always the same object."""
-        return self.batch.action_spaces[agent]
+        space: gym.spaces.Space[Any] = self.batch.action_spaces[agent]
+        return space
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
