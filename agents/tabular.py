@@ -123,8 +123,8 @@ class Grid:
 
 
 def _shape(scenario: Scenario, settings: Settings) -> tuple[int, ...]:
-    """Numbers of cells of time and of each product's stock."""
-    stock = (np.minimum(scenario.stock_scale, settings.stock_cells) + 1).tolist()
+    """Numbers of cells of time and of each product's stock; one of a rival's, which is not seen."""
+    stock = (np.minimum(scenario.stock_scale * scenario.own, settings.stock_cells) + 1).tolist()
     return min(scenario.horizon_ticks, settings.time_cells), *stock
 
 
@@ -179,7 +179,7 @@ class Tabular(Agent):
         reason = why_unseen(scenario, "time_left", "on_hand")
         if reason is not None:
             return reason
-        actions = math.prod(len(p.price_levels) + p.may_be_withheld for p in scenario.products)
+        actions = math.prod(len(p.price_levels) + p.may_be_withheld for p in scenario.own_products)
         entries = math.prod(_shape(scenario, Settings(**cls.preset))) * actions
         return _why_too_large(entries)
 

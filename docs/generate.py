@@ -41,7 +41,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, privacy, ranking
+from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, ranking
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -291,8 +291,12 @@ def _range(values: Between | OneOf) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as a file gives it; a part of a part is shown by its title."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, default=lambda part: part.title)
+    """A value as a file gives it; a part of a part is shown by its title, or as a table."""
+
+    def plain(part: typing.Any) -> object:
+        return part.title if hasattr(part, "title") else dataclasses.asdict(part)
+
+    return json.dumps(list(value) if isinstance(value, tuple) else value, default=plain)
 
 
 def facts() -> str:
@@ -492,6 +496,11 @@ def from_ranking(folder: Path) -> str:
     return table(ranking.columns(found), ranking.cells(found))
 
 
+def from_duopoly(folder: Path) -> str:
+    """Where the learners of the study `duopoly` end."""
+    return table(duopoly.columns(), duopoly.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+
+
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
     return table(ranking.PLACES, ranking.cells_of_places(json.loads((folder / "result.json").read_text("utf-8"))))
@@ -541,6 +550,7 @@ MEASURED: dict[str, Callable[..., str]] = {
     "coverage": from_coverage,
     "privacy": from_privacy,
     "privacy-price": from_privacy_price,
+    "duopoly": from_duopoly,
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
     "verification": from_verification,

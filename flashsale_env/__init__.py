@@ -37,6 +37,7 @@ from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.returns import Returns
+from flashsale_env.market.rivals import Rival, Rivals
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
@@ -125,6 +126,8 @@ __all__ = [
     "Ranking",
     "Replenishment",
     "Returns",
+    "Rival",
+    "Rivals",
     "Scenario",
     "Seckill",
     "Service",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from flashsale_env.errors import unknown_name
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
 from flashsale_env.tables import example
 
@@ -37,6 +38,7 @@ class Product(Part):
         quality: logits added to every voice's relevance.
         nest: name of its nest; products of one nest are closer substitutes, under nested choice.
         noun: its phrase in messages, e.g. "air fryer"; "" if no message mentions it.
+        owner: the seller of [rivals] that sells it; "" for the shop itself.
 
     Raises:
         ValueError: a value is out of range or does not fit another one; the message names the product and the field.
@@ -57,6 +59,7 @@ class Product(Part):
     quality: float = 0.0
     nest: str = ""
     noun: str = ""
+    owner: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,6 +138,11 @@ class Product(Part):
                 f"{where}order_levels {list(self.order_levels)} do nothing without a reserve to draw on. Give a "
                 f"reserve, set replenishment.unlimited, or set order_levels = [0]."
             )
+        if self.owner and scenario.rivals is None:
+            yield (
+                f"{where}owner {self.owner!r} does nothing: the scenario has no [rivals]. Add [[rivals.sellers]] with "
+                f"this name, or leave owner out."
+            )
         if self.quality and not scenario.choice.has_utilities:
             yield (
                 f"{where}quality {self.quality:g} does nothing under choice.model {scenario.choice.model!r}, in which "
@@ -146,6 +154,17 @@ class Product(Part):
                 f"{where}nest {self.nest!r} does nothing under choice.model {scenario.choice.model!r}; it belongs to "
                 f"'nested' and to basket.substitution. Leave nest out, or take choice.model 'nested'."
             )
+
+    def check(self, scenario: Any) -> None:
+        """Refuse an owner that is no seller of [rivals].
+
+        Raises:
+            ValueError: such an owner; the message names the nearest seller.
+        """
+        if self.owner and scenario.rivals is not None:
+            sellers = [seller.name for seller in scenario.rivals.sellers]
+            if self.owner not in sellers:
+                raise ValueError(unknown_name(f"owner of product {self.title!r}", self.owner, sellers))
 
     @property
     def can_be_ordered(self) -> bool:

@@ -41,6 +41,7 @@ from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.returns import Returns
+from flashsale_env.market.rivals import Rivals
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
 from flashsale_env.market.shocks import Shocks
@@ -97,6 +98,7 @@ class Scenario:
     pricing: Pricing = field(default_factory=Pricing)
     seckill: Seckill | None = None
     replenishment: Replenishment | None = None
+    rivals: Rivals | None = None
     coupon: Coupon | None = None
     targeted: Targeted | None = None
     basket: Basket | None = None
@@ -145,6 +147,16 @@ class Scenario:
     def titles(self) -> tuple[str, ...]:
         """Titles of the M products."""
         return tuple(product.title for product in self.products)
+
+    @property
+    def own(self) -> npt.NDArray[np.bool_]:
+        """(M,) whether a product is the shop's and no rival's."""
+        return np.array([not product.owner for product in self.products])
+
+    @property
+    def own_products(self) -> tuple[Product, ...]:
+        """The products of the shop, without those of rivals."""
+        return tuple(product for product in self.products if not product.owner)
 
     @property
     def sale_minutes(self) -> float:
@@ -200,8 +212,8 @@ class Scenario:
 
     @property
     def opening_stock_cost(self) -> float:
-        """Cost of the opening stock, currency. It is sunk, so it counts in the profit and not in the reward."""
-        return sum(product.unit_cost * product.initial_stock for product in self.products)
+        """Cost of the shop's opening stock, currency. It is sunk, so it counts in the profit and not in the reward."""
+        return sum(product.unit_cost * product.initial_stock for product in self.own_products)
 
     def replace(self, **changes: Any) -> "Scenario":
         """A checked copy with some fields changed. Changing `horizon_ticks` alone keeps the minutes of the sale.

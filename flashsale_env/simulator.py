@@ -108,6 +108,15 @@ def _require_memory(sales: int, bytes_each: int) -> None:
         )
 
 
+def _refuse_agents(scenario: Scenario) -> None:
+    for seller in scenario.rivals.sellers if scenario.rivals is not None else ():
+        if seller.script == "agent":
+            raise ValueError(
+                f"scenario {scenario.name!r}: an agent decides for seller {seller.name!r}, and here the shop is the "
+                f"only agent. Give the seller a script, e.g. 'undercut', or play with flashsale_env.envs.sellers."
+            )
+
+
 class Simulator:
     """A batch of N sales of one scenario.
 
@@ -119,6 +128,8 @@ class Simulator:
         clip_actions: whether box actions are cut to [-1, 1] before they are checked.
         threads: rows are split over at most this many threads; all usable cores by default.
         log_rows: visits of each sale that are recorded for `choice_log`; 0 records none.
+        several_sellers: whether rivals with the script "agent" may be decided on too; their columns are part of the
+            action then, see `envs.sellers`.
 
     Attributes:
         sales: (N,) structured array, the whole state; `sales["on_hand"]` is (N, M). Copy it for a snapshot and assign
@@ -139,10 +150,13 @@ class Simulator:
         clip_actions: bool = False,
         threads: int | None = None,
         log_rows: int = 0,
+        several_sellers: bool = False,
     ) -> None:
         sales, log_rows = checked_count("sales", sales, 1), checked_count("log_rows", log_rows, 0)
         threads = None if threads is None else checked_count("threads", threads, 1)
         self.scenario = load_scenario(scenario)  # type: ignore[arg-type]
+        if not several_sellers:
+            _refuse_agents(self.scenario)
         self.plays_own_population = population is None or population == self.scenario.population
         self.population = load_population(
             self.scenario.population if population is None else population,  # type: ignore[arg-type]
@@ -280,17 +294,46 @@ class Simulator:
             raise self.codec.complain(checked[bad], int(bad), n)
         return observations, rewards, terms
 
-    def observe(self) -> npt.NDArray[np.float32]:
-        """Observations of all sales as they stand, (N, D); a fresh array."""
+    def observe(self, rules: npt.NDArray[np.void] | None = None) -> npt.NDArray[np.float32]:
+        """Observations of all sales as they stand, (N, D); a fresh array.
+
+        Args:
+            rules: those of another seller, of the type of `instance.rules`; by default the shop's.
+        """
         out = np.empty((len(self.sales), self.layout.size), np.float32)
-        kernel.observe(self._fixed[0], self._fixed[1], self.instance.schedule, out)
+        kernel.observe(self.sales, self._rules(rules), self.instance.schedule, out)
         return out
 
-    def measure(self) -> npt.NDArray[np.float64]:
-        """Metrics of every sale so far, (N, number of metrics) in the order of `METRICS`; a fresh array."""
-        out = np.empty((len(self.sales), len(METRICS)))
-        kernel.measure(self._fixed[0], self._fixed[1], out)
+    def settle(self, rules: npt.NDArray[np.void], played: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Reward terms of another seller in the tick that was just played, (N, K), currency; a fresh array.
+
+        Args:
+            rules: of that seller.
+            played: (N,) sales that were open before the tick.
+        """
+        terms = np.empty((len(self.sales), len(REWARD_TERMS)))
+        kernel.settle(self.sales, self._rules(rules), played, terms)
+        return terms
+
+    def measure(
+        self, rules: npt.NDArray[np.void] | None = None, money: npt.NDArray[np.float64] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Metrics of every sale so far, (N, number of metrics) in the order of `METRICS`; a fresh array.
+
+        Args:
+            rules: as for `observe`.
+            money: (N, K) reward terms of that seller since the start of the sale; by default the shop's.
+        """
+        sales = self.sales
+        if money is not None:
+            sales = sales.copy()
+            sales["money"] = money
+        out = np.empty((len(sales), len(METRICS)))
+        kernel.measure(sales, self._rules(rules), out)
         return out
+
+    def _rules(self, rules: npt.NDArray[np.void] | None) -> npt.NDArray[np.void]:
+        return self._fixed[1] if rules is None else _kernel_view(rules)
 
     def record_visits(self, log_rows: int) -> None:
         """Record up to this many visits of each sale from now on; what is recorded already is kept.

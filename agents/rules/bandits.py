@@ -30,7 +30,7 @@ from scipy.special import gammainc, softmax
 from flashsale_env import Scenario
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.rules.levers.base import own
-from flashsale_env.agents.rules.merchant import Shop, why_no_price
+from flashsale_env.agents.rules.merchant import Shop, why_no_price, why_rivals
 from flashsale_env.agents.rules.view import View
 
 Floats = npt.NDArray[np.float64]
@@ -89,6 +89,7 @@ class Bandit(Shop):
     """
 
     reads: ClassVar[tuple[str, ...]] = ("time_left", "on_hand")
+    estimates: ClassVar[bool] = True  # demand by price, with a model
 
     def __init__(self, scenario: str | Path | Scenario, *, seed: int = 0, carry: float = 0.0, **params: float) -> None:
         super().__init__(scenario, seed=seed, **params)
@@ -111,7 +112,8 @@ class Bandit(Shop):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        reason = why_no_price(scenario) or super().applies(scenario)
+        reason = why_no_price(scenario) or (why_rivals(scenario) if cls.estimates else None)
+        reason = reason or super().applies(scenario)
         if reason is None and len(set(scenario.choice.drift)) > 1:
             reason = "the agent learns one demand for the whole sale, and the scenario's willingness to pay drifts"
         if reason is None and scenario.arrivals.customers_per_minute == 0:
@@ -322,6 +324,7 @@ class Exp3(Bandit):
     """
 
     name = "exp3"
+    estimates: ClassVar[bool] = False
 
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:

@@ -19,7 +19,7 @@ from flashsale_env.agents.exact import best_offer, clearing_worth
 from flashsale_env.agents.rules.heuristics import FixedPrice, fixed_price_level
 from flashsale_env.agents.rules.levers.base import own
 from flashsale_env.agents.rules.levers.orders import arrives_in_time, order_levels, units_ordered
-from flashsale_env.agents.rules.merchant import Shop, why_no_price
+from flashsale_env.agents.rules.merchant import Shop, why_no_price, why_rivals
 from flashsale_env.agents.rules.view import Floats, Integers, View
 from flashsale_env.population import HOMOGENEOUS
 
@@ -80,7 +80,7 @@ class EstimatedMyopic(Shop):
 
     @classmethod
     def applies(cls, scenario: Scenario) -> str | None:
-        return why_no_price(scenario) or super().applies(scenario)
+        return why_no_price(scenario) or why_rivals(scenario) or super().applies(scenario)
 
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:

@@ -56,12 +56,12 @@ class FixedPrice(Merchant):
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
         whole = float if scenario.pricing.continuous else int
-        levels = {product.title: len(product.price_levels) for product in scenario.products}
+        levels = {product.title: len(product.price_levels) for product in scenario.own_products}
         return {own(_FIXED, title): (whole(0), whole(n - 1)) for title, n in levels.items() if n > 1}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
-        return {own(_FIXED, p.title): (len(p.price_levels) - 1) // 2 for p in scenario.products}
+        return {own(_FIXED, p.title): (len(p.price_levels) - 1) // 2 for p in scenario.own_products}
 
     def price_level(self, view: View) -> Floats:
         return fixed_price_level(self)
@@ -78,12 +78,12 @@ class Schedule(Merchant):
 
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
-        several = len(scenario.products) > 1
-        return cls.times(scenario) | {own("offset", p.title): (-0.5, 0.5) for p in scenario.products if several}
+        several = len(scenario.own_products) > 1
+        return cls.times(scenario) | {own("offset", p.title): (-0.5, 0.5) for p in scenario.own_products if several}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
-        return {own("offset", p.title): 0.0 for p in scenario.products}
+        return {own("offset", p.title): 0.0 for p in scenario.own_products}
 
     @classmethod
     def times(cls, scenario: Scenario) -> Space:
@@ -95,7 +95,7 @@ class Schedule(Merchant):
         raise NotImplementedError
 
     def price_level(self, view: View) -> Floats:
-        offset = self.per_product("offset") if len(self.scenario.products) > 1 else 0.0
+        offset = self.per_product("offset") if len(self.scenario.own_products) > 1 else 0.0
         return np.asarray((self.share(view) + offset) * last_price_level(self.scenario))
 
 
@@ -157,11 +157,11 @@ class Proportional(Merchant):
 
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
-        return {own("factor", p.title): (0.1, 5.0) for p in scenario.products if len(p.price_levels) > 1}
+        return {own("factor", p.title): (0.1, 5.0) for p in scenario.own_products if len(p.price_levels) > 1}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
-        return {own("factor", p.title): 1.0 for p in scenario.products}
+        return {own("factor", p.title): 1.0 for p in scenario.own_products}
 
     def price_level(self, view: View) -> Floats:
         factor = [self.params.get(own("factor", product.title), 1.0) for product in self.scenario.products]
@@ -196,13 +196,13 @@ class SellThrough(Merchant):
         each = {"base": (-0.5, 1.5), "trend": (-1.0, 1.0)}
         if "traffic" in scenario.features:
             each |= {"crowd": (-0.5, 0.5)}
-        return space | {own(name, p.title): bounds for name, bounds in each.items() for p in scenario.products}
+        return space | {own(name, p.title): bounds for name, bounds in each.items() for p in scenario.own_products}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
         settings = {"gain": 1.0, "target": 0.9, "urgency": 0.5, "lowest": 1.0}
         each = {"base": 0.4, "trend": 0.0, "crowd": 0.0}
-        return settings | {own(name, p.title): value for name, value in each.items() for p in scenario.products}
+        return settings | {own(name, p.title): value for name, value in each.items() for p in scenario.own_products}
 
     def price_level(self, view: View) -> Floats:
         plan = 1.0 - self.params["target"] * (1.0 - view.customers_left)
@@ -234,12 +234,12 @@ class Clearance(Merchant):
     @classmethod
     def price_space(cls, scenario: Scenario) -> Space:
         space: Space = {"clear_from": (0.0, 1.0), "cover": (0.2, 3.0), "cut": (0.0, 1.0)}
-        return space | {own("hold", p.title): (0.0, 1.0) for p in scenario.products}
+        return space | {own("hold", p.title): (0.0, 1.0) for p in scenario.own_products}
 
     @classmethod
     def price_defaults(cls, scenario: Scenario) -> dict[str, float]:
         settings = {"clear_from": 0.6, "cover": 1.0, "cut": 0.3}
-        return settings | {own("hold", p.title): 0.4 for p in scenario.products}
+        return settings | {own("hold", p.title): 0.4 for p in scenario.own_products}
 
     def price_level(self, view: View) -> Floats:
         remaining_demand = view.sold / np.maximum(1.0 - view.customers_left, 1e-9) * view.customers_left

@@ -120,8 +120,9 @@ class Shop(Agent):
         return price_level, levels
 
     def per_product(self, name: str) -> Floats:
-        """(M,) values of a parameter that exists once a product."""
-        return np.array([self.params[own(name, product.title)] for product in self.scenario.products])
+        """(M,) values of a parameter that exists once for each product of the shop; 0 for a rival's."""
+        products = self.scenario.products
+        return np.array([0.0 if product.owner else self.params[own(name, product.title)] for product in products])
 
 
 class Merchant(Shop):
@@ -153,8 +154,15 @@ class Merchant(Shop):
 
 
 def last_price_level(scenario: Scenario) -> Floats:
-    """(M,) level of the lowest price."""
-    return np.array([len(product.price_levels) - 1.0 for product in scenario.products])
+    """(M,) level of the lowest price; 0 for a rival's product."""
+    return np.array([len(product.price_levels) - 1.0 for product in scenario.products]) * scenario.own
+
+
+def why_rivals(scenario: Scenario) -> str | None:
+    """Why a rule that estimates demand from its sales cannot play, or None where it can."""
+    if scenario.rivals is None:
+        return None
+    return "the agent estimates demand from its own prices and sales, and the scenario has rivals, whose prices move it"
 
 
 def why_no_price(scenario: Scenario) -> str | None:

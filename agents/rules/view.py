@@ -84,8 +84,9 @@ class View:
 
     @cached_property
     def sold_share(self) -> Floats:
-        """(N, 1) units sold so far / units owned so far, mean over products."""
-        return np.asarray((self.sold / np.maximum(self.owned, 1)).mean(axis=1, keepdims=True))
+        """(N, 1) units sold so far / units owned so far, mean over the shop's products."""
+        share = (self.sold / np.maximum(self.owned, 1))[:, self.scenario.own]
+        return np.asarray(share.mean(axis=1, keepdims=True))
 
     @cached_property
     def traffic(self) -> Floats:

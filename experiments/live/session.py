@@ -181,7 +181,9 @@ class Session:
         theirs, self._state = self.policy.predict(self.agent.observation, self._state, start, True)
         self.agent.observation = self.agent.simulator.advance(theirs)[0]
         sale = self.person.simulator.sales[0]
-        self._course.append((int(sale["tick_customers"]), sale["tick_sold"].copy(), sale["on_hand"].copy()))
+        # Without sales, a rival's product raises no alert.
+        sold = sale["tick_sold"] * self.scenario.own
+        self._course.append((int(sale["tick_customers"]), sold, sale["on_hand"].copy()))
         self.played.append(own[0])
         self.rival.append(self.translation.to_box(theirs)[0])
         for side in (self.person, self.agent):

@@ -18,5 +18,6 @@ STUDIES = {
     "levers": "what each decision of a sale is worth: the best schedule with it and without it",
     "ranking": "what the order of a shop's list is worth, by who writes it",
     "privacy": "what masking finds in messages, and what noise on the shares of intents costs in profit",
+    "duopoly": "where sellers who learn prices alone end, between equilibrium and cartel",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

@@ -78,9 +78,11 @@ def course_of(policy: Policy, scenario: Scenario, population: Population, seeds:
         actions, state = policy.predict(observation, state, np.full(n, tick == 0), True)
         observation, _, _ = simulator.advance(actions)
         sales = simulator.sales
-        rows.append((sales["tick_customers"].copy(), sales["tick_sold"].copy(), sales["on_hand"].copy()))
-    customers, sold, on_hand = (np.stack(column, axis=1).astype(np.float64) for column in zip(*rows, strict=True))
-    return Course(customers, sold, on_hand)
+        # Without sales, a rival's product raises no alert.
+        sold = sales["tick_sold"] * scenario.own
+        rows.append((sales["tick_customers"].copy(), sold, sales["on_hand"].copy()))
+    customers, units, on_hand = (np.stack(column, axis=1).astype(np.float64) for column in zip(*rows, strict=True))
+    return Course(customers, units, on_hand)
 
 
 class Watch:

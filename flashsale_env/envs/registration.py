@@ -42,6 +42,8 @@ OPTIMA = {
     "mnl-price": 9017.725257962278,
     # Recursion over ticks and the stock of both products, with Lambert W in each state.
     "mnl-stock": 13.154522388279583,
+    # `theory.duopoly`: recursion over ticks and the last price, plus the salvage of the opening stock at cost.
+    "duopoly": 525.0976640131346,
 }
 
 

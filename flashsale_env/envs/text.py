@@ -200,7 +200,7 @@ class FlashSaleTextEnv(gym.Env[str, Any]):
         since = Earned(
             ticks,
             int(sale["customers"] - before["customers"]),
-            int((sale["sold"] - before["sold"]).sum()),
+            int((sale["sold"] - before["sold"])[self.scenario.own].sum()),
             reward / self.sale.reward_scale,
             terms,
         )

@@ -18,7 +18,7 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option, put
 from flashsale_env.errors import unknown_name
-from flashsale_env.market import messages
+from flashsale_env.market import messages, rivals
 from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike
 from flashsale_env.market.parts import Part, require_range
 from flashsale_env.tables import example
@@ -242,7 +242,8 @@ def observe(rules, sale, schedule, out):
     if rules.at.conversion >= 0:
         for j in range(rules.n_products):
             conversion = math.sqrt(sale.recent_sold[j] / max(sale.recent_customers, 1.0))
-            put(out, rules.at.conversion + j, conversion, 0.0, 1.0)
+            own = rivals.is_own(option(rules, "rivals"), j)
+            put(out, rules.at.conversion + j, conversion if own else 0.0, 0.0, 1.0)
     if sale.tick > 0:
         ratio = sale.recent_customers / max(sale.recent_expected, 1e-12)
     else:
@@ -262,7 +263,8 @@ def measure(rules, sale, out):
     out[rules.metric.customers] = sale.customers
     sold = 0
     for j in range(rules.n_products):
-        sold += sale.sold[j]
+        if rivals.is_own(option(rules, "rivals"), j):
+            sold += sale.sold[j]
     out[rules.metric.conversion] = sold / sale.customers if sale.customers > 0 else 0.0
 
 
@@ -316,6 +318,7 @@ MECHANISM = Mechanism(
             "recent sales per recent customer (exponentially weighted)",
             "demand",
             applies=_demand_varies,
+            constant=lambda scenario, number: bool(scenario.products[number].owner),
             remembers=True,
         ),
         "traffic": Feature(

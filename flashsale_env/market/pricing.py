@@ -15,7 +15,8 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import BOX, chosen
-from flashsale_env.core.records import put
+from flashsale_env.core.records import option, put
+from flashsale_env.market import rivals
 from flashsale_env.market.mechanism import Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import Part
 
@@ -37,7 +38,8 @@ class Pricing(Part):
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
         """Continuous prices, if every product has a single price."""
-        if self.continuous and all(len(product.price_levels) == 1 for product in scenario.products):
+        decided = (product for product in scenario.products if not rivals.is_scripted(scenario, product))
+        if self.continuous and all(len(product.price_levels) == 1 for product in decided):
             yield (
                 "pricing.continuous does nothing, every product has a single price. Give price_levels, or set "
                 "pricing.continuous = false."
@@ -114,7 +116,7 @@ def is_for_sale(sale, j):
 @scalar
 def settle(rules, sale, closes, terms):
     """The revenue of the tick."""
-    terms[rules.term.revenue] = sale.tick_revenue
+    terms[rules.term.revenue] = rivals.own_money(option(rules, "rivals"), option(sale, "rivals"), sale)[0]
 
 
 @scalar
@@ -122,7 +124,8 @@ def observe(rules, sale, schedule, out):
     """The prices of the last tick."""
     if rules.at.price >= 0:
         for j in range(rules.n_products):
-            put(out, rules.at.price + j, sale.price[j] / rules.list_price[j], 0.0, 1.0)
+            price = rivals.price_seen(option(rules, "rivals"), sale, j)
+            put(out, rules.at.price + j, price / rules.list_price[j], 0.0, 1.0)
 
 
 @scalar
@@ -134,13 +137,25 @@ def measure(rules, sale, out):
             profit += sale.money[k]
     cost = 0.0
     for j in range(rules.n_products):
-        cost += rules.initial_stock[j] * rules.unit_cost[j]
+        if rivals.is_own(option(rules, "rivals"), j):
+            cost += rules.initial_stock[j] * rules.unit_cost[j]
     out[rules.metric.profit] = profit - cost
     out[rules.metric.revenue] = sale.money[rules.term.revenue]
 
 
 def _has_one_price(product: Any) -> bool:
-    return len(product.price_levels) == 1 and not product.may_be_withheld
+    # A rival's price is observed as 0 once it is sold out.
+    return len(product.price_levels) == 1 and not product.may_be_withheld and not product.owner
+
+
+def _levels(scenario: ScenarioLike) -> list[tuple[float, ...]]:
+    """The prices to choose from; where a script sets the price, the list price alone."""
+    return [
+        (product.list_price,)
+        if rivals.is_scripted(scenario, product)
+        else (*product.price_levels, *(0.0,) * product.may_be_withheld)
+        for product in scenario.products
+    ]
 
 
 def sold_out_for_good(units: Any, observations: Any) -> Any:
@@ -181,9 +196,7 @@ MECHANISM = Mechanism(
     decisions={
         "price": Decision(
             labels=lambda scenario: scenario.titles,
-            levels=lambda scenario: [
-                (*product.price_levels, *(0.0,) * product.may_be_withheld) for product in scenario.products
-            ],
+            levels=_levels,
             discrete_steps=_DISCRETE_STEPS,
             # The common markdown never withholds a product.
             discrete_levels=lambda scenario: [len(product.price_levels) for product in scenario.products],

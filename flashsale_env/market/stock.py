@@ -15,6 +15,7 @@ import numpy as np
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import option, put
+from flashsale_env.market import rivals
 from flashsale_env.market.arrivals import customers_left
 from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_MONEY, Part, require_range
@@ -122,8 +123,11 @@ def decide(rules, sale, grids, encoding, action):
                 sale.reserve[j] -= units
             sale.inbound[arrival_slot, j] += units
             sale.ordered[j] += units
-            sale.tick_procurement += rules.unit_cost[j] * units
-            sale.tick_ordering += rules.order_cost + rules.freight_per_unit * units
+            procurement = rules.unit_cost[j] * units
+            ordering = rules.order_cost + rules.freight_per_unit * units
+            sale.tick_procurement += procurement
+            sale.tick_ordering += ordering
+            rivals.note_order(option(sale, "rivals"), j, procurement, ordering)
 
 
 @scalar
@@ -149,6 +153,7 @@ def sell(sale, j, units, paid):
     sale.sold[j] += units
     sale.tick_sold[j] += units
     sale.tick_revenue += paid
+    rivals.note_sale(option(sale, "rivals"), j, paid)
 
 
 @scalar
@@ -159,18 +164,33 @@ def lose(sale, j):
 
 
 @scalar
+def switch(of_rules, sale, wanted, bought):
+    """A customer finds the first choice sold out and buys product `bought`: between sellers, lost by one and demand of
+    the other. `of_rules` is None in a sale without rivals.
+    """
+    if of_rules is None:
+        return
+    if of_rules.owner[wanted] != of_rules.owner[bought]:
+        lose(sale, wanted)
+        sale.demand[bought] += 1
+
+
+@scalar
 def settle(rules, sale, closes, terms):
     """Orders, holding, penalties for lost sales and, at the close, the salvage value of leftovers."""
+    of_rules = option(rules, "rivals")
     holding = 0.0
     salvage = 0.0
     lost_sales = 0.0
     for j in range(rules.n_products):
-        holding += rules.holding_cost[j] * (sale.on_hand[j] + in_carts(option(sale, "carts"), j))
-        lost_sales += rules.lost_sale_penalty[j] * sale.tick_lost[j]
-        if closes:
-            salvage += rules.salvage_value[j] * (sale.on_hand[j] + in_transit(rules, sale, j))
-    terms[rules.term.procurement] = -sale.tick_procurement
-    terms[rules.term.ordering] = -sale.tick_ordering
+        if rivals.is_own(of_rules, j):
+            holding += rules.holding_cost[j] * (sale.on_hand[j] + in_carts(option(sale, "carts"), j))
+            lost_sales += rules.lost_sale_penalty[j] * sale.tick_lost[j]
+            if closes:
+                salvage += rules.salvage_value[j] * (sale.on_hand[j] + in_transit(rules, sale, j))
+    _, procurement, ordering = rivals.own_money(of_rules, option(sale, "rivals"), sale)
+    terms[rules.term.procurement] = -procurement
+    terms[rules.term.ordering] = -ordering
     terms[rules.term.holding] = -holding
     terms[rules.term.salvage] = salvage
     terms[rules.term.lost_sales] = -lost_sales
@@ -178,26 +198,27 @@ def settle(rules, sale, closes, terms):
 
 @scalar
 def observe(rules, sale, schedule, out):
-    """Units as shares of all units of the product, see `spaces.units`."""
+    """Units as shares of all units of the product, see `spaces.units`; 0 of a rival's product."""
     left = customers_left(rules, sale, schedule)
     for j in range(rules.n_products):
-        coming = in_transit(rules, sale, j)
+        own = rivals.is_own(option(rules, "rivals"), j)
+        coming = in_transit(rules, sale, j) if own else 0
         all_units = float(rules.stock_scale[j])
         if rules.at.on_hand >= 0:
-            put(out, rules.at.on_hand + j, sale.on_hand[j] / all_units, 0.0, 1.0)
+            put(out, rules.at.on_hand + j, sale.on_hand[j] / all_units if own else 0.0, 0.0, 1.0)
         if rules.at.in_transit >= 0:
             put(out, rules.at.in_transit + j, coming / all_units, 0.0, 1.0)
         if rules.at.pipeline >= 0:
             for ahead in range(rules.lead_ticks):
-                units_then = sale.inbound[(sale.tick + ahead) % rules.n_slots, j]
+                units_then = sale.inbound[(sale.tick + ahead) % rules.n_slots, j] if own else 0
                 put(out, rules.at.pipeline + j * rules.lead_ticks + ahead, units_then / all_units, 0.0, 1.0)
         if rules.at.reserve >= 0:
-            put(out, rules.at.reserve + j, sale.reserve[j] / all_units, 0.0, 1.0)
+            put(out, rules.at.reserve + j, sale.reserve[j] / all_units if own else 0.0, 0.0, 1.0)
         if rules.at.stock_pressure >= 0:
             # Half a unit and half a tick keep the logarithms finite at the very end.
             units = (sale.on_hand[j] + coming + 0.5) / (all_units + 0.5)
             pressure = math.log(units / (left + 0.5 / rules.horizon))
-            put(out, rules.at.stock_pressure + j, pressure, -8.0, 8.0)
+            put(out, rules.at.stock_pressure + j, pressure if own else 0.0, -8.0, 8.0)
 
 
 @scalar
@@ -214,11 +235,12 @@ def measure(rules, sale, out):
     ordered = 0
     initial = 0
     for j in range(rules.n_products):
-        demand += sale.demand[j]
-        sold += sale.sold[j]
-        lost += sale.lost[j]
-        ordered += sale.ordered[j]
-        initial += rules.initial_stock[j]
+        if rivals.is_own(option(rules, "rivals"), j):
+            demand += sale.demand[j]
+            sold += sale.sold[j]
+            lost += sale.lost[j]
+            ordered += sale.ordered[j]
+            initial += rules.initial_stock[j]
     out[rules.metric.demand] = demand
     out[rules.metric.units_sold] = sold
     out[rules.metric.lost_sales] = lost
@@ -230,6 +252,11 @@ def measure(rules, sale, out):
 def _orders_arrive_later(scenario: ScenarioLike) -> bool:
     orders = scenario.replenishment is not None and any(product.can_be_ordered for product in scenario.products)
     return orders and scenario.lead_ticks > 0
+
+
+def _is_hidden(scenario: ScenarioLike, number: int) -> bool:
+    """Whether product `number` is a rival's, whose stock the shop does not see."""
+    return bool(scenario.products[number].owner)
 
 
 def highest_useful(scenario: ScenarioLike, units: Any, observations: Any) -> Any:
@@ -316,7 +343,7 @@ MECHANISM = Mechanism(
         )
     },
     features={
-        "on_hand": Feature("product", 0.0, 1.0, STOCK_UNIT, "units free to sell", "stock"),
+        "on_hand": Feature("product", 0.0, 1.0, STOCK_UNIT, "units free to sell", "stock", constant=_is_hidden),
         "in_transit": Feature(
             "product",
             0.0,
@@ -325,7 +352,9 @@ MECHANISM = Mechanism(
             "units ordered and not yet arrived",
             "stock",
             applies=_orders_arrive_later,
-            constant=lambda scenario, number: len(scenario.products[number].order_levels) == 1,
+            constant=lambda scenario, number: (
+                len(scenario.products[number].order_levels) == 1 or _is_hidden(scenario, number)
+            ),
         ),
         "pipeline": Feature(
             "product and tick",
@@ -335,7 +364,10 @@ MECHANISM = Mechanism(
             "units that arrive in 0, 1, ... ticks",
             "stock",
             applies=_orders_arrive_later,
-            constant=lambda scenario, number: len(scenario.products[number // scenario.lead_ticks].order_levels) == 1,
+            constant=lambda scenario, number: (
+                len(scenario.products[number // scenario.lead_ticks].order_levels) == 1
+                or _is_hidden(scenario, number // scenario.lead_ticks)
+            ),
             on_request=True,
         ),
         "reserve": Feature(
@@ -349,7 +381,9 @@ MECHANISM = Mechanism(
                 scenario.replenishment is not None and any(product.reserve for product in scenario.products)
             ),
             constant=lambda scenario, number: (
-                len(scenario.products[number].order_levels) == 1 or scenario.products[number].reserve == 0
+                len(scenario.products[number].order_levels) == 1
+                or scenario.products[number].reserve == 0
+                or _is_hidden(scenario, number)
             ),
         ),
         "stock_pressure": Feature(
@@ -359,6 +393,7 @@ MECHANISM = Mechanism(
             "log ratio",
             "log share of units left (on hand + in transit) less log share of customers left",
             "stock",
+            constant=_is_hidden,
         ),
     },
     terms={

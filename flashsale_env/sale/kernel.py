@@ -58,6 +58,15 @@ def first_invalid(rules, encoding, actions):
 
 
 @entry_point
+def settle(sales, rules, played, terms):
+    """Write the reward terms of the tick that was just played, by these rules; 0 for a sale that was closed before."""
+    for n in range(len(sales)):
+        terms[n, :] = 0.0
+        if played[n]:
+            composition.settle(rules[0], sales[n], sales[n].tick >= rules[0].horizon, terms[n])
+
+
+@entry_point
 def measure(sales, rules, out):
     """Write the metrics of every sale to the rows of `out`."""
     for n in range(len(sales)):

@@ -155,6 +155,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     elif wanted < rules.n_products:
         sale.demand[wanted] += 1
         if bought < rules.n_products:
+            stock.switch(option(rules, "rivals"), sale, wanted, bought)
             fairness.value(option(sale, "fairness"), rules, voice, sale, key, drift, mood)
             pays = buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
             waiting.count_buyer(of_waiting, comes_back and pays)

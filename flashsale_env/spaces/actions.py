@@ -41,6 +41,7 @@ class ActionCodec:
         scenario: the scenario.
         encoding: one of `ENCODINGS`.
         clip: whether box actions are clipped to [-1, 1] before they are checked. NaN is refused in any case.
+        own_only: as for `decision_rows`.
 
     Attributes:
         space: the action space of a single sale.
@@ -52,7 +53,9 @@ class ActionCodec:
         ValueError: unknown encoding, `clip` with another encoding than "box", or a scenario without a decision.
     """
 
-    def __init__(self, scenario: Scenario, encoding: str = "box", *, clip: bool = False) -> None:
+    def __init__(
+        self, scenario: Scenario, encoding: str = "box", *, clip: bool = False, own_only: bool = False
+    ) -> None:
         if encoding not in ENCODINGS:
             raise ValueError(unknown_name("action encoding", encoding, ENCODINGS))
         if clip and encoding != "box":
@@ -63,7 +66,7 @@ class ActionCodec:
         self.clip = clip
         self.kernel_encoding = BOX if encoding == "box" else LEVELS
         self._continuous = scenario.pricing.continuous
-        self._rows = [row for row in decision_rows(scenario) if row.column >= 0]
+        self._rows = [row for row in decision_rows(scenario, own_only=own_only) if row.column >= 0]
         self.names = tuple(row.name for row in self._rows)
         self.levels = tuple(row.levels for row in self._rows)
         self.n_levels = np.array([len(levels) for levels in self.levels], np.int64)

@@ -29,8 +29,13 @@ class Row:
         return self.name[len(self.decision) + 1 : -1]
 
 
-def decision_rows(scenario: Scenario) -> list[Row]:
-    """All rows, in the order of the mechanisms."""
+def decision_rows(scenario: Scenario, *, own_only: bool = False) -> list[Row]:
+    """All rows, in the order of the mechanisms.
+
+    Args:
+        scenario: the scenario.
+        own_only: whether the products of rivals have no columns, even where agents decide for these sellers.
+    """
     rows: list[Row] = []
     columns = 0
     for entry in MECHANISMS.values():
@@ -40,7 +45,8 @@ def decision_rows(scenario: Scenario) -> list[Row]:
             decision = DECISIONS[name]
             labels = decision.labels(scenario)
             for number, (label, levels) in enumerate(zip(labels, decision.levels(scenario), strict=True)):
-                is_open = len(levels) > 1
+                # Beside rivals every decision is one for each product, see `market.rivals.SPLIT`.
+                is_open = len(levels) > 1 and not (own_only and scenario.products[number].owner)
                 title = f"{name}[{label}]" if label else name
                 rows.append(Row(name, number, title, tuple(levels), columns if is_open else -1))
                 columns += is_open

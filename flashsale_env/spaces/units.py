@@ -41,10 +41,10 @@ class UnitReader:
         self._layout = Layout(scenario)
         products, supply = scenario.products, scenario.replenishment
         self._horizon, self._lead = scenario.horizon_ticks, scenario.lead_ticks
-        self._scale = scenario.stock_scale
+        self._scale = scenario.stock_scale * scenario.own
         self._unlimited = supply is not None and supply.unlimited
-        self._can_order = np.array([supply is not None and p.can_be_ordered for p in products])
-        self._initial_reserve = np.array([product.reserve for product in products], np.int64)
+        self._can_order = np.array([supply is not None and p.can_be_ordered for p in products]) & scenario.own
+        self._initial_reserve = np.array([product.reserve for product in products], np.int64) * scenario.own
         # Under limited supply, a storage with room for all units never cuts an order.
         storage = np.array([product.storage for product in products], np.int64)
         self._binds = self._can_order & (storage > 0) & (self._unlimited | (storage < self._scale))

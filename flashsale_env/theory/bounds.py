@@ -16,6 +16,7 @@ Those of the products are:
 - `initial_stock`, `reserve`, `order_levels`, `storage`: constraints on the shop.
 - `holding_cost`: at least 0. `salvage_value`: paid for every leftover, so a unit is worth at least that.
 - `lost_sale_penalty`: part of the reward, never of the profit, and the profit is bounded.
+- `owner`: the products of rivals are left out, see `market.rivals`.
 
 `observe` and `memory_minutes` limit the information of the shop; the bounds assume more information.
 """
@@ -49,7 +50,7 @@ HINDSIGHT_SCOPE = Scope(
         **dict.fromkeys(("memory_minutes", "observe"), ANY),
         **every("products", "title", "noun", "price_levels", "may_be_withheld", "reference_price", "quality", "nest"),
         **every("products", "initial_stock", "reserve", "order_levels", "storage", "unit_cost", "salvage_value"),
-        **every("products", "holding_cost", "lost_sale_penalty"),
+        **every("products", "holding_cost", "lost_sale_penalty", "owner"),
         **_OF_MECHANISMS,
         "arrivals.law": ("poisson", "bernoulli"),
         "choice.model": ("mnl", "exponential", "nested", "mixed"),
@@ -188,15 +189,17 @@ class _Supply:
 
     def __init__(self, simulator: Simulator) -> None:
         rules = simulator.instance.rules[0]
-        self.list_price = np.array(rules["list_price"])
-        self.salvage = np.array(rules["salvage_value"])
+        # Of a rival's product the shop has no unit, and nobody pays the shop for it.
+        own = simulator.scenario.own
+        self.list_price = np.where(own, rules["list_price"], 0.0)
+        self.salvage = np.where(own, rules["salvage_value"], 0.0)
         self.landed_cost = rules["unit_cost"] + rules["freight_per_unit"]
-        self.opening_cost = float((rules["initial_stock"] * rules["unit_cost"]).sum())
-        self.stock = rules["initial_stock"].astype(np.float64)
+        self.opening_cost = float((rules["initial_stock"] * rules["unit_cost"] * own).sum())
+        self.stock = np.where(own, rules["initial_stock"], 0.0)
         # Under unlimited supply a unit is never worth more than its landed cost: the shop would order another one.
         orderable = np.array([levels[-1] > 0 for levels in _order_levels(simulator)])
         unlimited = bool(rules["unlimited_supply"]) & orderable
-        self.reserve = np.where(unlimited, np.inf, rules["initial_reserve"])
+        self.reserve = np.where(unlimited, np.inf, np.where(own, rules["initial_reserve"], 0.0))
         self.dearest = np.where(unlimited, np.maximum(self.landed_cost, self.salvage), np.inf)
 
     def value(self, worth: Floats) -> tuple[float, Floats]:

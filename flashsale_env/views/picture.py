@@ -91,7 +91,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
     )
     _write(picture, "product", title, FAINT)
     x = stock.x
-    parts = scene.stock(sale)
+    parts = scene.stock(scenario, sale)
     colours = [_STOCK_COLOURS[name] for name in parts]
     for name, colour in zip(parts, colours, strict=True):
         _fill(picture, Box(x, box.y, 7, 7), colour)
@@ -114,7 +114,7 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
 
     units = np.column_stack(list(parts.values()))
     titles = [product.title for product in products]
-    prices = [scene.price(amount) for amount in sale["price"]]
+    prices = scene.prices(scenario, sale)
     title_scale = _scale(titles, title.width, height)
     number_scale = min(
         _scale((str(count) for count in units[:, 0]), on_hand.width, height),
@@ -132,7 +132,8 @@ def _draw_products(picture: npt.NDArray[np.uint8], box: Box, scenario: Scenario,
             _write_if_it_fits(picture, str(count), part, number_scale)
         left = int(units[j, 0])
         place = on_hand._replace(y=y, height=height)
-        _write(picture, str(left), place, TEXT if left else ALERT, number_scale, align=1.0)
+        if not products[j].owner:
+            _write(picture, str(left), place, TEXT if left else ALERT, number_scale, align=1.0)
 
         share = sale["price"][j] / products[j].list_price
         track = bar._replace(y=y, height=height)

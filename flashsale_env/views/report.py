@@ -114,9 +114,9 @@ def report(
     stock = _stock(scenario, sale)
     lines.append(f"product | price now | {' | '.join(stock)}")
     for product, price, units in zip(
-        scenario.products, sale["price"], np.column_stack(list(stock.values())), strict=True
+        scenario.products, scene.prices(scenario, sale), np.column_stack(list(stock.values())), strict=True
     ):
-        lines.append(f"{product.title} | {scene.price(price)} | {' | '.join(f'{count:,}' for count in units)}")
+        lines.append(f"{product.title} | {price} | {' | '.join(f'{count:,}' for count in units)}")
     others = {name: value for name, value in now.items() if name in levers.standing}
     if others:
         lines.append(f"set: {json.dumps(others, ensure_ascii=False)}")
@@ -183,6 +183,9 @@ def _present(scenario: Scenario) -> list[Any]:
 def _products(scenario: Scenario) -> list[str]:
     lines = []
     for product in scenario.products:
+        if product.owner:
+            lines.append(f"{product.title}: sold by {product.owner}, list price {scene.money(product.list_price)}")
+            continue
         facts = [
             f"list price {scene.money(product.list_price)}",
             f"unit cost {scene.money(product.unit_cost)}",
@@ -204,7 +207,7 @@ def _products(scenario: Scenario) -> list[str]:
 def _stock(scenario: Scenario, sale: np.void) -> dict[str, npt.NDArray[np.int64]]:
     """The parts of the stock, without those that are empty in every sale of the scenario."""
     empty = () if scenario.replenishment is not None else ("transit", "reserve")
-    return {name: units for name, units in scene.stock(sale).items() if name not in empty}
+    return {name: units for name, units in scene.stock(scenario, sale).items() if name not in empty}
 
 
 def _mail(shares: npt.NDArray[np.float64], mail: Sequence[str], extent: Extent) -> list[str]:

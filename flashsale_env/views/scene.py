@@ -1,6 +1,6 @@
 """The observable state of a sale in progress, for all views.
 
-Never   anything hidden from the shop: tastes, true demand, lost sales, shocks.
+Never   anything hidden from the shop: tastes, true demand, lost sales, shocks, the stock of rivals.
 Axes    M products. A stock bar stands for all units of a product: on hand, in carts, in transit, in reserve and sold,
         from left to right. It is empty if the product has had no units yet.
 Units   money in the scenario's currency, stock in units, time in minutes.
@@ -32,16 +32,26 @@ def facts(scenario: Scenario, sale: np.void) -> list[tuple[str, str]]:
     return shown
 
 
-def stock(sale: np.void) -> dict[str, npt.NDArray[np.int64]]:
-    """The parts of a stock bar from left to right: caption -> (M,) units; together all units of each product."""
+def stock(scenario: Scenario, sale: np.void) -> dict[str, npt.NDArray[np.int64]]:
+    """The parts of a stock bar from left to right: caption -> (M,) units; together all units of each product.
+
+    Of a rival's product none are shown.
+    """
     has_carts = "carts" in (sale.dtype.names or ())
-    return {
+    parts = {
         "on hand": sale["on_hand"],
         **({"carts": sale["carts"]["reserved"]} if has_carts else {}),
         "transit": sale["inbound"].sum(axis=0),
         "reserve": sale["reserve"],
         "sold": sale["sold"],
     }
+    return {name: units * scenario.own for name, units in parts.items()}
+
+
+def prices(scenario: Scenario, sale: np.void) -> list[str]:
+    """The price of each product as customers see it."""
+    sold_out = ~scenario.own & (sale["on_hand"] == 0)
+    return ["sold out" if gone else price(amount) for gone, amount in zip(sold_out, sale["price"], strict=True)]
 
 
 def intent_shares(sale: np.void) -> npt.NDArray[np.float64]:

@@ -22,7 +22,7 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
         most probable intents by the encoder. No newline at the end.
     """
     left = max(len("product"), *(len(product.title) for product in scenario.products))
-    stock = scene.stock(sale)
+    stock = scene.stock(scenario, sale)
     signs = [_SIGNS[name] for name in stock]
     captions = "".join(f"{f'{name} {sign}'.strip():>11}" for name, sign in zip(stock, signs, strict=True))
     lines = [
@@ -30,16 +30,14 @@ def render_text(scenario: Scenario, sale: np.void) -> str:
         f"{'product':<{left}}{'price':>11}{'list':>11}  {'stock':<{_BAR + 2}}{captions}",
     ]
     for product, price, units in zip(
-        scenario.products, sale["price"], np.column_stack(list(stock.values())), strict=True
+        scenario.products, scene.prices(scenario, sale), np.column_stack(list(stock.values())), strict=True
     ):
         edges = scene.edges(units, _BAR)
         bar = "".join(sign * (end - begin) for sign, begin, end in zip(signs, edges, edges[1:], strict=False)).ljust(
             _BAR
         )
         counts = "".join(f"{count:>11,}" for count in units)
-        lines.append(
-            f"{product.title:<{left}}{scene.price(price):>11}{scene.money(product.list_price):>11}  [{bar}]{counts}"
-        )
+        lines.append(f"{product.title:<{left}}{price:>11}{scene.money(product.list_price):>11}  [{bar}]{counts}")
     if scenario.messages is not None:
         shares = scene.intent_shares(sale)
         likeliest = np.argsort(-shares, kind="stable")[:_LIKELIEST]

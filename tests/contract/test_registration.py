@@ -14,6 +14,7 @@ import flashsale_env as fs
 from flashsale_env.agents import exact
 from flashsale_env.envs import registration
 from flashsale_env.population import load_population
+from flashsale_env.theory.duopoly import Duopoly
 
 PERIODIC = fs.environment_id("gvr-periodic")
 EVERY_KIND = [(name, encoding) for name in fs.SCENARIOS for encoding in fs.ENCODINGS]
@@ -142,6 +143,11 @@ def test_the_reward_threshold_is_the_optimum_wherever_a_solver_finds_one(name):
     scenario = fs.load_scenario(name)
     if name == "intent":
         optimum = best_price_for_each_intent(scenario)
+    elif name == "duopoly":
+        (seller,), product = scenario.rivals.sellers, scenario.products[0]
+        market = Duopoly(product.quality, 1.0 / product.reference_price, product.unit_cost)
+        profit, _ = market.against_undercut(product.price_levels, seller.share, scenario.customers_per_tick)
+        optimum = profit + scenario.opening_stock_cost
     elif exact.why_no_pricing(scenario) is None:
         optimum = exact.solve_pricing(scenario).value_at_start
     else:

@@ -25,6 +25,8 @@ from flashsale_env import (
     Pricing,
     Product,
     Replenishment,
+    Rival,
+    Rivals,
     Scenario,
     Shocks,
     Targeted,
@@ -72,6 +74,11 @@ FROM_A_RESERVE = {
 COUPON = {"coupon.depths": (0.0, 0.5), "coupon.budget": 30.0}
 ELSEWHERE = "a folder of other customers"
 
+
+def rival(name, script="constant", share=0.0):
+    return {"products.owner": name, "rivals.sellers": (Rival(name, script, share),)}
+
+
 # Every field of a scenario and its parts: a valid non-default value, with the settings it requires.
 EXAMPLES = {
     "name": {"name": "another"},
@@ -109,6 +116,9 @@ EXAMPLES = {
     "coupon.traffic_lift": {**COUPON, "coupon.traffic_lift": 1.0},
     "targeted.depths": {"targeted.depths": (0.0, 0.5), "messages.share": 1.0},
     "fairness.penalty": {"fairness.penalty": 5.0, **COUPON},
+    "rivals.sellers.name": rival("another"),
+    "rivals.sellers.script": rival("rival", "follow", 0.5),
+    "rivals.sellers.share": rival("rival", "undercut", 0.2),
     "shocks.appeal_sd": {"shocks.appeal_sd": 1.0},
     "shocks.common_appeal_sd": {"shocks.common_appeal_sd": 1.0},
     "shocks.traffic_sd": {"shocks.traffic_sd": 1.0},
@@ -130,9 +140,10 @@ EXAMPLES = {
     "products.quality": {"products.quality": 1.5},
     "products.nest": {"choice.model": "nested", "choice.dissimilarity": 0.3, "products.nest": "kind"},
     "products.noun": {"products.noun": "thing"},
+    "products.owner": rival("rival"),
 }
 PARTS = {"arrivals": Arrivals, "choice": Choice, "pricing": Pricing, "replenishment": Replenishment, "coupon": Coupon}
-PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages, "fairness": Fairness}
+PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages, "fairness": Fairness, "rivals": Rivals}
 
 
 def other_customers(scenario):
@@ -147,18 +158,18 @@ def other_customers(scenario):
 
 
 def changed(scenario, settings, folder=None):
-    """A copy with these options, "part.field" -> value; the same for all products."""
+    """A copy with these options, "part.field" -> value; the same for all products, an owner for all but the first."""
     changes, parts = {}, {}
     for path, value in settings.items():
         part, _, name = path.rpartition(".")
         (parts.setdefault(part, {}) if part else changes)[name] = value
     of_products = parts.pop("products", {})
-    title = of_products.pop("title", None)
+    title, owner = of_products.pop("title", None), of_products.pop("owner", "")
     for part, values in parts.items():
         before = getattr(scenario, part)
         changes[part] = PARTS[part](**values) if before is None else dataclasses.replace(before, **values)
     changes["products"] = tuple(
-        dataclasses.replace(p, **of_products, **({"title": f"{title} {j}"} if title else {}))
+        dataclasses.replace(p, **of_products, **({"title": f"{title} {j}"} if title else {}), owner=owner * (j > 0))
         for j, p in enumerate(scenario.products)
     )
     if "horizon_ticks" in changes:

@@ -19,6 +19,7 @@ from flashsale_env.experiments.verify.cases import (
     queues,
     returns,
     scarce_units,
+    sellers,
 )
 
 FAMILIES = (
@@ -35,6 +36,7 @@ FAMILIES = (
     fairness,
     baskets,
     lists,
+    sellers,
 )
 
 CASES: dict[str, ValidationCase] = {

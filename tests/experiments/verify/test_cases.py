@@ -54,6 +54,8 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "revenue of a customer, alpha = 0.25": 0.610938,
     "revenue of a customer, alpha = 0.5": 0.56875,
     "revenue of a customer, alpha = 1": 0.5,
+    "Nash price, a = 2, b = 1, c = 1": 2.401058,
+    "joint price, a = 2, b = 1, c = 1": 2.852606,
 }
 LIMITS = {  # of a queue that has been open for long
     "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
@@ -147,6 +149,7 @@ def test_expected_values_are_the_published_ones(result):
         ("erlang-b", {"servers": 4, "load": 6.0}),
         ("erlang-c", {"servers": 2, "load": 1.5}),
         ("disclosure", {"units": 17, "ticks": 25, "hidden": 0.4, "plenty": 0.3, "scarce": 0.3, "scale": 2.0}),
+        ("duopoly", {"a": 1.0, "b": 2.0, "c": 0.0, "customers": 20.0}),
     ],
 )
 def test_it_agrees_with_other_parameters_too(name, given):
