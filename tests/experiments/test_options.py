@@ -47,6 +47,7 @@ CALLS = {
     "study wider": [],
     "study reference-policy": [],
     "study levers": [],
+    "study duopoly": [],
     "study privacy": [],
     "study ranking": [],
     "study sim2real": [],
