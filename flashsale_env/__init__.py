@@ -22,6 +22,7 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.envs.text import FlashSaleTextEnv
 from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
+from flashsale_env.market.ads import Ads
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
@@ -36,6 +37,7 @@ from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.push import Push
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
@@ -99,6 +101,7 @@ __all__ = [
     "SCENARIOS",
     "ActionCodec",
     "ActionMasks",
+    "Ads",
     "Arrivals",
     "Basket",
     "Bots",
@@ -122,6 +125,7 @@ __all__ = [
     "Population",
     "Pricing",
     "Product",
+    "Push",
     "Ranking",
     "Replenishment",
     "Returns",
