@@ -240,7 +240,9 @@ MECHANISM = Mechanism(
     },
     features={
         "ad_budget": Feature("sale", 0.0, 1.0, "share of the budget", "ad budget left", "promotion"),
-        "ad_wins": Feature("sale", 0.0, 1.0, "share of auctions", "auctions of the last tick that were won", "promotion"),
+        "ad_wins": Feature(
+            "sale", 0.0, 1.0, "share of auctions", "auctions of the last tick that were won", "promotion"
+        ),
     },
     terms={"ads": Term("prices paid in auctions for further customers")},
     metrics={

@@ -35,7 +35,9 @@ def require_audiences(part: Part) -> None:
         if number > 1:
             raise ValueError(f"{where} must name every intent at most once, got {intent!r} {number} times.")
     if not all(audiences):
-        raise ValueError(f'{where} must hold groups of intents, got an empty one; e.g. [["gift"], ["bulk", "browsing"]].')
+        raise ValueError(
+            f'{where} must hold groups of intents, got an empty one; e.g. [["gift"], ["bulk", "browsing"]].'
+        )
 
 
 def labels_of(audiences: Audiences) -> tuple[str, ...]:

@@ -77,7 +77,9 @@ class Push(Part):
         require_range(self, "half_life_minutes")
         for name in ("budget", "saturation"):
             if not 0 < getattr(self, name) <= MOST_MONEY:
-                raise ValueError(f"push.{name} must be above 0 and at most {MOST_MONEY:g}, got {getattr(self, name):g}.")
+                raise ValueError(
+                    f"push.{name} must be above 0 and at most {MOST_MONEY:g}, got {getattr(self, name):g}."
+                )
 
     def idle(self, scenario: ScenarioLike) -> Iterator[str]:
         """An audience whose customers no push brings; a half-life in a sale of one tick."""

@@ -51,8 +51,8 @@ def paced_bid(budget: npt.ArrayLike) -> Floats:
         budget: left, for each auction still expected (rho).
 
     Source:
-        Bids in proportion to the value, paced to the budget: Balseiro & Gur (2019), Management Science 65(9). The closed
-        form for uniform rates and rivals is computed.
+        Bids in proportion to the value, paced to the budget: Balseiro & Gur (2019), Management Science 65(9). The
+        closed form for uniform rates and rivals is computed.
 
     >>> float(paced_bid(1 / 24))
     0.5

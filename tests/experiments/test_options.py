@@ -47,6 +47,7 @@ CALLS = {
     "study wider": [],
     "study reference-policy": [],
     "study levers": [],
+    "study push": [],
     "study ranking": [],
     "study sim2real": [],
 }

@@ -22,9 +22,9 @@ _STEPS = 400
 
 @validation_case(
     "push-spend",
-    "computed, first-order condition; adstock after Broadbent (1979)",
-    "customers come at l (1 + lift (1 - exp(-a / s))), a is what is spent and what is kept of the last tick's a: the best "
-    "a is s ln(lift l pi / (s (1 - kept)))",
+    "computed, first-order condition; adstock after Broadbent (1979), Journal of the Market Research Society",
+    "customers come at l (1 + lift (1 - exp(-a / s))), a is what is spent and what is kept of the last tick's a: the "
+    "best a is s ln(lift l pi / (s (1 - kept)))",
     variants=({}, {"ticks": 6, "kept": 0.5}),
     customers=20.0,
     lift=0.8,
@@ -95,9 +95,7 @@ def paid_traffic(sales: int, budget: float, auctions: float) -> list[Measurement
     multiplier = float(paced_bid(budget))
     scenario = auction_scenario(budget, auctions, multiplier)
     label = described(rho=budget, auctions=auctions)
-    rule = agents.make(
-        "fixed_price", scenario, **{own("price_level", "ticket"): 0, "bid_value": 1.0, "bid_cover": 0.0}
-    )
+    rule = agents.make("fixed_price", scenario, **{own("price_level", "ticket"): 0, "bid_value": 1.0, "bid_cover": 0.0})
     full_bids = ConstantLevels(scenario, bid=len(scenario.ads.bids) - 1)
     limits = {"paced": visits_of_auction(multiplier), "full": budget / cost_of_auction(1.0) * visits_of_auction(1.0)}
     found = []
