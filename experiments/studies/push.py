@@ -7,9 +7,9 @@ Axes    R training runs, S test sales.
 Units   currency.
 
 Everybody decides on the price as well. The two rules are the same one, tuned with and without the features of the
-shelf; without them it spends as theory says for a shelf that never empties. Each learner starts from the rule of those
-who see what it sees. Of the two ceilings, the first is the best constant decisions in each sale, chosen after it; the
-second holds for any policy.
+shelf; without them it spends as theory says for a shelf that never empties. All learners start from that one, so what
+one of them makes of the shelf is learnt. Of the two ceilings, the first is the best constant decisions in each sale,
+chosen after it; the second holds for any policy.
 """
 
 import itertools
@@ -77,7 +77,7 @@ class Size:
 
     trials: int = 80
     sales: int = 256
-    training_sales: int = 24_576
+    training_sales: int = 98_304
     runs: int = 2
     episodes: int = 2000
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -175,8 +175,8 @@ def study(scenario: Scenario, population: Population, size: Size, advance: Callb
     for name, seen in ((BLIND_PPO, blind), (PPO, scenario)):
         for seed in range(size.runs):
             begins(name)
-            rule = params[BLIND_RULE if seen is blind else RULE_BY_SHELF]
-            settings = {"sales": size.training_sales, "adviser": RULE, "adviser_params": rule, **size.settings}
+            advice = with_shelf(params[BLIND_RULE], seen)
+            settings = {"sales": size.training_sales, "adviser": RULE, "adviser_params": advice, **size.settings}
             learner = agents.make("ppo", seen, seed=seed, **settings)
             learner.learn(population)
             table.setdefault(name, []).append(play(learner, seen, population, seeds=seeds))
@@ -209,7 +209,7 @@ def best_constant(scenario: Scenario, population: Population, held: tuple[str, .
 
 
 def with_shelf(params: Mapping[str, float], scenario: Scenario) -> dict[str, float]:
-    """Parameters of the rule that decide as without the shelf, in a scenario that shows it."""
+    """Parameters of the rule that decide as without the shelf, in a scenario that may show it."""
     space = agents.entry(RULE).space(scenario)
     return {name: 0.0 for name in space if name.endswith("_cover")} | dict(params)
 
