@@ -41,7 +41,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, ranking
+from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -490,6 +490,16 @@ def from_coverage(folder: Path) -> str:
     return table(coverage.COLUMNS, coverage.cells(json.loads((folder / "result.json").read_text("utf-8"))["rows"]))
 
 
+def from_push(folder: Path) -> str:
+    """What each player of the study `push` earns."""
+    return table(push.COLUMNS, push.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+
+
+def from_push_pairs(folder: Path) -> str:
+    """What the shelf is worth to rules and learners, from the study `push`."""
+    return table(push.OF_PAIRS, push.cells_of_pairs(json.loads((folder / "result.json").read_text("utf-8"))))
+
+
 def from_ranking(folder: Path) -> str:
     """What each list of the study `ranking` earns."""
     found = json.loads((folder / "result.json").read_text("utf-8"))
@@ -551,6 +561,8 @@ MEASURED: dict[str, Callable[..., str]] = {
     "privacy": from_privacy,
     "privacy-price": from_privacy_price,
     "duopoly": from_duopoly,
+    "push": from_push,
+    "push-pairs": from_push_pairs,
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
     "verification": from_verification,

@@ -22,6 +22,7 @@ from flashsale_env.envs.sale import FlashSaleEnv
 from flashsale_env.envs.text import FlashSaleTextEnv
 from flashsale_env.generator import generate
 from flashsale_env.intents import INTENTS
+from flashsale_env.market.ads import Ads
 from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
@@ -36,6 +37,7 @@ from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.push import Push
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.rivals import Rival, Rivals
 from flashsale_env.market.seckill import Seckill
@@ -100,6 +102,7 @@ __all__ = [
     "SCENARIOS",
     "ActionCodec",
     "ActionMasks",
+    "Ads",
     "Arrivals",
     "Basket",
     "Bots",
@@ -123,6 +126,7 @@ __all__ = [
     "Population",
     "Pricing",
     "Product",
+    "Push",
     "Ranking",
     "Replenishment",
     "Returns",

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from flashsale_env.catalogue import Product
 from flashsale_env.errors import unknown_name
+from flashsale_env.market.ads import Ads
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
@@ -40,6 +41,7 @@ from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_se
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.push import Push
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.rivals import Rivals
 from flashsale_env.market.seckill import Seckill
@@ -112,6 +114,8 @@ class Scenario:
     disclosure: Disclosure | None = None
     waiting: Waiting | None = None
     contagion: Contagion | None = None
+    push: Push | None = None
+    ads: Ads | None = None
     bots: Bots | None = None
     fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)

@@ -16,6 +16,7 @@ STUDIES = {
     "wider": "what sharing weights across products gains, also in a sale of more products",
     "reference-policy": "trains the shipped policy that new learners on `standard` are compared with",
     "levers": "what each decision of a sale is worth: the best schedule with it and without it",
+    "push": "what paying for customers is worth, by push messages and ads, with the shelf seen and hidden",
     "ranking": "what the order of a shop's list is worth, by who writes it",
     "privacy": "what masking finds in messages, and what noise on the shares of intents costs in profit",
     "duopoly": "where sellers who learn prices alone end, between equilibrium and cartel",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from flashsale_env import Layout, Scenario, Simulator, agents
+from flashsale_env import ActionCodec, Layout, Scenario, Simulator, agents
 from flashsale_env.agents import exact
 from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.protocol import Policy
@@ -48,6 +48,23 @@ class ConstantPrices(PricesByTick):
 
     def __init__(self, scenario: Scenario, prices: Sequence[float]) -> None:
         super().__init__(scenario, np.repeat(np.array([prices], np.float64), scenario.horizon_ticks, axis=0))
+
+
+class ConstantLevels:
+    """The same level of a decision in every tick, by name, and level 0 of all others."""
+
+    encoding = "multidiscrete"
+
+    def __init__(self, scenario: Scenario, **levels: int) -> None:
+        codec = ActionCodec(scenario, self.encoding)
+        self._levels = np.zeros(len(codec.names), np.int64)
+        for decision, level in levels.items():
+            self._levels[codec.columns(decision)] = level
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> Any:
+        return np.tile(self._levels, (len(observation), 1)), state
 
 
 def simulate(agent: Policy, scenario: Scenario, sales: int) -> SaleTable:

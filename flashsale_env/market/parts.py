@@ -79,3 +79,18 @@ def require_rising(part: Part, name: str) -> None:
         raise ValueError(
             f"{part._where}{name} must rise from 0.0 and stay below 1.0, got {list(depths)}; e.g. [0.0, 0.1, 0.2]."
         )
+
+
+def require_amounts(part: Part, name: str) -> None:
+    """Check that a field holds at least two amounts of money that rise from 0.
+
+    Raises:
+        ValueError: it does not.
+    """
+    amounts = getattr(part, name)
+    rises = list(amounts) == sorted(set(amounts)) and len(amounts) > 1
+    if not rises or amounts[0] != 0.0 or amounts[-1] > MOST_MONEY:
+        raise ValueError(
+            f"{part._where}{name} must rise from 0.0 to at most {MOST_MONEY:g}, got {list(amounts)}; "
+            f"e.g. [0.0, 5.0, 10.0]."
+        )

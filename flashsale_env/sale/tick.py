@@ -9,9 +9,21 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, bots, messages, stock, waiting
+from flashsale_env.market import ads, arrivals, bots, messages, push, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
+
+
+@scalar
+def stays_away(rules, voices, sale, key, u):
+    """Whether a point of the dominating stream, with this uniform number, does not come to the sale.
+
+    Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979). Where
+    push messages and ads depend on the intent, the person is drawn first.
+    """
+    if u < sale.coming_share:
+        return push.misses(option(rules, "push"), option(sale, "push"), rules, voices, sale, key, u)
+    return ads.loses(option(rules, "ads"), option(sale, "ads"), rules, voices, sale, key, u)
 
 
 @inlined
@@ -23,12 +35,11 @@ def serve(key, time, origin, rules, voices, sale, context):
     """
     drift, records = context
     marks = streams.subkey(key, streams.MARKS)
-    # Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979).
     share = sale.coming_share
     is_bot, u = bots.split(option(sale, "bots"), streams.upper32(marks))
     if origin == customers.FRESH and is_bot:
         visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
-    elif origin == customers.FRESH and u >= share:
+    elif origin == customers.FRESH and stays_away(rules, voices, sale, key, u):
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
         row = arrivals.pick_voice(rules, voices, sale, key)

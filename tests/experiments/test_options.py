@@ -49,6 +49,7 @@ CALLS = {
     "study levers": [],
     "study duopoly": [],
     "study privacy": [],
+    "study push": [],
     "study ranking": [],
     "study sim2real": [],
 }

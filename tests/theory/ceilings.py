@@ -36,8 +36,8 @@ def ceiling(scenario, population, seeds, ordered, friends):
     less the cost of the opening stock, unit cost and freight of all orders, and the fewest servers in every tick. It
     holds because
 
-    1. *Who comes.* Everybody is a point of the dominating stream, at the most traffic of all lifts together, or a
-       friend. Points do not depend on the policy; of friends, the number that came is taken as it is.
+    1. *Who comes.* Everybody is a point of the dominating stream, at the most traffic of all lifts and auctions
+       together, or a friend. Points do not depend on the policy; of friends, the number that came is taken as it is.
     2. *How often.* Whoever buys, or opens a cart, never comes back. So each person takes at most `basket.most_units`,
        with a bot at most `bots.units`, however often the person looks.
     3. *How much.* A unit costs at most its list price: coupons, offers, special prices, bundles and deals only lower
@@ -50,7 +50,7 @@ def ceiling(scenario, population, seeds, ordered, friends):
     5. *Bots* pay at most the resale value, and their harm is a cost.
     6. *Returns.* A unit that comes back earns its part of the fee and at most its salvage value, which is at most w_j:
        so nothing is added without a fee, and a salvage value with one.
-    7. *Costs.* Ordering, holding, handling, parcels, idle servers are at most 0 and left out.
+    7. *Costs.* Ordering, holding, handling, parcels, idle servers, messages and ads are at most 0 and left out.
     """
     simulator = Simulator(scenario, population, sales=len(seeds))
     simulator.open(np.asarray(seeds, np.uint64), np.zeros(len(seeds), np.int64))
@@ -165,6 +165,8 @@ def audit(simulator):
         "handling": -scenario.returns.handling * returned.sum(axis=1) if scenario.returns else 0.0,
         "returned_goods": returned @ each("salvage_value"),
         "service": -_least_service(scenario),
+        "push": -metrics["push_spend"],
+        "ads": -metrics["ad_spend"],
         "scalping": -scenario.bots.harm_per_unit * bot_units if scenario.bots else 0.0,
         "unfairness": 0.0,
     }
@@ -181,7 +183,8 @@ class Referee:
     """The share of the dominating stream that may come in each tick, by what the promotions of the tick give.
 
     A lift counts while it costs something: a coupon while its budget covers the discount on something on hand, a
-    special price in proportion to its depth below the lowest price so far, a badge by the units sold.
+    special price in proportion to its depth below the lowest price so far, a badge by the units sold, a push by what
+    was paid for it. Nobody comes by an ad that was not paid.
     """
 
     def __init__(self, simulator):
@@ -189,11 +192,12 @@ class Referee:
         self._list = np.array([product.list_price for product in simulator.scenario.products])
         self._prior = np.tile(self._list, (len(simulator.sales), 1))
         self._before = simulator.sales.copy()
+        self._adstock = np.zeros(len(simulator.sales))
 
     def allowed(self):
         """(S,) the highest share allowed in the tick that was just played."""
         scenario, now, before = self._simulator.scenario, self._simulator.sales, self._before
-        known = {"seckill", "coupon", "contagion"}
+        known = {"seckill", "coupon", "contagion", "push"}
         lifting = {name for name, entry in MECHANISMS.items() if entry.present(scenario)} & known
         factor = np.ones(len(now))
         there = before["on_hand"] + now["received"] - before["received"] > 0
@@ -214,8 +218,26 @@ class Referee:
         if "contagion" in lifting:
             share = np.minimum(1.0, before["sold"].sum(axis=1) / scenario.stock_scale.sum())
             factor *= 1.0 + scenario.contagion.claimed_lift * share
+        if "push" in lifting:
+            factor *= 1.0 + max(scenario.push.lift) * -np.expm1(-self._paid() / scenario.push.saturation)
+        if scenario.ads is not None:
+            won, spent = (now["ads"][name] - before["ads"][name] for name in ("won", "spend"))
+            assert (now["ads"]["visits"] - before["ads"]["visits"] <= won).all()
+            assert ((spent > 0) == (won > 0)).all()
+            assert (now["ads"]["spend"] <= scenario.ads.budget * (1.0 + _ROUNDING)).all()
         self._before = now.copy()
         return factor / scenario.most_traffic
+
+    def _paid(self):
+        """(S,) the adstock of the tick if all that was paid had been for one audience, currency."""
+        part, now = self._simulator.scenario.push, self._simulator.sales
+        spent = now["push"]["spend"]
+        assert (spent <= part.budget * (1.0 + _ROUNDING)).all()
+        kept = (
+            0.5 ** (self._simulator.scenario.tick_minutes / part.half_life_minutes) if part.half_life_minutes else 0.0
+        )
+        self._adstock = kept * self._adstock + spent - self._before["push"]["spend"]
+        return self._adstock
 
     def check(self):
         """Assert that no more came than allowed; to be called after every tick."""

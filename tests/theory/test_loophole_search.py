@@ -70,6 +70,8 @@ def test_no_schedule_earns_what_no_shop_could(given):
     assert (metrics["profit"] <= highest + 1e-9 * np.abs(highest)).all()
     base = 1.0 / scenario.most_traffic
     if came > 1.01 * base:
-        given_away = sum(metrics[name].sum() for name in ("coupon_spend", "seckill_units") if name in metrics)
+        given_away = sum(
+            metrics[name].sum() for name in ("coupon_spend", "seckill_units", "push_spend") if name in metrics
+        )
         by_badge = scenario.contagion is not None and scenario.contagion.claimed_lift > 0
         assert given_away > 0 or by_badge, "a crowd that nothing was given to"

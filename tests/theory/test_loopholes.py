@@ -47,6 +47,8 @@ PARTS = {
     "disclosure": fs.Disclosure((NEVER,), -NEVER),
     "waiting": fs.Waiting(NEVER),
     "contagion": fs.Contagion(NEVER, claimed_lift=NEVER, most_coming=64),
+    "push": fs.Push((0.0, 1.0), 50.0, NEVER, 1.0),
+    "ads": fs.Ads((0.0, 2.0), NEVER, 1.0, 50.0),
     "bots": fs.Bots(NEVER, screening=(0.0, 1.0), false_positives=0.5),
     "fairness": fs.Fairness(),
 }
@@ -106,6 +108,8 @@ TRICKS = {
                              {"order": [0, 1], "price": [0, WITHHELD]}, {"price": [0, WITHHELD]}),
     "a deal that no basket reaches": ({"deal": fs.Deal((0.0, 0.5), per=4.0), "basket": fs.Basket(2, 1e3)},
                                       {"deal": 1}, {}),
+    "a push with nothing left of the budget": ({"push": fs.Push((0.0, 1.0), 1e-13, 5.0, 1.0)}, {"push": 1}, {}),
+    "bids with nothing left of the budget": ({"ads": fs.Ads((0.0, 2.0), 1.0, 1.0, 1e-13)}, {"bid": 1}, {}),
     "a fee that every basket avoids": ({"delivery": fs.Delivery(0.5, (0.0, 2.0))}, {"delivery": 1}, {}),
 }  # fmt: skip
 
@@ -259,6 +263,8 @@ def test_the_checks_of_the_search_hold_under_random_decisions():
         disclosure=fs.Disclosure((0.3,), -0.2, claimed=0.2),
         waiting=fs.Waiting(0.5, 2.0),
         contagion=fs.Contagion(0.5, 1.0, 0.5, most_coming=64),
+        push=fs.Push((0.0, 1.0), 4.0, 0.5, 1.0, 1.0),
+        ads=fs.Ads((0.0, 1.0), 0.5, 1.0, 3.0),
         bots=fs.Bots(0.3, resale_share=0.5, harm_per_unit=0.2, screening=(0.0, 1.0), false_positives=0.5),
     )
     simulator, rng = opened(scenario), np.random.default_rng(5)
@@ -270,5 +276,14 @@ def test_the_checks_of_the_search_hold_under_random_decisions():
     metrics = ceilings.metrics_of(simulator)
     highest = ceilings.ceiling(scenario, None, np.arange(SALES), simulator.sales["ordered"], metrics["friends"])
     assert (metrics["profit"] <= highest).all()
-    for name in ("coupon_spend", "seckill_units", "friends", "bot_units", "return_rate", "carted"):
+    for name in (
+        "coupon_spend",
+        "seckill_units",
+        "friends",
+        "bot_units",
+        "return_rate",
+        "carted",
+        "push_customers",
+        "ad_visits",
+    ):
         assert metrics[name].sum() > 0, name

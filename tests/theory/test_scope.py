@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from flashsale_env import (
     MECHANISMS,
     ActionCodec,
+    Ads,
     Arrivals,
     Choice,
     Coupon,
@@ -24,6 +25,7 @@ from flashsale_env import (
     Population,
     Pricing,
     Product,
+    Push,
     Replenishment,
     Rival,
     Rivals,
@@ -72,6 +74,13 @@ FROM_A_RESERVE = {
     "replenishment.unlimited": False,
 }
 COUPON = {"coupon.depths": (0.0, 0.5), "coupon.budget": 30.0}
+PUSH = {
+    "push.spend": (0.0, 0.2),
+    "push.budget": 0.5,
+    "push.lift": 2.0,
+    "push.saturation": 0.1,
+}
+ADS = {"ads.bids": (0.0, 0.4), "ads.auctions": 2.0, "ads.rival_bid": 0.5, "ads.budget": 1.0}
 ELSEWHERE = "a folder of other customers"
 
 
@@ -115,6 +124,11 @@ EXAMPLES = {
     "coupon.budget": COUPON,
     "coupon.traffic_lift": {**COUPON, "coupon.traffic_lift": 1.0},
     "targeted.depths": {"targeted.depths": (0.0, 0.5), "messages.share": 1.0},
+    **dict.fromkeys(PUSH, PUSH),
+    "push.half_life_minutes": {**PUSH, "push.half_life_minutes": 2.0},
+    "push.audiences": {**PUSH, "push.audiences": (("bargain_hunting",),)},
+    **dict.fromkeys(ADS, ADS),
+    "ads.audiences": {**ADS, "ads.audiences": (("bargain_hunting",),)},
     "fairness.penalty": {"fairness.penalty": 5.0, **COUPON},
     "rivals.sellers.name": rival("another"),
     "rivals.sellers.script": rival("rival", "follow", 0.5),
@@ -143,7 +157,8 @@ EXAMPLES = {
     "products.owner": rival("rival"),
 }
 PARTS = {"arrivals": Arrivals, "choice": Choice, "pricing": Pricing, "replenishment": Replenishment, "coupon": Coupon}
-PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages, "fairness": Fairness, "rivals": Rivals}
+PARTS |= {"targeted": Targeted, "shocks": Shocks, "messages": Messages, "fairness": Fairness}
+PARTS |= {"rivals": Rivals, "push": Push, "ads": Ads}
 
 
 def other_customers(scenario):

@@ -7,6 +7,7 @@ decision without an entry keeps a constant level, which is tuned.
 from collections.abc import Mapping
 
 from flashsale_env import Scenario
+from flashsale_env.agents.rules.levers.advertising import HoldAdstock, PaceBids
 from flashsale_env.agents.rules.levers.base import Constant, Lever
 from flashsale_env.agents.rules.levers.lists import TwoLists
 from flashsale_env.agents.rules.levers.orders import Cover
@@ -27,6 +28,8 @@ _ENTRIES = (
     Constant("delivery", usual=1),
     TwoLists("display"),
     ShowScarcity("disclosure"),
+    HoldAdstock("push"),
+    PaceBids("bid"),
     Screening("screening"),
 )
 LEVERS: Mapping[str, Lever] = {lever.decision: lever for lever in _ENTRIES}

@@ -6,6 +6,7 @@ A new case is one decorated function in the file of its family. A new family is 
 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
+    advertising,
     baskets,
     carts,
     disclosure,
@@ -37,6 +38,7 @@ FAMILIES = (
     baskets,
     lists,
     sellers,
+    advertising,
 )
 
 CASES: dict[str, ValidationCase] = {

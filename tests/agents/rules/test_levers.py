@@ -170,3 +170,58 @@ def test_deals_and_bundles_are_on_from_the_start_while_sales_are_not_ahead_of_pl
     assert levels(agent, shown, "deal").tolist() == [[2], [2], [0]]
     assert levels(agent, shown, "bundles").tolist() == [[1], [1], [0]]
     assert levels(agent, shown, "delivery").tolist() == [[1], [1], [1]]
+
+
+def of_sale(**parts):
+    """A fixed price in a sale with ads or push, with the first price for both products."""
+    scenario = sale(**parts)
+    return scenario, {f"price_level[{title}]": 0 for title in scenario.titles}
+
+
+def test_a_push_raises_the_adstock_to_the_best_one_and_holds_it():
+    """A customer worth a tenth of 4: s·ln(lift·l·pi / (s·(1 - kept))) l = 4, kept = 1/2 until the last tick."""
+    scenario, price = of_sale(push=fs.Push(tuple(np.arange(0.0, 4.0, 0.01).tolist()), 100.0, 2.0, 0.8, 2.0))
+    agent = FixedPrice(scenario, **price, push_value=0.1, push_cover=0.0)
+    best, last = 0.8 * np.log(2 * 4 * 0.4 / (0.8 * 0.5)), 0.8 * np.log(2 * 4 * 0.4 / 0.8)
+    held = 1 - np.exp(-best / 0.8)
+    shown = observation(agent, time_left=[1.0, 0.5, 0.1], on_hand=[1.0, 0.5, 0.1], push_response=0.0)
+    shown[1:, agent.layout["push_response"]] = held
+    spent = levels(agent, shown, "push")[:, 0] / 100
+    np.testing.assert_allclose(spent, [best, best / 2, last - best / 2], atol=0.0051)
+    # More is left of an expensive push than is best: nothing is spent.
+    assert levels(agent, observation(agent, time_left=0.1, on_hand=0.5, push_response=1.0), "push")[0, 0] == 0
+
+
+def test_nothing_is_paid_for_customers_whom_the_shelf_cannot_serve():
+    """Half of the time left: 20 of 40 units sold would sell the other 20, and 30 sold would sell 30 of 10 left."""
+    scenario, price = of_sale(push=fs.Push((0.0, 1.0), 9.0, 2.0, 0.8), ads=fs.Ads((0.0, 1.0), 1.0, 1.0, 99.0))
+    agent = FixedPrice(scenario, **price, push_value=0.5, push_cover=1.0, bid_value=0.5, bid_cover=0.5)
+    shown = observation(agent, time_left=0.5, on_hand=[0.75, 0.5, 0.25, 0.0], ad_budget=1.0)
+    assert levels(agent, shown, "push")[:, 0].tolist() == [1, 1, 0, 0]
+    assert levels(agent, shown, "bid")[:, 0].tolist() == [1, 1, 0, 0]
+    shown = observation(agent, time_left=0.5, on_hand=[0.4, 0.3], ad_budget=1.0)
+    assert levels(agent, shown, "bid")[:, 0].tolist() == [1, 0], "16 of 24 are more than half, 12 of 28 are not"
+
+
+def test_a_bid_is_what_a_click_is_worth_unless_the_budget_would_end_early():
+    """Row 32: rivals bid up to 2, a click is worth 4 · .5 = 2; a budget of 2/24 an auction halves the bid."""
+    scenario, price = of_sale(ads=fs.Ads((0.0, 0.5, 1.0, 1.5, 2.0), 1.0, 2.0, 40 * 2 / 6))
+    agent = FixedPrice(scenario, **price, bid_value=0.5, bid_cover=0.0)
+    shown = observation(agent, time_left=1.0, on_hand=1.0, ad_budget=[1.0, 0.25, 0.0])
+    assert levels(agent, shown, "bid")[:, 0].tolist() == [4, 2, 0]
+    shown = observation(agent, time_left=0.25, on_hand=1.0, ad_budget=[0.25])
+    assert levels(agent, shown, "bid")[0, 0] == 4, "what is left for a quarter of the auctions is enough"
+    cheap = FixedPrice(scenario, **price, bid_value=0.125, bid_cover=0.0)
+    assert levels(cheap, shown, "bid")[0, 0] == 1
+
+
+def test_every_audience_has_a_value_of_its_own_and_the_shelf_is_asked_where_it_is_shown():
+    push = fs.Push((0.0, 0.5, 1.0, 1.5), 9.0, 2.0, 0.8, audiences=(("gift",), ("bulk", "browsing")))
+    scenario, price = of_sale(push=push)
+    names = {"push_value[gift]", "push_value[bulk + browsing]", "push_cover"}
+    assert names < set(FixedPrice.space(scenario))
+    hidden = scenario.replace(observe=("time_left", "push_budget"))
+    assert "push_cover" not in FixedPrice.space(hidden)
+    agent = FixedPrice(hidden, **price, **{"push_value[gift]": 0.0, "push_value[bulk + browsing]": 1.0})
+    # Two intents of nine: .8 ln(2 · 4 · 2/9 · 4 / .8) = 1.75, above the highest level.
+    assert levels(agent, observation(agent, time_left=1.0), "push").tolist() == [[0, 3]]
