@@ -28,6 +28,7 @@ from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
+from flashsale_env.market.campaign import Campaign
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.contagion import Contagion
@@ -40,6 +41,7 @@ from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_se
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
+from flashsale_env.market.retention import Retention
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.seckill import Seckill
 from flashsale_env.market.service import Service
@@ -114,6 +116,8 @@ class Scenario:
     fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
+    campaign: Campaign | None = None
+    retention: Retention | None = None
     population: str = "homogeneous"
     memory_minutes: float = 10.0
     observe: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, bots, messages, stock, waiting
+from flashsale_env.market import arrivals, bots, messages, retention, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
@@ -28,13 +28,15 @@ def serve(key, time, origin, rules, voices, sale, context):
     is_bot, u = bots.split(option(sale, "bots"), streams.upper32(marks))
     if origin == customers.FRESH and is_bot:
         visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
-    elif origin == customers.FRESH and u >= share:
+    elif origin == customers.FRESH and u >= share * retention.share_of_past(
+        option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key
+    ):
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
-        row = arrivals.pick_voice(rules, voices, sale, key)
+        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
         leave_unserved(option(sale, "bots"), rules, voices[row], sale, key, marks, drift)
     else:
-        row = arrivals.pick_voice(rules, voices, sale, key)
+        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
         number = sale.visits
         if number < len(records):
             look = waiting.look_of(option(sale, "waiting"), origin == customers.RETURN)
@@ -67,6 +69,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     stock.receive(rules, sale)
     composition.write_tags(rules, sale)
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
+    rate = retention.dominating(option(rules, "retention"), rate)
     rate += bots.join(option(rules, "bots"), option(sale, "bots"), rules, sale, schedule, rate)
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]
