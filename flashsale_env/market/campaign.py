@@ -93,7 +93,7 @@ def write_tags(rules, sale):
 
 @scalar
 def settle(rules, sale, closes, terms):
-    """At the close of a sale that another one follows: leftovers and returned goods are kept, and stock is topped up."""
+    """At a close that another sale follows: leftovers and returned goods are kept, and stock is topped up."""
     campaign = sale.campaign
     if not closes or campaign.number + 1 >= rules.campaign.sales:
         return

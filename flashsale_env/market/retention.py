@@ -1,11 +1,11 @@
 """Retention: past customers, their churn, and the coupon that brings them back.
 
-Owns    who of the buyers of earlier sales is still a customer, how many of them are expected at a sale, and their coupon.
+Owns    who of the buyers of earlier sales is still a customer, how many are expected at a sale, and their coupon.
 Leaves  the sequence of sales to `campaign`. In a sale that is played alone there are the past customers of the start.
 Axes    I intents; K types of past customers: pairs of a visit rate and a dropout probability.
 Units   visit rates a week; past customers are expected numbers.
 
-The law is that of the BG/NBD model (Fader, Hardie & Lee 2005, doi 10.1287/mksc.1040.0098), with at most one visit a sale:
+The BG/NBD model (Fader, Hardie & Lee 2005, doi 10.1287/mksc.1040.0098), with at most one visit a sale:
 
     visits      a living customer of visit rate l comes to a sale with probability 1 - exp(-l·weeks between sales)
     dropout     after each repeat purchase a customer is gone for good with probability p
@@ -13,8 +13,8 @@ The law is that of the BG/NBD model (Fader, Hardie & Lee 2005, doi 10.1287/mksc.
 
 The types are the nodes of Gauss quadrature of both distributions: 16 numbers an intent are the whole state.
 
-Past customers are points of the dominating stream, as many as could come at most. Those who are not expected are thinned,
-so the same people stand in the stream under any policy.
+Past customers are points of the dominating stream, as many as could come at most. Those who are not expected are
+thinned, so the same people stand in the stream under any policy.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part, require_range, require_rising
 from flashsale_env.tables import example
 
-# Nodes of either distribution. Expected purchases of CDNOW's customers are right to .1 % after 10 weeks, 1.2 % after 39.
+# Nodes of either distribution. Expected purchases of CDNOW's customers: right to .1 % after 10 weeks, 1.2 % after 39.
 _NODES = 4
 TYPES = _NODES * _NODES
 _NO_COUPON = (0.0,)
