@@ -2,9 +2,9 @@
 
     python -m tests.contract.golden     # writes tests/contract/golden/*.json for the ids that have none
 
-A trajectory is sales 0..3 of an id from start to close; of a campaign, all sales of campaigns 0..3. The policy draws from the whole action space, from the raw bits
-of Philox: numpy may change its distributions, but never these. A change of behaviour gives an id a new version and a
-new trajectory, so an existing file is never overwritten.
+A trajectory is sales 0..3 of an id from start to close; of a campaign, all sales of campaigns 0..3. The policy draws
+from the whole action space, from the raw bits of Philox: numpy may change its distributions, but never these. A change
+of behaviour gives an id a new version and a new trajectory, so an existing file is never overwritten.
 """
 
 import hashlib
