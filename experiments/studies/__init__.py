@@ -17,5 +17,6 @@ STUDIES = {
     "reference-policy": "trains the shipped policy that new learners on `standard` are compared with",
     "levers": "what each decision of a sale is worth: the best schedule with it and without it",
     "ranking": "what the order of a shop's list is worth, by who writes it",
+    "retention": "whom to give a retention coupon: uplift learners from coupons given at random",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

@@ -212,10 +212,12 @@ MECHANISM = Mechanism(
     },
     metrics={"goodwill": "goodwill of this sale: share of the expected traffic that comes"},
     ranges={
+        "sales": Between(2, 8),
         "goodwill": Between(0.5, 1.0),
         "goodwill_rate": Between(0.1, 0.5),
         "restock": Between(0.0, 1.0),
         "carrying_cost": Between(0.01, 0.5),
+        "days_between": Between(1.0, 30.0),
     },
     open=open_sale,
     write_tags=write_tags,

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import roots_genlaguerre, roots_jacobi
+from scipy.linalg import eigh_tridiagonal
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
@@ -119,19 +119,14 @@ class Retention(Part):
             )
 
     def check(self, scenario: ScenarioLike) -> None:
-        """Refuse what past customers cannot be combined with.
+        """Refuse arrivals beside which no past customers can come.
 
         Raises:
-            ValueError: friends of buyers, at most one customer a tick, offers by predicted intent beside the coupon, or
-                past customers of a sale to which nobody else comes.
+            ValueError: at most one customer a tick, or a sale to which nobody else comes.
         """
         refused = ""
-        if scenario.contagion is not None and any(scenario.contagion.friends):
-            refused = "contagion.friends: a friend's key would not say whether the friend is a past customer"
         if scenario.arrivals.law != "poisson":
             refused = f"arrivals.law {scenario.arrivals.law!r}: past customers come beside the expected ones"
-        if scenario.targeted is not None and self.coupon != _NO_COUPON:
-            refused = "[targeted]: both are shares off by predicted intent, and their costs could not be told apart"
         if not scenario.arrivals.customers_per_minute:
             refused = "arrivals.customers_per_minute 0: past customers come in proportion to the others"
         if refused:
@@ -141,16 +136,35 @@ class Retention(Part):
 def customer_types(retention: Retention) -> npt.NDArray[np.float64]:
     """(3, K) visit rate a week, dropout probability and share of each type.
 
-    >>> rates, dropouts, shares = customer_types(Retention())
+    >>> rates, dropouts, shares = customer_types(Retention(50.0))
     >>> round(float(shares @ rates), 6), round(float(shares @ dropouts), 6)  # r/alpha and a/(a + b)
     (0.055052, 0.24635)
     """
-    rates, of_rate = roots_genlaguerre(_NODES, retention.visit_shape - 1.0)
-    ends, of_dropout = roots_jacobi(_NODES, retention.dropout_b - 1.0, retention.dropout_a - 1.0)
-    shares = np.outer(of_rate / of_rate.sum(), of_dropout / of_dropout.sum())
+    k = np.arange(1.0, _NODES)
+    r, a, b = retention.visit_shape, retention.dropout_a, retention.dropout_b
+    rates, of_rate = _gauss(2 * np.arange(_NODES) + r, np.sqrt(k * (k + r - 1)))
+    # Jacobi polynomials of exponents b - 1 and a - 1, on [0, 1].
+    both = a + b
+    middle = (a - b) * (both - 2) / ((2 * k + both - 2) * (2 * k + both))
+    ratio = np.ones(_NODES - 1)  # at k = 1 both of its terms are a + b - 1, which may be 0
+    ratio[1:] = (k[1:] + both - 2) / (2 * k[1:] + both - 3)
+    product = k * (k + b - 1) * (k + a - 1) * ratio / (2 * k + both - 1)
+    dropouts, of_dropout = _gauss(np.concatenate([[a / both], (1 + middle) / 2]), np.sqrt(product) / (2 * k + both - 2))
     return np.array(
-        [np.repeat(rates / retention.visit_scale, _NODES), np.tile((1.0 + ends) / 2.0, _NODES), shares.ravel()]
+        [
+            np.repeat(rates / retention.visit_scale, _NODES),
+            np.tile(dropouts, _NODES),
+            np.outer(of_rate, of_dropout).ravel(),
+        ]
     )
+
+
+def _gauss(
+    diagonal: npt.NDArray[np.float64], beside: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Nodes and weights, which sum to 1, from the recurrence of the polynomials (Golub & Welsch 1969)."""
+    nodes, vectors = eigh_tridiagonal(diagonal, beside)
+    return nodes, vectors[0] ** 2
 
 
 @scalar
@@ -200,6 +214,17 @@ def is_past(of_rules, key):
         return False
     share = of_rules.most_past / (1.0 + of_rules.most_past)
     return streams.uniform(streams.subkey(key, _PAST)) < share
+
+
+@scalar
+def newcomer(of_rules, key, number):
+    """Key of person `number` whom the customer with this key brings along: anybody but a past customer."""
+    other = streams.subkey(key, number)
+    if of_rules is None:
+        return other
+    while is_past(of_rules, other):
+        other = streams.subkey(other, _PAST)
+    return other
 
 
 @scalar
@@ -418,7 +443,9 @@ MECHANISM = Mechanism(
         "most_returning": Between(5.0, 50.0),
         "customers": Between(20.0, 500.0),
         "visit_shape": Between(0.2, 1.5),
+        "visit_scale": Between(1.0, 6.0),
         "dropout_a": Between(0.5, 2.0),
+        "dropout_b": Between(0.5, 3.0),
         "coupon": OneOf(((0.0, 0.1, 0.2), (0.0, 0.3))),
         "by_intent": OneOf((False, True)),
         "lift": Between(0.1, 1.0),

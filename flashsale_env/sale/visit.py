@@ -52,8 +52,10 @@ def buy_line(rules, voice, sale, key, ending, j, units, asked, with_coupon, paya
     quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
-        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
-        retention.book(option(rules, "retention"), option(sale, "retention"), voice, key, with_coupon * (1.0 - payable))
+        offered = targeted.payable_share(option(sale, "targeted"), voice)
+        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - offered))
+        given = with_coupon * (offered - payable)
+        retention.book(option(rules, "retention"), option(sale, "retention"), voice, key, given)
         fairness.book(option(sale, "fairness"), voice, j, units, special_units, asked, less, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, asked - with_coupon)

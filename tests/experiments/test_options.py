@@ -48,6 +48,7 @@ CALLS = {
     "study reference-policy": [],
     "study levers": [],
     "study ranking": [],
+    "study retention": [],
     "study sim2real": [],
 }
 

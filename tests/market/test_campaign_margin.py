@@ -16,8 +16,8 @@ from flashsale_env.experiments.intervals import paired_difference
 
 PROFIT, MISSED = (list(fs.METRICS).index(name) for name in ("profit", "past_customers_missed"))
 # Levels of price and coupon in each sale, tuned on validation campaigns.
-MYOPIC = ((8, 0), (8, 0), (7, 1), (7, 1), (7, 0), (7, 0), (7, 0), (7, 0))
-AHEAD = ((9, 2), (9, 2), (9, 2), (8, 2), (8, 2), (7, 2), (7, 2), (7, 0))
+MYOPIC = ((9, 0), (9, 0), (8, 1), (8, 1), (8, 0), (8, 0), (8, 0), (8, 0))
+AHEAD = ((10, 2), (10, 2), (10, 2), (9, 2), (9, 2), (8, 2), (8, 2), (8, 0))
 
 
 class Campaigns:

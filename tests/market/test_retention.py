@@ -4,23 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.special import hyp2f1
 
 import flashsale_env as fs
 from flashsale_env.market.retention import customer_types
+from flashsale_env.theory.customer_base import CustomerBase
 from tests.market.campaigns import campaign, measured, opened, play_sale
 from tests.market.guests import customers, ticket
 
 pytestmark = pytest.mark.uncompiled
 
-CDNOW = (0.243, 4.414, 0.793, 2.426)
+CDNOW = CustomerBase(0.243, 4.414, 0.793, 2.426)
 COUPON = {"customers": 100.0, "visit_shape": 1.0, "visit_scale": 2.0, "coupon": (0.0, 0.1, 0.4)}
-
-
-def expected_purchases(weeks, r, alpha, a, b):
-    """E[X(t)] of the BG/NBD model: Fader, Hardie & Lee (2005), equation 9."""
-    growth = (alpha / (alpha + weeks)) ** r * hyp2f1(r, b, a + b - 1, weeks / (alpha + weeks))
-    return (a + b - 1) / (a - 1) * (1 - growth)
 
 
 def test_the_types_have_the_moments_of_the_bg_nbd_model():
@@ -42,7 +36,7 @@ def test_the_types_buy_as_cdnows_customers_are_expected_to(weeks, within):
     """A customer of rate l and dropout p buys (1 - exp(-l·p·t))/p times; the mean over types is the published one."""
     rates, dropouts, shares = customer_types(fs.Retention(10.0))
     found = shares @ (-np.expm1(-rates * dropouts * weeks) / dropouts)
-    assert found == pytest.approx(expected_purchases(weeks, *CDNOW), rel=within)
+    assert found == pytest.approx(float(CDNOW.expected_purchases(weeks)), rel=within)
 
 
 def test_past_customers_come_as_the_types_say_and_drop_out_after_they_bought():
@@ -198,6 +192,33 @@ def test_a_past_customer_who_waits_comes_back_as_the_same_person():
     assert simulator.sales["retention"]["came"].sum() > 20
 
 
+def test_friends_of_buyers_are_no_past_customers():
+    """With a friend for everyone who buys, as many past customers come as without."""
+    came = {}
+    for contagion in (None, fs.Contagion(friends=0.9, minutes=0.5)):
+        parts = {"contagion": contagion, "messages": fs.Messages(0.5), "targeted": fs.Targeted((0.0, 0.1))}
+        simulator = opened(campaign(1000, {}, COUPON, **parts), population=customers(("ticket",)))
+        closed, *_ = play_sale(simulator, *[1] * len(simulator.codec.names))
+        came[contagion is not None] = closed["retention"]["came"]
+        friends = closed["customers"].sum()
+    assert np.array_equal(came[True], came[False])
+    assert closed["contagion"]["came"].sum() > 10
+    assert friends > came[True].sum()
+
+
+def test_offers_and_the_coupon_are_booked_apart():
+    """Everybody gets a tenth off by intent, past customers two fifths of the rest as well."""
+    parts = {"messages": fs.Messages(1.0), "targeted": fs.Targeted((0.0, 0.1))}
+    simulator = opened(campaign(1000, {}, COUPON, **parts), population=customers(("ticket",)))
+    levels = np.ones(len(simulator.codec.names), int)
+    levels[simulator.codec.columns("price")], levels[simulator.codec.columns("retention")] = 0, 2
+    closed, *_ = play_sale(simulator, *levels)
+    bought, sold = closed["retention"]["past_buyers"].sum(axis=1), closed["sold"][:, 0]
+    assert (bought > 0).all()
+    assert closed["targeted"]["spend"] == pytest.approx(0.1 * sold)
+    assert closed["retention"]["spend"] == pytest.approx(0.9 * 0.4 * bought)
+
+
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match=r"retention.visit_shape must lie in 0.001..1000, got 0"):
         fs.Retention(5.0, visit_shape=0.0)
@@ -218,8 +239,6 @@ def test_wrong_settings_are_refused():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"contagion": fs.Contagion(friends=0.5)}, "contagion.friends"),
-        ({"targeted": fs.Targeted((0.0, 0.1)), "messages": fs.Messages(0.5)}, "targeted"),
         ({"arrivals": fs.Arrivals(0.5, law="bernoulli")}, "arrivals.law 'bernoulli'"),
         ({"arrivals": fs.Arrivals(0.0)}, "arrivals.customers_per_minute 0"),
     ],
@@ -227,3 +246,13 @@ def test_wrong_settings_are_refused():
 def test_what_past_customers_cannot_be_combined_with_is_refused(parts, message):
     with pytest.raises(ValueError, match=rf"\[retention\] cannot be combined with .*{message}"):
         campaign(retention=COUPON, **parts)
+
+
+@pytest.mark.parametrize("shape", [0.001, 1.0, 1000.0])
+@pytest.mark.parametrize(("a", "b"), [(0.001, 1000.0), (0.5, 0.5), (1000.0, 0.001)])
+def test_the_types_of_extreme_customers_have_the_right_means_too(shape, a, b):
+    part = fs.Retention(10.0, visit_shape=shape, visit_scale=2.0, dropout_a=a, dropout_b=b)
+    rates, dropouts, shares = customer_types(part)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares @ rates == pytest.approx(shape / 2.0)
+    assert shares @ dropouts == pytest.approx(a / (a + b))

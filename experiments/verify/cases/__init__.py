@@ -7,6 +7,7 @@ A new case is one decorated function in the file of its family. A new family is 
 from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
     baskets,
+    campaigns,
     carts,
     disclosure,
     fairness,
@@ -35,6 +36,7 @@ FAMILIES = (
     fairness,
     baskets,
     lists,
+    campaigns,
 )
 
 CASES: dict[str, ValidationCase] = {

@@ -54,6 +54,11 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "revenue of a customer, alpha = 0.25": 0.610938,
     "revenue of a customer, alpha = 0.5": 0.56875,
     "revenue of a customer, alpha = 1": 0.5,
+    "profit of a customer, nobody, theta = 80, price = 80, coupon = 20": 29.430355,
+    "profit of a customer, everybody, theta = 80, price = 80, coupon = 20": 28.341993,
+    "profit of a customer, who would not buy, theta = 80, price = 80, coupon = 20": 35.699582,
+    "customers, g = 0.4, r = 0.3, s = 1, n = 3": 100.0 * (1.0 + 0.7**3 * (0.4 - 1.0)),
+    "customers, g = 1, r = 0.3, s = 0, n = 3": 100.0 * 0.7**3,
 }
 LIMITS = {  # of a queue that has been open for long
     "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
