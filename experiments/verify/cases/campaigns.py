@@ -15,17 +15,20 @@ from flashsale_env import (
     Replenishment,
     Retention,
     Scenario,
+    Simulator,
 )
 from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.experiments.verify.case import validation_case
 from flashsale_env.experiments.verify.measurement import Measurement, described, mean_of, ratio_of
-from flashsale_env.experiments.verify.simulating import MINUTES, RUN, ample
+from flashsale_env.experiments.verify.simulating import BATCH, MINUTES, RUN, ample
 from flashsale_env.market.retention import customer_types
 from flashsale_env.theory.customer_base import CustomerBase
 
 # As many as would be a rounding error: a sale to which nobody comes but past customers, or no past customer.
 _NEXT_TO_NOBODY = 1e-9
 _WEEK = 7.0
+# Visits of a sale that are recorded, of 20 expected.
+_MOST_VISITS = 128
 
 
 def goodwill_after(sales: int, first: float, rate: float, service: float) -> float:
@@ -64,9 +67,13 @@ def _sale(campaign: Campaign, retention: Retention, customers: float, product: P
     )
 
 
-def _opened(scenario: Scenario, sales: int, log_rows: int = 0) -> CampaignSimulator:
-    simulator = CampaignSimulator(scenario, sales=sales, actions="multidiscrete", log_rows=log_rows)
-    simulator.open(split_seeds("validation", RUN, sales), np.zeros(sales, np.int64))
+def _seeds(sales: int) -> npt.NDArray[np.uint64]:
+    return split_seeds("validation", RUN, sales)
+
+
+def _opened(scenario: Scenario, sales: int) -> CampaignSimulator:
+    simulator = CampaignSimulator(scenario, sales=sales, actions="multidiscrete")
+    simulator.open(_seeds(sales), np.zeros(sales, np.int64))
     return simulator
 
 
@@ -79,7 +86,7 @@ def _opened(scenario: Scenario, sales: int, log_rows: int = 0) -> CampaignSimula
     rate=0.3,
     service=1.0,
     sales_each=4,
-    customers=100.0,
+    customers=40.0,
 )
 def goodwill_law(
     sales: int, goodwill: float, rate: float, service: float, sales_each: int, customers: float
@@ -110,7 +117,7 @@ def goodwill_law(
     "Fader, Hardie & Lee (2005), Marketing Science 24(2), BG/NBD",
     "customers who buy at every visit, and drop out after it: how many of a cohort come to each sale",
     variants=({}, {"r": 1.5, "alpha": 3.0, "a": 1.2}),
-    cohort=400.0,
+    cohort=100.0,
     r=0.243,
     alpha=4.414,
     a=0.793,
@@ -134,7 +141,8 @@ def retention_churn(
         came = _play(simulator, 1)["past_customers"]
         by_then = cohort * base.expected_purchases(np.array([number, number + 1]) * days / _WEEK)
         label = described(r=r, alpha=alpha, a=a, b=b, n=number)
-        found.append(mean_of(f"past customers, {label}", float(alive @ visits), came, limit=float(np.diff(by_then)[0])))
+        limit = float(np.diff(by_then)[0])
+        found.append(mean_of(f"past customers, {label}", float(alive @ visits), came, reach=ample(cohort), limit=limit))
         alive = alive * (1 - dropouts * visits)
     return found
 
@@ -152,47 +160,56 @@ def retention_churn(
 def uplift(sales: int, theta: float, price: float, coupon: float, customers: float) -> list[Measurement]:
     if coupon >= price:
         raise ValueError(f"uplift: the coupon must be below the price of {price:g}, got {coupon:g}.")
+    if ample(customers) > _MOST_VISITS:
+        raise ValueError(f"uplift: of {customers:g} customers more may come than the {_MOST_VISITS} that are recorded.")
     # Every visit of a cohort is repeated: a visit rate that is so high makes all of them come.
     part = Retention(
         customers, customers, visit_shape=1000.0, visit_scale=1e-2, dropout_b=1.0, coupon=(0.0, coupon / price)
     )
     product = Product("ticket", (price,), ample(customers), reserve=1, order_levels=(0, 1), reference_price=1.0 * theta)
     scenario = _sale(Campaign(2), part, _NEXT_TO_NOBODY, product, replenishment=Replenishment())
-    buys, came = [], np.zeros(sales)
-    for level in (0, 1):
-        simulator = _opened(scenario, sales, log_rows=4 * ample(customers))
-        simulator.sales["campaign"]["number"] = 1  # the last sale, so that its log stays
-        action = np.zeros((sales, len(simulator.codec.names)), np.int64)
-        action[:, simulator.codec.columns("retention")] = level
-        simulator.advance(action)
-        log = simulator.choice_log()
-        came = simulator.sales["customers"].astype(float)
-        buys.append(log["bought"] == 0)
-        row = log["row"]
-    without, with_coupon = buys  # the same customers in the same order
-    each = (
-        price * without,
-        (price - coupon) * with_coupon,
-        np.where(without, price, (price - coupon) * with_coupon),
-    )
+    played = [_replayed(scenario, seeds) for seeds in np.array_split(_seeds(sales), -(-sales // BATCH))]
+    without, with_coupon, came = (np.concatenate(parts) for parts in zip(*played, strict=True))
     label = described(theta=theta, price=price, coupon=coupon)
     return [
-        ratio_of(
-            f"profit of a customer, {who}, {label}",
-            expected,
-            np.bincount(row, earned, minlength=sales),
-            came,
-            reach=price,
-        )
+        ratio_of(f"profit of a customer, {who}, {label}", expected, earned, came, reach=price)
         for who, expected, earned in zip(
-            ("nobody", "everybody", "who would not buy"), coupon_values(theta, price, coupon), each, strict=True
+            ("nobody", "everybody", "who would not buy"),
+            coupon_values(theta, price, coupon),
+            (
+                price * without,
+                (price - coupon) * with_coupon,
+                price * without + (price - coupon) * (with_coupon - without),
+            ),
+            strict=True,
         )
     ]
 
 
+def _replayed(scenario: Scenario, seeds: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.float64], ...]:
+    """(S,) buyers without a coupon, with one, and customers; the same customers in the same order meet both."""
+    simulator = Simulator(scenario, sales=len(seeds), actions="multidiscrete", log_rows=_MOST_VISITS)
+    bought = []
+    for level in (0, 1):
+        simulator.open(seeds, np.zeros(len(seeds), np.int64))
+        simulator.advance(_action(simulator, retention=level))
+        log = simulator.choice_log()
+        bought.append(log["bought"] == 0)
+        row = log["row"]
+    assert not (bought[0] & ~bought[1]).any(), "a customer who buys at the full price does not buy with the coupon"
+    counted = (np.bincount(row, buys, minlength=len(seeds)) for buys in bought)
+    return (*counted, simulator.sales["customers"].astype(np.float64))
+
+
+def _action(simulator: Simulator, **levels: int) -> npt.NDArray[np.int64]:
+    """The same levels of these decisions in every sale, the first level of the others."""
+    action = np.zeros((len(simulator), len(simulator.codec.names)), np.int64)
+    for decision, level in levels.items():
+        action[:, simulator.codec.columns(decision)] = level
+    return action
+
+
 def _play(simulator: CampaignSimulator, price_level: int) -> dict[str, npt.NDArray[np.float64]]:
     """Play the sale in progress, of one tick: name -> (S,) of its metrics at the close."""
-    action = np.zeros((len(simulator), len(simulator.codec.names)), np.int64)
-    action[:, simulator.codec.columns("price")] = price_level
-    simulator.advance(action)
+    simulator.advance(_action(simulator, price=price_level))
     return dict(zip(METRICS, simulator.measure().T, strict=True))
