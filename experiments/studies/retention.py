@@ -183,7 +183,7 @@ def replay(sale: Scenario, population: Population, customers: int, seed: int, bl
     """At least so many visits of customers, each with and without the coupon."""
     number = int(np.ceil(1.1 * customers / _IN_A_SALE)) + 10
     simulator = Simulator(sale, population, sales=number, actions="multidiscrete", log_rows=int(4 * _IN_A_SALE))
-    seeds = np.random.SeedSequence([seed, block]).generate_state(number, np.uint64)
+    seeds = np.asarray(np.random.SeedSequence([seed, block]).generate_state(number, np.uint64), np.uint64)
     found = []
     for level in (0, 1):
         simulator.open(seeds, np.zeros(number, np.int64))

@@ -140,9 +140,10 @@ def customer_types(retention: Retention) -> npt.NDArray[np.float64]:
     >>> round(float(shares @ rates), 6), round(float(shares @ dropouts), 6)  # r/alpha and a/(a + b)
     (0.055052, 0.24635)
     """
-    k = np.arange(1.0, _NODES)
+    n = np.arange(_NODES, dtype=np.float64)
+    k = n[1:]
     r, a, b = retention.visit_shape, retention.dropout_a, retention.dropout_b
-    rates, of_rate = _gauss(2 * np.arange(_NODES) + r, np.sqrt(k * (k + r - 1)))
+    rates, of_rate = _gauss(2 * n + r, np.sqrt(k * (k + r - 1)))
     # Jacobi polynomials of exponents b - 1 and a - 1, on [0, 1].
     both = a + b
     middle = (a - b) * (both - 2) / ((2 * k + both - 2) * (2 * k + both))

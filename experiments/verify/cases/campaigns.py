@@ -197,8 +197,8 @@ def _replayed(scenario: Scenario, seeds: npt.NDArray[np.uint64]) -> tuple[npt.ND
         bought.append(log["bought"] == 0)
         row = log["row"]
     assert not (bought[0] & ~bought[1]).any(), "a customer who buys at the full price does not buy with the coupon"
-    counted = (np.bincount(row, buys, minlength=len(seeds)) for buys in bought)
-    return (*counted, simulator.sales["customers"].astype(np.float64))
+    without, with_coupon = (np.bincount(row, buys, minlength=len(seeds)).astype(np.float64) for buys in bought)
+    return without, with_coupon, simulator.sales["customers"].astype(np.float64)
 
 
 def _action(simulator: Simulator, **levels: int) -> npt.NDArray[np.int64]:
