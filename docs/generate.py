@@ -41,7 +41,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking
+from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking, retention
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -511,6 +511,11 @@ def from_duopoly(folder: Path) -> str:
     return table(duopoly.columns(), duopoly.cells(json.loads((folder / "result.json").read_text("utf-8"))))
 
 
+def from_retention(folder: Path) -> str:
+    """What each rule of giving a coupon earns in the study `retention`."""
+    return table(retention.COLUMNS, retention.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+
+
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
     return table(ranking.PLACES, ranking.cells_of_places(json.loads((folder / "result.json").read_text("utf-8"))))
@@ -565,6 +570,7 @@ MEASURED: dict[str, Callable[..., str]] = {
     "push-pairs": from_push_pairs,
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
+    "retention": from_retention,
     "verification": from_verification,
 }
 

@@ -10,9 +10,12 @@ The tables (`SCENARIOS`, `MECHANISMS`, `ARRIVAL_LAWS`, `CHOICE_MODELS`, `PROMOTI
 
 from typing import TYPE_CHECKING, Any
 
+from flashsale_env.campaign import CampaignSimulator, campaign_of
 from flashsale_env.catalogue import Product
+from flashsale_env.envs.campaign import FlashSaleCampaignEnv
 from flashsale_env.envs.objectives import FlashSaleMOEnv
 from flashsale_env.envs.registration import (
+    campaign_environment_id,
     environment_id,
     mo_environment_id,
     register_environments,
@@ -27,6 +30,7 @@ from flashsale_env.market.arrivals import ARRIVAL_LAWS, Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
+from flashsale_env.market.campaign import Campaign
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
 from flashsale_env.market.contagion import Contagion
@@ -38,6 +42,7 @@ from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.push import Push
+from flashsale_env.market.retention import Retention
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.rivals import Rival, Rivals
 from flashsale_env.market.seckill import Seckill
@@ -67,6 +72,7 @@ from flashsale_env.spaces.observations import Layout
 from flashsale_env.spaces.units import UnitReader
 
 if TYPE_CHECKING:
+    from flashsale_env.envs.campaign_batch import FlashSaleCampaignVectorEnv
     from flashsale_env.envs.objectives_batch import FlashSaleMOVectorEnv
     from flashsale_env.envs.vector import FlashSaleVectorEnv
 
@@ -85,6 +91,10 @@ def __getattr__(name: str) -> Any:
         from flashsale_env.envs.objectives_batch import FlashSaleMOVectorEnv
 
         return FlashSaleMOVectorEnv
+    if name == "FlashSaleCampaignVectorEnv":
+        from flashsale_env.envs.campaign_batch import FlashSaleCampaignVectorEnv
+
+        return FlashSaleCampaignVectorEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -107,6 +117,8 @@ __all__ = [
     "Basket",
     "Bots",
     "Bundles",
+    "Campaign",
+    "CampaignSimulator",
     "Carts",
     "Choice",
     "Contagion",
@@ -115,6 +127,8 @@ __all__ = [
     "Delivery",
     "Disclosure",
     "Fairness",
+    "FlashSaleCampaignEnv",
+    "FlashSaleCampaignVectorEnv",
     "FlashSaleEnv",
     "FlashSaleMOEnv",
     "FlashSaleMOVectorEnv",
@@ -129,6 +143,7 @@ __all__ = [
     "Push",
     "Ranking",
     "Replenishment",
+    "Retention",
     "Returns",
     "Rival",
     "Rivals",
@@ -141,6 +156,8 @@ __all__ = [
     "Targeted",
     "UnitReader",
     "Waiting",
+    "campaign_environment_id",
+    "campaign_of",
     "environment_id",
     "generate",
     "load_population",

@@ -29,6 +29,7 @@ from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.basket import Basket
 from flashsale_env.market.bots import Bots
 from flashsale_env.market.bundles import Bundles
+from flashsale_env.market.campaign import Campaign
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.contagion import Contagion
@@ -42,6 +43,7 @@ from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.push import Push
+from flashsale_env.market.retention import Retention
 from flashsale_env.market.returns import Returns
 from flashsale_env.market.rivals import Rivals
 from flashsale_env.market.seckill import Seckill
@@ -120,6 +122,8 @@ class Scenario:
     fairness: Fairness | None = None
     shocks: Shocks = field(default_factory=Shocks)
     messages: Messages | None = None
+    campaign: Campaign | None = None
+    retention: Retention | None = None
     population: str = "homogeneous"
     memory_minutes: float = 10.0
     observe: tuple[str, ...] = ()

@@ -217,6 +217,16 @@ class Simulator:
         return np.asarray(self.sales["tick"] >= self.scenario.horizon_ticks)
 
     @property
+    def episode_ticks(self) -> int:
+        """Ticks of an episode: of the sale."""
+        return self.scenario.horizon_ticks
+
+    @property
+    def elapsed(self) -> npt.NDArray[np.int64]:
+        """(N,) ticks of the episode that were played."""
+        return np.asarray(self.sales["tick"])
+
+    @property
     def log_rows(self) -> int:
         """Visits of each sale that are recorded."""
         return int(self._logs.shape[1])

@@ -20,5 +20,6 @@ STUDIES = {
     "ranking": "what the order of a shop's list is worth, by who writes it",
     "privacy": "what masking finds in messages, and what noise on the shares of intents costs in profit",
     "duopoly": "where sellers who learn prices alone end, between equilibrium and cartel",
+    "retention": "whom to give a retention coupon: uplift learners from coupons given at random",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

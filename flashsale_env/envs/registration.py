@@ -1,4 +1,4 @@
-"""Environment ids: one for each shipped scenario and action encoding, one in words, and one with several objectives.
+"""Environment ids: one for each shipped scenario and action encoding, in words, with several objectives, as a campaign.
 
 Owns    the ids, the known optima, and the spec of an environment.
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flashsale_env.simulator import Simulator
 
 NAMESPACE, TEXT_NAMESPACE, MO_NAMESPACE = "FlashSale", "FlashSaleText", "FlashSaleMO"
+CAMPAIGN_NAMESPACE = "FlashSaleCampaign"
 
 _SUFFIX = {"box": "", "multidiscrete": "MultiDiscrete", "discrete": "Discrete"}
 
@@ -85,6 +86,23 @@ def mo_environment_id(scenario: str) -> str:
     return _id(MO_NAMESPACE, scenario)
 
 
+def campaign_environment_id(scenario: str, actions: str = "box") -> str:
+    """The id of a shipped scenario as a campaign of several sales, see `envs.campaign`.
+
+    Raises:
+        ValueError: unknown scenario or encoding, or a scenario without a [campaign].
+
+    >>> campaign_environment_id("campaign")
+    'FlashSaleCampaign/Campaign-v0'
+    """
+    name = _id(CAMPAIGN_NAMESPACE, scenario, actions)
+    if load_scenario(scenario).campaign is None:
+        raise ValueError(
+            f"scenario {scenario!r} has no [campaign], so it is a single sale: {_id(NAMESPACE, scenario)}."
+        )
+    return name
+
+
 def _id(namespace: str, scenario: str, actions: str = "box") -> str:
     if scenario not in SCENARIOS:
         raise ValueError(unknown_name("scenario", scenario, SCENARIOS))
@@ -142,6 +160,14 @@ def register_environments() -> None:
                 disable_env_checker=True,  # it wants a single number as the reward
                 kwargs={"scenario": name},
             )
+        for actions in ENCODINGS if load_scenario(name).campaign is not None else ():
+            if campaign_environment_id(name, actions) not in gym.registry:
+                gym.register(
+                    campaign_environment_id(name, actions),
+                    entry_point="flashsale_env.envs.campaign:FlashSaleCampaignEnv",
+                    vector_entry_point="flashsale_env.envs.campaign_batch:FlashSaleCampaignVectorEnv",
+                    kwargs={"scenario": name} | ({} if actions == "box" else {"actions": actions}),
+                )
         for actions in ENCODINGS:
             if environment_id(name, actions) in gym.registry:
                 continue

@@ -119,6 +119,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012  (Gymnasium's own form)
+    simulator_class: type[Simulator] = Simulator
 
     def __init__(
         self,
@@ -131,7 +132,9 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     ) -> None:
         self.render_mode = checked_render_mode(render_mode)
         self.reward_scale = checked_scale(reward_scale)
-        self.simulator = Simulator(scenario, population, actions=actions, clip_actions=clip_actions, threads=1)
+        self.simulator = self.simulator_class(
+            scenario, population, actions=actions, clip_actions=clip_actions, threads=1
+        )
         self.action_space = self.codec.space
         self.observation_space: spaces.Box = observation_space(self.layout)  # type: ignore[assignment]
         self._masks: ActionMasks | None = None
@@ -161,7 +164,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = spec_of_sale(spec, self.simulator, self.scenario.horizon_ticks + 1, self.reward_scale)
+        self._spec = spec_of_sale(spec, self.simulator, self.simulator.episode_ticks + 1, self.reward_scale)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -68,6 +68,8 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         ValueError: unknown names, wrong counts, or more sales than the machine has memory for.
     """
 
+    simulator_class: type[Simulator] = Simulator
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -88,16 +90,16 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
             raise ValueError(unknown_name("autoreset_mode", autoreset_mode, modes))
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.simulator = Simulator(
+        self.simulator = self.simulator_class(
             scenario, population, sales=self.num_envs, actions=actions, clip_actions=clip_actions, threads=threads
         )
         self.layout = self.simulator.layout
         self.codec = self.simulator.codec
         self.scenario = self.simulator.scenario
-        self._limit = self.scenario.horizon_ticks + 1
+        self._limit = self.simulator.episode_ticks + 1
         if max_episode_steps is not None:
             self._limit = checked_count("max_episode_steps", max_episode_steps, 1)
-        self._last_tick = min(self._limit, self.scenario.horizon_ticks)
+        self._last_tick = min(self._limit, self.simulator.episode_ticks)
         self.metadata = {
             "render_modes": list(RENDER_MODES),
             "render_fps": RENDER_FPS,
@@ -174,8 +176,8 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             )
         observations, rewards, terms = self.simulator.advance(actions)
         everyone = np.ones(self.num_envs, np.bool_)
-        ticks = self.simulator.sales["tick"]
-        terminated = (ticks >= self.scenario.horizon_ticks) & ~was_over
+        ticks = self.simulator.elapsed
+        terminated = (ticks >= self.simulator.episode_ticks) & ~was_over
         truncated = (ticks >= self._limit) & ~was_over
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and was_over.any():
@@ -272,7 +274,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     def _over(self) -> Bools:
         """(N,) whether the sale is closed or at the limit of steps."""
-        return np.asarray(self.simulator.sales["tick"] >= self._last_tick)
+        return np.asarray(self.simulator.elapsed >= self._last_tick)
 
     def _open(self, mask: Bools) -> Floats:
         rows = np.flatnonzero(mask)

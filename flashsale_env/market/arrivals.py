@@ -179,23 +179,36 @@ def next_arrival(law, k, time, key, rate):
 
 
 @scalar
-def pick_voice(rules, voices, sale, key):
-    """Row of the voice: its latent class by the mix of this sale, then by weight inside the class.
+def class_of(rules, mix, key):
+    """The latent class by a mix, cumulative over classes."""
+    u = streams.uniform(streams.subkey(key, streams.CLASS))
+    # No early exit, and the alias is always read: an unpredictable branch costs more.
+    chosen = 0
+    for c in range(rules.n_classes - 1):
+        chosen += u >= mix[c]
+    return chosen
+
+
+@scalar
+def voice_of(rules, voices, mix, key):
+    """Row of the voice: its latent class by a mix, then by weight inside the class.
 
     Inside the class by Walker's alias method (Vose 1991, doi 10.1109/32.92917).
     """
     if len(voices) == 1:
         return 0
-    u = streams.uniform(streams.subkey(key, streams.CLASS))
-    # No early exit, and the alias is always read: an unpredictable branch costs more.
-    chosen = 0
-    for c in range(rules.n_classes - 1):
-        chosen += u >= sale.mix[c]
+    chosen = class_of(rules, mix, key)
     position = streams.uniform(streams.subkey(key, streams.VOICE)) * rules.class_size[chosen]
     offset = int(position)
     row = rules.class_start[chosen] + offset
     alias = voices[row].alias
     return row if position - offset < voices[row].alias_below else alias
+
+
+@scalar
+def pick_voice(rules, voices, sale, key):
+    """Row of the voice by the mix of this sale."""
+    return voice_of(rules, voices, sale.mix, key)
 
 
 @scalar

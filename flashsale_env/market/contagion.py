@@ -23,9 +23,9 @@ import numpy as np
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import scalar
-from flashsale_env.core.records import put
+from flashsale_env.core.records import option, put
 from flashsale_env.intents import NOBODY, ByIntent
-from flashsale_env.market import arrivals
+from flashsale_env.market import arrivals, retention
 from flashsale_env.market.mechanism import Between, Feature, Mechanism, OneOf, ScenarioLike, power_of_two
 from flashsale_env.market.parts import Part, require_range
 
@@ -139,7 +139,7 @@ def tell(rules, of_rules, contagion, voice, sale, key, time):
         n += 1
         chance *= expected / n
         at_most += chance
-        friend = streams.subkey(told, n)
+        friend = retention.newcomer(option(rules, "retention"), told, n)
         delay = -math.log(streams.uniform(streams.subkey(friend, _DELAY))) * of_rules.delay
         when = sale.tick + time + delay
         if when < rules.horizon:

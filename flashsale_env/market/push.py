@@ -28,7 +28,6 @@ from flashsale_env.core.compiler import scalar
 from flashsale_env.core.levels import chosen
 from flashsale_env.core.records import put
 from flashsale_env.intents import INTENTS, ByIntent
-from flashsale_env.market import arrivals
 from flashsale_env.market.audiences import (
     NONE,
     Audiences,
@@ -157,17 +156,14 @@ def decide(rules, sale, grids, encoding, action):
 
 
 @scalar
-def misses(of_rules, push, rules, voices, sale, key, u):
+def misses(of_rules, push, voice, u, share):
     """Whether a point of the stream that prices and promotions let pass does not come, for want of a push.
 
-    Both records are None in a sale without push. `u` is the point's uniform number, below `sale.coming_share`.
+    `u` is the point's uniform number, below the `share` that would come under the largest lift.
     """
-    if of_rules is None or push is None:
-        return False
-    intent = voices[arrivals.pick_voice(rules, voices, sale, key)].latent
-    if u >= sale.coming_share * push.share[intent]:
+    if u >= share * push.share[voice.latent]:
         return True
-    push.brought += u >= sale.coming_share * of_rules.share_without
+    push.brought += u >= share * of_rules.share_without
     return False
 
 

@@ -7,7 +7,7 @@ messages are observed: the encoder's probabilities of them are part of the first
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import entry_point, inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, messages
+from flashsale_env.market import arrivals, campaign, messages, retention
 from flashsale_env.sale import composition, customers
 
 
@@ -73,3 +73,27 @@ def open_sale(rules, voices, grids, seed, episode, sale):
     composition.open_mechanisms(rules, sale, grids)
     composition.write_tags(rules, sale)
     read_messages(option(rules, "messages"), option(sale, "messages"), rules, voices, sale)
+
+
+@scalar
+def carry(of_campaign, rules, was, sale, profit):
+    """A sale that has just opened follows a closed one; `of_campaign` is None in a sale without campaign."""
+    if of_campaign is None:
+        return
+    campaign.carry(rules, was, sale, profit)
+    retention.carry(option(rules, "retention"), option(was, "retention"), option(sale, "retention"), rules, sale)
+    composition.write_tags(rules, sale)
+
+
+@entry_point
+def carry_over(sales, rules, voices, schedule, closed, profits, rows):
+    """Give sale rows[k], which has just opened, what the sale before it leaves.
+
+    Args:
+        sales, rules, voices, schedule: as for the entry points of `sale.kernel`.
+        closed: (rows,) the sales before, closed.
+        profits: (rows,) of their campaigns so far, currency.
+        rows: (rows,) numbers in the batch.
+    """
+    for k in range(len(rows)):
+        carry(option(rules[0], "campaign"), rules[0], closed[k], sales[rows[k]], profits[k])

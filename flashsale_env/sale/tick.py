@@ -9,7 +9,7 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import ads, arrivals, bots, messages, push, stock, waiting
+from flashsale_env.market import ads, arrivals, bots, messages, push, retention, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
@@ -19,11 +19,26 @@ def stays_away(rules, voices, sale, key, u):
     """Whether a point of the dominating stream, with this uniform number, does not come to the sale.
 
     Thinning keeps arrivals independent of the policy: all agents meet the same customers (Lewis & Shedler 1979). Where
-    push messages and ads depend on the intent, the person is drawn first.
+    push messages and ads depend on the intent, the person is drawn first. Past customers come by themselves or by a
+    push; no auction is held for them.
     """
-    if u < sale.coming_share:
-        return push.misses(option(rules, "push"), option(sale, "push"), rules, voices, sale, key, u)
+    of_retention = option(rules, "retention")
+    past = retention.share_of_past(of_retention, option(sale, "retention"), rules, voices, sale, key)
+    share = sale.coming_share * past
+    if u < share:
+        return misses_push(option(rules, "push"), option(sale, "push"), rules, voices, sale, key, u, share)
+    if retention.is_past(of_retention, key):
+        return True
     return ads.loses(option(rules, "ads"), option(sale, "ads"), rules, voices, sale, key, u)
+
+
+@scalar
+def misses_push(of_rules, of_push, rules, voices, sale, key, u, share):
+    """Whether a point below this share does not come, for want of a push; both records are None in a sale without."""
+    if of_rules is None or of_push is None:
+        return False
+    row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+    return push.misses(of_rules, of_push, voices[row], u, share)
 
 
 @inlined
@@ -42,10 +57,10 @@ def serve(key, time, origin, rules, voices, sale, context):
     elif origin == customers.FRESH and stays_away(rules, voices, sale, key, u):
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
-        row = arrivals.pick_voice(rules, voices, sale, key)
+        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
         leave_unserved(option(sale, "bots"), rules, voices[row], sale, key, marks, drift)
     else:
-        row = arrivals.pick_voice(rules, voices, sale, key)
+        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
         number = sale.visits
         if number < len(records):
             look = waiting.look_of(option(sale, "waiting"), origin == customers.RETURN)
@@ -78,6 +93,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     stock.receive(rules, sale)
     composition.write_tags(rules, sale)
     rate = schedule[sale.tick, 0] * sale.traffic * rules.most_traffic
+    rate = retention.dominating(option(rules, "retention"), rate)
     rate += bots.join(option(rules, "bots"), option(sale, "bots"), rules, sale, schedule, rate)
     tick_key = streams.subkey(sale.key, sale.tick)
     drift = schedule[sale.tick, 1]

@@ -24,6 +24,7 @@ from flashsale_env.market import (
     disclosure,
     fairness,
     messages,
+    retention,
     returns,
     seckill,
     service,
@@ -51,7 +52,10 @@ def buy_line(rules, voice, sale, key, ending, j, units, asked, with_coupon, paya
     quota_ends = seckill.claim(of_seckill, sale, j, units)
     ends = stock.take(sale, j, units)
     if pays:
-        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - payable))
+        offered = targeted.payable_share(option(sale, "targeted"), voice)
+        targeted.book(option(sale, "targeted"), with_coupon * (1.0 - offered))
+        given = with_coupon * (offered - payable)
+        retention.book(option(rules, "retention"), option(sale, "retention"), voice, key, given)
         fairness.book(option(sale, "fairness"), voice, j, units, special_units, asked, less, paid)
         returns.expect(option(rules, "returns"), option(sale, "returns"), voice, key, j, units, paid)
     carts.check_out(option(sale, "carts"), sale, ahead, pays, j, units, paid, asked - with_coupon)
@@ -107,6 +111,13 @@ def buy(rules, voice, sale, of_basket, key, time, bought, clips, payable):
 
 
 @scalar
+def payable_share(rules, voice, sale, key):
+    """Share of the price that this customer pays after offers by predicted intent."""
+    targeted_share = targeted.payable_share(option(sale, "targeted"), voice)
+    return targeted_share * retention.payable_share(option(rules, "retention"), option(sale, "retention"), voice, key)
+
+
+@scalar
 def leave_unserved(reason, rules, voice, sale, key, marks, drift):
     """A customer who leaves before seeing the shop is a lost sale if the first choice is out of stock.
 
@@ -117,7 +128,7 @@ def leave_unserved(reason, rules, voice, sale, key, marks, drift):
         return
     slate.read(option(sale, "slate"), rules, voice, key)
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
-    payable = targeted.payable_share(option(sale, "targeted"), voice)
+    payable = payable_share(rules, voice, sale, key)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, 0.0)
     if wanted < rules.n_products and bought == rules.n_products:
@@ -133,6 +144,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         sale.customers += 1
         sale.tick_customers += 1
         fairness.meet(option(sale, "fairness"), voice)
+        retention.meet(option(rules, "retention"), option(sale, "retention"), key)
     of_service = option(rules, "service")
     wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
     if wait < 0.0:  # gave up, and has not seen the shop, at least not this time
@@ -142,7 +154,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     slate.read(option(sale, "slate"), rules, voice, key)
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
-    payable = targeted.payable_share(option(sale, "targeted"), voice)
+    payable = payable_share(rules, voice, sale, key)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
     sale.visits += 1
@@ -160,6 +172,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
             pays = buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
             waiting.count_buyer(of_waiting, comes_back and pays)
             if pays:
+                retention.count_buyer(option(rules, "retention"), option(sale, "retention"), voice, key)
                 contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)

@@ -6,7 +6,8 @@ dominating stream are included, since a promotion may attract any of them.
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import entry_point, scalar
-from flashsale_env.market import arrivals, choice
+from flashsale_env.core.records import option
+from flashsale_env.market import choice, retention
 from flashsale_env.sale import customers
 
 
@@ -15,7 +16,8 @@ def note(key, time, origin, rules, voices, sale, context):
     """Write one customer's reservation prices if a row is left, and count the customer."""
     drift, payments, number = context
     if number[0] < len(payments):
-        voice = voices[arrivals.pick_voice(rules, voices, sale, key)]
+        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+        voice = voices[row]
         choice.reservation_prices(rules, voice, sale, key, drift, 0.0, payments[number[0]])
     number[0] += 1
 
@@ -34,7 +36,7 @@ def customers_of(sales, rules, voices, schedule, row, payments, number):
     sale = sales[row]
     for t in range(r.horizon):
         # The rate of the dominating stream, as in `sale.tick`.
-        rate = schedule[t, 0] * sale.traffic * r.most_traffic
+        rate = retention.dominating(option(r, "retention"), schedule[t, 0] * sale.traffic * r.most_traffic)
         tick_key = streams.subkey(sale.key, t)
         context = (schedule[t, 1], payments, number)
         customers.meet_all(r, voices, sale, r.arrival_law, tick_key, rate, customers.nobody, note, context)

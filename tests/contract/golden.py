@@ -2,9 +2,9 @@
 
     python -m tests.contract.golden     # writes tests/contract/golden/*.json for the ids that have none
 
-A trajectory is sales 0..3 of an id from start to close. The policy draws from the whole action space, from the raw bits
-of Philox: numpy may change its distributions, but never these. A change of behaviour gives an id a new version and a
-new trajectory, so an existing file is never overwritten.
+A trajectory is sales 0..3 of an id from start to close; of a campaign, all sales of campaigns 0..3. The policy draws
+from the whole action space, from the raw bits of Philox: numpy may change its distributions, but never these. A change
+of behaviour gives an id a new version and a new trajectory, so an existing file is never overwritten.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 import flashsale_env as fs
-from flashsale_env.envs.registration import NAMESPACE
+from flashsale_env.envs.registration import CAMPAIGN_NAMESPACE, NAMESPACE
 
 FOLDER = Path(__file__).parent / "golden"
 SALES = 4
@@ -30,12 +30,12 @@ ROUNDING = 1e-12  # relative
 
 def registered_ids() -> list[str]:
     """Every id of this package in Gymnasium's registry."""
-    return sorted(name for name, spec in gym.registry.items() if spec.namespace == NAMESPACE)
+    return sorted(name for name, spec in gym.registry.items() if spec.namespace in (NAMESPACE, CAMPAIGN_NAMESPACE))
 
 
 def file_of(name: str) -> Path:
     """The golden file of an id."""
-    return FOLDER / f"{name.partition('/')[2]}.json"
+    return FOLDER / f"{name.removeprefix(f'{NAMESPACE}/').replace('/', '')}.json"
 
 
 def actions(space: spaces.Space[Any], ticks: int) -> npt.NDArray[Any]:
@@ -55,7 +55,7 @@ def play(name: str, threads: int = 1) -> dict[str, Any]:
     envs = gym.make_vec(name, num_envs=SALES, vectorization_mode="vector_entry_point")
     simulator = envs.unwrapped.simulator
     simulator._threads = threads  # such a small batch would not be split otherwise
-    ticks = simulator.scenario.horizon_ticks
+    ticks = simulator.episode_ticks
     checkpoints = {round(share * ticks) for share in np.linspace(0.0, 1.0, CHECKPOINTS + 1)}
     digest = hashlib.sha256()
     trajectory: dict[str, Any] = {"id": name, "sales": SALES, "ticks": ticks, "digests": {}, "returns": {}}

@@ -51,6 +51,7 @@ CALLS = {
     "study privacy": [],
     "study push": [],
     "study ranking": [],
+    "study retention": [],
     "study sim2real": [],
 }
 

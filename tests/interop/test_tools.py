@@ -27,6 +27,8 @@ OF_TOOL = {
     "textarena_plays": "textarena",
     "rejax_learns": "rejax",
     "ray_serves": "ray_serve",
+    "lifetimes_customers": "lifetimes",
+    "uplift_scores": "uplift",
 }
 
 

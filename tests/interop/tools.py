@@ -54,6 +54,9 @@ TOOLS = {
     # The newest gymnax, 1.0, returns six values from a step, and rejax takes five.
     "rejax": Tool(("rejax==0.1.3", "gymnax<1", "jax<0.12")),
     "ray_serve": Tool(("ray[serve]==2.60.0",)),
+    # Its code is from 2020; the records of CDNOW's customers are what we need.
+    "lifetimes": Tool(("lifetimes==0.11.3",), alone=True),
+    "uplift": Tool(("scikit-uplift==0.5.1", "econml==0.17.0", "sparse==0.19.3"), alone=True),
 }
 
 

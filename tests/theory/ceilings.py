@@ -37,7 +37,8 @@ def ceiling(scenario, population, seeds, ordered, friends):
     holds because
 
     1. *Who comes.* Everybody is a point of the dominating stream, at the most traffic of all lifts and auctions
-       together, or a friend. Points do not depend on the policy; of friends, the number that came is taken as it is.
+       together and with all past customers who could come, or a friend. Points do not depend on the policy; of friends,
+       the number that came is taken as it is.
     2. *How often.* Whoever buys, or opens a cart, never comes back. So each person takes at most `basket.most_units`,
        with a bot at most `bots.units`, however often the person looks.
     3. *How much.* A unit costs at most its list price: coupons, offers, special prices, bundles and deals only lower
@@ -92,7 +93,8 @@ def _reservation_prices(simulator, row):
     if scenario.bots:
         share = np.asarray(scenario.bots.share)[rules["class_intent"][: rules["n_classes"]]]
         per_customer = np.diff(sale["mix"][: len(share)], prepend=0.0) @ share
-        schedule[:, 0] += schedule[:, rules["along"]["bots"]] * per_customer / rules["most_traffic"]
+        past = 1.0 + rules["retention"]["most_past"] if scenario.retention else 1.0
+        schedule[:, 0] += schedule[:, rules["along"]["bots"]] * per_customer / (rules["most_traffic"] * past)
 
     def ask(payments, number):
         simulator.ask_core(
@@ -169,6 +171,8 @@ def audit(simulator):
         "ads": -metrics["ad_spend"],
         "scalping": -scenario.bots.harm_per_unit * bot_units if scenario.bots else 0.0,
         "unfairness": 0.0,
+        "restocking": 0.0,
+        "carrying": 0.0,
     }
     assert most.keys() == money.keys(), "a new term of the reward: say here what it can be at most"
     for name, highest in most.items():

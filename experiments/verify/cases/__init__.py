@@ -8,6 +8,7 @@ from flashsale_env.experiments.verify.case import ValidationCase
 from flashsale_env.experiments.verify.cases import (
     advertising,
     baskets,
+    campaigns,
     carts,
     disclosure,
     fairness,
@@ -39,6 +40,7 @@ FAMILIES = (
     lists,
     sellers,
     advertising,
+    campaigns,
 )
 
 CASES: dict[str, ValidationCase] = {

@@ -56,6 +56,11 @@ EXPECTED = {  # computed in two independent ways, to six digits
     "revenue of a customer, alpha = 1": 0.5,
     "Nash price, a = 2, b = 1, c = 1": 2.401058,
     "joint price, a = 2, b = 1, c = 1": 2.852606,
+    "profit of a customer, nobody, theta = 80, price = 80, coupon = 20": 29.430355,
+    "profit of a customer, everybody, theta = 80, price = 80, coupon = 20": 28.341993,
+    "profit of a customer, who would not buy, theta = 80, price = 80, coupon = 20": 35.699582,
+    "customers, g = 0.4, r = 0.3, s = 1, n = 3": 40.0 * (1.0 + 0.7**3 * (0.4 - 1.0)),
+    "customers, g = 1, r = 0.3, s = 0, n = 3": 40.0 * 0.7**3,
 }
 LIMITS = {  # of a queue that has been open for long
     "share who give up, servers = 10, rate = 12, impatience = 0.5": 0.195656,
@@ -150,6 +155,9 @@ def test_expected_values_are_the_published_ones(result):
         ("erlang-c", {"servers": 2, "load": 1.5}),
         ("disclosure", {"units": 17, "ticks": 25, "hidden": 0.4, "plenty": 0.3, "scarce": 0.3, "scale": 2.0}),
         ("duopoly", {"a": 1.0, "b": 2.0, "c": 0.0, "customers": 20.0}),
+        ("goodwill", {"goodwill": 0.9, "rate": 0.1, "sales_each": 3, "customers": 30.0}),
+        ("retention-churn", {"cohort": 100.0, "r": 0.8, "b": 1.5, "days": 14.0, "sales_each": 3}),
+        ("uplift", {"theta": 50.0, "price": 60.0, "coupon": 30.0, "customers": 5.0}),
     ],
 )
 def test_it_agrees_with_other_parameters_too(name, given):

@@ -1,0 +1,114 @@
+"""The customer base: the BG/NBD model of customers who come back until they drop out.
+
+Owns    its expected purchases, its likelihood, and the fit to a shop's records.
+Axes    C customers.
+Units   weeks, or any other unit of time; alpha has the same.
+
+A customer buys at a rate that is gamma distributed with shape r and rate alpha. After each repeat purchase the customer
+drops out with a probability that is beta distributed with a and b. `market.retention` plays this model.
+
+Source: Fader, Hardie & Lee (2005), Marketing Science 24(2), doi 10.1287/mksc.1040.0098.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import betaln, gammaln, hyp2f1
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CustomerBase:
+    """A customer base.
+
+    Args:
+        r, alpha: shape and rate of the gamma distribution of purchase rates.
+        a, b: of the beta distribution of dropout probabilities.
+
+    Raises:
+        ValueError: a parameter is not above 0.
+
+    >>> published = CustomerBase(0.243, 4.414, 0.793, 2.426)  # CDNOW
+    >>> round(float(published.expected_purchases(39.0)), 4)
+    1.1967
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+    def __post_init__(self) -> None:
+        for name in ("r", "alpha", "a", "b"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} of a customer base must be above 0, got {getattr(self, name)}.")
+
+    def expected_purchases(self, time: npt.ArrayLike) -> Floats:
+        """Repeat purchases of a new customer that are expected in this time, of any shape; equation 9.
+
+        It is a limit at a = 1, which this form does not reach.
+
+        Raises:
+            ValueError: a is 1.
+        """
+        if self.a == 1.0:
+            raise ValueError("expected purchases divide by a - 1, got a = 1; take a value next to it, e.g. 1.000001.")
+        t = np.asarray(time, np.float64)
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        share = t / (alpha + t)
+        return np.asarray((a + b - 1) / (a - 1) * (1 - (1 - share) ** r * hyp2f1(r, b, a + b - 1, share)))
+
+    def log_likelihood(self, purchases: npt.ArrayLike, last: npt.ArrayLike, observed: npt.ArrayLike) -> Floats:
+        """Of each customer, (C,); equation 6.
+
+        Args:
+            purchases: (C,) repeat purchases.
+            last: (C,) time of the last of them, since the first purchase; 0 without one.
+            observed: (C,) time since the first purchase.
+        """
+        x, last, observed = (np.asarray(values, np.float64) for values in (purchases, last, observed))
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - betaln(a, b)
+        alive = betaln(a, b + x) - (r + x) * np.log(alpha + observed)
+        repeat = np.maximum(x, 1.0)
+        gone = betaln(a + 1, b + repeat - 1) - (r + x) * np.log(alpha + last)
+        return np.asarray(common + np.where(x > 0, np.logaddexp(alive, gone), alive))
+
+
+def fit(purchases: npt.ArrayLike, last: npt.ArrayLike, observed: npt.ArrayLike) -> CustomerBase:
+    """The customer base of largest likelihood.
+
+    Args:
+        purchases, last, observed: as for `CustomerBase.log_likelihood`.
+
+    Raises:
+        ValueError: arrays of other shapes, negative numbers, a last purchase after the time observed or without a
+            repeat purchase, or nobody who bought again.
+        RuntimeError: the search does not end at a maximum.
+    """
+    x, last, observed = (np.asarray(values, np.float64) for values in (purchases, last, observed))
+    if x.ndim != 1 or x.shape != last.shape or x.shape != observed.shape:
+        raise ValueError(f"want three arrays of one length, got shapes {x.shape}, {last.shape} and {observed.shape}.")
+    wrong = (x < 0) | (last < 0) | (last > observed) | ((last > 0) != (x > 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"customer {row} has {x[row]:g} repeat purchases, the last at {last[row]:g} of {observed[row]:g}: want a "
+            f"time within the time observed, and 0 only without a repeat purchase."
+        )
+    if not x.any():
+        raise ValueError("nobody bought again, so nothing can be said about purchase rates.")
+    unit = float(observed.mean())  # the search has parameters of similar size
+
+    def loss(logs: Floats) -> float:
+        base = CustomerBase(*np.exp(logs))
+        return -float(base.log_likelihood(x, last / unit, observed / unit).mean())
+
+    found = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-12})
+    if not found.success:
+        raise RuntimeError(f"no maximum of the likelihood was found: {found.message}")
+    r, alpha, a, b = np.exp(found.x)
+    return CustomerBase(float(r), float(alpha) * unit, float(a), float(b))
