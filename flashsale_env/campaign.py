@@ -118,8 +118,10 @@ class CampaignSimulator(Simulator):
             self._just_closed, self._last_metrics = closes, metrics
         return observations, rewards, terms
 
-    def measure(self) -> npt.NDArray[np.float64]:
+    def measure(
+        self, rules: npt.NDArray[np.void] | None = None, money: npt.NDArray[np.float64] | None = None
+    ) -> npt.NDArray[np.float64]:
         """As `Simulator.measure`; of the sale that just closed, where one did."""
-        metrics = super().measure()
+        metrics = super().measure(rules, money)
         metrics[self._just_closed] = self._last_metrics[self._just_closed]
         return metrics

@@ -24,11 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from flashsale_env.core.compiler import scalar
-from flashsale_env.core.levels import chosen
-from flashsale_env.core.records import put
-from flashsale_env.intents import INTENTS, ByIntent
-from flashsale_env.market.audiences import (
+from flashsale_env.audiences import (
     NONE,
     Audiences,
     audience_of_intent,
@@ -36,6 +32,10 @@ from flashsale_env.market.audiences import (
     nobody_in,
     require_audiences,
 )
+from flashsale_env.core.compiler import scalar
+from flashsale_env.core.levels import chosen
+from flashsale_env.core.records import put
+from flashsale_env.intents import INTENTS, ByIntent
 from flashsale_env.market.mechanism import Between, Decision, Feature, Mechanism, OneOf, ScenarioLike, Term
 from flashsale_env.market.parts import MOST_MONEY, Part, require_amounts, require_range
 from flashsale_env.tables import example

@@ -14,6 +14,7 @@ import pytest
 
 import flashsale_env as fs
 from flashsale_env.agents import exact
+from flashsale_env.campaign import CampaignSimulator
 from flashsale_env.core.compiler import JIT_DISABLED
 from flashsale_env.market import carts, choice
 from flashsale_env.sale import customers, tick
@@ -24,17 +25,35 @@ SALES = 2
 SEEDS, EPISODES = np.arange(7, 7 + SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 # An uncompiled customer takes a tenth of a millisecond and more.
 MOST_CUSTOMERS, MOST_TICKS = 80.0, 120
-# Seeds of random cases; in 21 baskets of substitutes meet.
-RANDOM_SEEDS = (*range(19), 21)
-RANDOM = len(RANDOM_SEEDS)
-CASES = [*(f"random {seed}" for seed in RANDOM_SEEDS), *fs.SCENARIOS]
+RANDOM = 20
+# Where further random cases end, for a mechanism or a setting that none of these shows.
+RANDOM_AT_MOST = 400
+OPTIONAL = [mechanism for mechanism, entry in fs.MECHANISMS.items() if entry.optional]
+
+
+def random_seeds():
+    """The first seeds, and for each mechanism that is in none of their cases the next one with it."""
+    seeds = list(range(RANDOM))
+    missing = {m for m in OPTIONAL if all(getattr(fs.generate(s, "validation"), m) is None for s in seeds)}
+    for seed in range(RANDOM, RANDOM_AT_MOST):
+        found = {m for m in missing if getattr(fs.generate(seed, "validation"), m) is not None}
+        if found:
+            seeds.append(seed)
+            missing -= found
+        if not missing:
+            break
+    return seeds
+
+
+RANDOM_CASES = [f"random {seed}" for seed in (random_seeds() if JIT_DISABLED else range(RANDOM))]
+CASES = [*RANDOM_CASES, *fs.SCENARIOS]
 
 METRIC = {name: column for column, name in enumerate(fs.METRICS)}
 TERM = {name: column for column, name in enumerate(fs.REWARD_TERMS)}
 MONEY = np.array([term.is_money for term in fs.REWARD_TERMS.values()])
 # With these the revenue is not the sum of the tags in the choice log: units that no visitor bought, that are not paid
 # at once, or for another sum than the price on the tag.
-BEYOND_THE_LOG = ("bots", "carts", "basket", "deal", "bundles", "delivery")
+BEYOND_THE_LOG = ("bots", "carts", "basket", "deal", "bundles", "delivery", "retention")
 
 # Settings without an effect of their own in these cases.
 NOT_ALONE = {
@@ -298,7 +317,7 @@ def test_bounds_refuse_a_scenario_or_hold(name):
             assert gap.mean() >= -5.0 * gap.std(ddof=1) / math.sqrt(SALES) - slack.max()
 
 
-@pytest.mark.parametrize("name", CASES[:RANDOM])
+@pytest.mark.parametrize("name", RANDOM_CASES)
 def test_exact_solvers_refuse_what_is_no_textbook_sale(name):
     """Text-driven customers, and more than one kind of decision: no random scenario is a textbook one."""
     with pytest.raises(ValueError, match=r"does not model|models"):
@@ -313,11 +332,12 @@ def values_of(values):
 
 
 def one_sale(scenario):
-    """What a shop sees and earns in one sale under random actions."""
-    simulator = fs.Simulator(scenario, threads=1)
+    """What a shop sees and earns in one sale under random actions, in a campaign in its first two."""
+    sales, kind = (1, fs.Simulator) if scenario.campaign is None else (2, CampaignSimulator)
+    simulator = kind(scenario, threads=1)
     rng = np.random.default_rng(2)
     seen = [simulator.codec.names, simulator.open(SEEDS[:1], EPISODES[:1]).tobytes()]
-    for _ in range(scenario.horizon_ticks):
+    for _ in range(sales * scenario.horizon_ticks):
         observations, rewards, _ = simulator.advance(rng.uniform(-1.0, 1.0, (1, len(simulator.codec.names))))
         seen += [observations.tobytes(), rewards.tobytes()]
     return [*seen, simulator.measure().tobytes()]
@@ -325,7 +345,8 @@ def one_sale(scenario):
 
 def has_effect(mechanism, setting, values):
     """Whether another value of the setting changes the sale of some random case that has the mechanism."""
-    for name in CASES[:RANDOM]:
+    further = (f"random {seed}" for seed in range(RANDOM, RANDOM_AT_MOST))
+    for name in itertools.chain(RANDOM_CASES, further):
         scenario = scenario_of(name)
         part = getattr(scenario, mechanism)
         for value in values_of(values) if part is not None else ():
@@ -348,9 +369,8 @@ def test_the_random_cases_combine_all_mechanisms():
     """Every pair of optional mechanisms that can be combined at all meets in some case."""
     found = [
         {mechanism for mechanism in fs.MECHANISMS if getattr(scenario_of(name), mechanism) is not None}
-        for name in CASES[:RANDOM]
+        for name in RANDOM_CASES
     ]
-    optional = [mechanism for mechanism, entry in fs.MECHANISMS.items() if entry.optional]
-    for mechanism in optional:
+    for mechanism in OPTIONAL:
         assert any(mechanism in present for present in found), mechanism
-    assert max(len(present & set(optional)) for present in found) >= len(optional) // 2
+    assert max(len(present & set(OPTIONAL)) for present in found) >= len(OPTIONAL) // 2

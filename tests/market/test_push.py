@@ -183,7 +183,7 @@ def test_a_half_life_in_a_single_tick_is_refused():
 def test_an_audience_of_nobody_is_reported():
     alike = fs.Population.homogeneous(("ticket",))
     with pytest.warns(UserWarning, match="has .gift., to which none of these customers belongs"):
-        fs.Simulator(shop(), alike)
+        fs.Simulator(shop(audiences=(("gift",),)), alike)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fs.Simulator(shop(audiences=()), alike)

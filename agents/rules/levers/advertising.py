@@ -14,8 +14,8 @@ from flashsale_env import ActionCodec, Scenario, UnitReader
 from flashsale_env.agents.base import Space
 from flashsale_env.agents.rules.levers.base import Lever, own
 from flashsale_env.agents.rules.view import Floats, Integers, View
+from flashsale_env.audiences import NONE, Audiences, audience_of_intent, labels_of
 from flashsale_env.intents import ByIntent
-from flashsale_env.market.audiences import NONE, Audiences, audience_of_intent, labels_of
 from flashsale_env.theory.advertising import best_adstock, paced_bid
 
 
