@@ -231,7 +231,7 @@ def cells_of_masking(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def cells_of_price(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Profit by what is read; behind the error of a share its closed form."""
     scale = found["price"][0]["profit"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in found["price"]:
         gap = ("", "")
         if row["reads"] != EXACT:

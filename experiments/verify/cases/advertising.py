@@ -5,6 +5,7 @@ Units   currency in units of the mean willingness to pay, which is exponential; 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -63,9 +64,8 @@ def push_spend(
             MINUTES / -math.log2(kept) if kept else 0.0,
         ),
     )
-    rule = agents.make(
-        "fixed_price", scenario, **{own("price_level", "ticket"): 0, "push_value": worth / price, "push_cover": 0.0}
-    )
+    params: dict[str, Any] = {own("price_level", "ticket"): 0, "push_value": worth / price, "push_cover": 0.0}
+    rule = agents.make("fixed_price", scenario, **params)
     table = simulate(rule, scenario, sales)
     come = customers * (1.0 - lift * np.expm1(-stocks / saturation))
     label = described(customers=customers, lift=lift, s=saturation, price=price, T=ticks, kept=kept)
@@ -95,7 +95,9 @@ def paid_traffic(sales: int, budget: float, auctions: float) -> list[Measurement
     multiplier = float(paced_bid(budget))
     scenario = auction_scenario(budget, auctions, multiplier)
     label = described(rho=budget, auctions=auctions)
-    rule = agents.make("fixed_price", scenario, **{own("price_level", "ticket"): 0, "bid_value": 1.0, "bid_cover": 0.0})
+    params: dict[str, Any] = {own("price_level", "ticket"): 0, "bid_value": 1.0, "bid_cover": 0.0}
+    rule = agents.make("fixed_price", scenario, **params)
+    assert scenario.ads is not None
     full_bids = ConstantLevels(scenario, bid=len(scenario.ads.bids) - 1)
     limits = {"paced": visits_of_auction(multiplier), "full": budget / cost_of_auction(1.0) * visits_of_auction(1.0)}
     found = []
