@@ -154,7 +154,8 @@ def study(scenario: Scenario, population: Population, size: Size, advance: Callb
         "pairs": the same of "player" over "against"; "params": those of the rules.
     """
     seeds = split_seeds("test", 0, size.episodes)
-    blind, stage, table = hidden(scenario), Stage(scenario, population, seeds), {}
+    blind, stage = hidden(scenario), Stage(scenario, population, seeds)
+    table: dict[str, list[Any]] = {}
     todo = 5 + 2 * size.runs
     steps = iter(range(todo + 1))
 
@@ -165,7 +166,7 @@ def study(scenario: Scenario, population: Population, size: Size, advance: Callb
     for name, held in ((NOTHING, paid), (CONSTANT, ())):
         begins(name)
         table[name] = [stage.metrics(best_constant(scenario, population, held, size))]
-    params = {}
+    params: dict[str, dict[str, Any]] = {}
     for name, seen in ((BLIND_RULE, blind), (RULE_BY_SHELF, scenario)):
         begins(name)
         search = Search(size.trials, size.sales)

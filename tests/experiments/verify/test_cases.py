@@ -145,6 +145,8 @@ def test_expected_values_are_the_published_ones(result):
         ("erlang-a", {"servers": 3, "rate": 2.0, "answers": 0.5, "impatience": 0.1}),
         ("erlang-b", {"servers": 4, "load": 6.0}),
         ("erlang-c", {"servers": 2, "load": 1.5}),
+        ("push-spend", {"customers": 8.0, "lift": 2.0, "saturation": 1.5, "price": 0.7, "ticks": 3, "kept": 0.3}),
+        ("paid-traffic", {"budget": 0.1, "auctions": 60.0}),
         ("disclosure", {"units": 6, "ticks": 25, "hidden": 0.4, "plenty": 0.3, "scarce": 0.3, "scale": 2.0}),
     ],
 )
