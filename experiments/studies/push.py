@@ -155,7 +155,7 @@ def study(scenario: Scenario, population: Population, size: Size, advance: Callb
     """
     seeds = split_seeds("test", 0, size.episodes)
     blind, stage = hidden(scenario), Stage(scenario, population, seeds)
-    table: dict[str, list[Mapping[str, Any]]] = {}
+    table: dict[str, list[Any]] = {}
     todo = 5 + 2 * size.runs
     steps = iter(range(todo + 1))
 

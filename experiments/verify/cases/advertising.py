@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from flashsale_env import Ads, Arrivals, Choice, Product, Push, Scenario, agents
+from flashsale_env import ActionCodec, Ads, Arrivals, Choice, Product, Push, Scenario, agents
+from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.rules.levers.base import own
 from flashsale_env.experiments.verify.case import validation_case
 from flashsale_env.experiments.verify.measurement import Measurement, described, mean_of
@@ -64,8 +65,7 @@ def push_spend(
             MINUTES / -math.log2(kept) if kept else 0.0,
         ),
     )
-    params: dict[str, Any] = {own("price_level", "ticket"): 0, "push_value": worth / price, "push_cover": 0.0}
-    rule = agents.make("fixed_price", scenario, **params)
+    rule = _rule(scenario, push_value=worth / price, push_cover=0.0)
     table = simulate(rule, scenario, sales)
     come = customers * (1.0 - lift * np.expm1(-stocks / saturation))
     label = described(customers=customers, lift=lift, s=saturation, price=price, T=ticks, kept=kept)
@@ -95,10 +95,8 @@ def paid_traffic(sales: int, budget: float, auctions: float) -> list[Measurement
     multiplier = float(paced_bid(budget))
     scenario = auction_scenario(budget, auctions, multiplier)
     label = described(rho=budget, auctions=auctions)
-    params: dict[str, Any] = {own("price_level", "ticket"): 0, "bid_value": 1.0, "bid_cover": 0.0}
-    rule = agents.make("fixed_price", scenario, **params)
-    assert scenario.ads is not None
-    full_bids = ConstantLevels(scenario, bid=len(scenario.ads.bids) - 1)
+    rule = _rule(scenario, bid_value=1.0, bid_cover=0.0)
+    full_bids = ConstantLevels(scenario, bid=int(ActionCodec(scenario).n_levels[-1]) - 1)
     limits = {"paced": visits_of_auction(multiplier), "full": budget / cost_of_auction(1.0) * visits_of_auction(1.0)}
     found = []
     for name, bid, policy in (("paced", multiplier, rule), ("full", 1.0, full_bids)):
@@ -108,6 +106,12 @@ def paid_traffic(sales: int, budget: float, auctions: float) -> list[Measurement
         found.append(
             mean_of(f"clicks of an auction, {name} bids, {label}", expected, clicks, reach=reach, limit=limits[name])
         )
+    return found
+
+
+def _rule(scenario: Scenario, **params: Any) -> Policy:
+    """The first price, and these parameters of the levers."""
+    found: Policy = agents.make("fixed_price", scenario, **params | {own("price_level", "ticket"): 0})
     return found
 
 

@@ -158,6 +158,8 @@ def test_expected_values_are_the_published_ones(result):
         ("goodwill", {"goodwill": 0.9, "rate": 0.1, "sales_each": 3, "customers": 30.0}),
         ("retention-churn", {"cohort": 100.0, "r": 0.8, "b": 1.5, "days": 14.0, "sales_each": 3}),
         ("uplift", {"theta": 50.0, "price": 60.0, "coupon": 30.0, "customers": 5.0}),
+        ("push-spend", {"customers": 8.0, "lift": 2.0, "saturation": 1.5, "price": 0.7, "ticks": 3, "kept": 0.3}),
+        ("paid-traffic", {"budget": 0.1, "auctions": 60.0}),
     ],
 )
 def test_it_agrees_with_other_parameters_too(name, given):
