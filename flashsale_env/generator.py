@@ -40,7 +40,7 @@ from flashsale_env.intents import INTENTS, ByIntent
 from flashsale_env.market.arrivals import Arrivals
 from flashsale_env.market.choice import Choice
 from flashsale_env.market.mechanism import Between, OneOf
-from flashsale_env.market.rivals import Rivals
+from flashsale_env.market.rivals import Rivals, shared_out
 from flashsale_env.market.stock import Replenishment
 from flashsale_env.population import Population, load_population
 from flashsale_env.scenario import MECHANISMS, Scenario, load_scenario
@@ -228,7 +228,7 @@ def _with(scenario: Scenario, customers: Population, name: str, stream: _Stream)
                 p if p.owner else orderable(p, part, share) for p, share in zip(products, reserves, strict=True)
             )
         if isinstance(part, Rivals):
-            products = (*products[:1], *(_given_to(p, part, j) for j, p in enumerate(products[1:])))
+            products = shared_out(products, part)
         made = scenario.replace(products=products, **{name: part})
         _refuse_idle(made, customers)
         return made
@@ -244,21 +244,6 @@ def orderable(product: Product, supply: Replenishment, share: float) -> Product:
         reserve=0 if supply.unlimited else more,
         storage=product.initial_stock + more if supply.unlimited else 0,
         order_levels=(0, *(round(part * more) for part in _ORDERS)),
-    )
-
-
-def _given_to(product: Product, rivals: Rivals, number: int) -> Product:
-    """The product in the hands of a rival, who neither orders nor withholds it; every other one stays with the shop."""
-    owners = [seller.name for seller in rivals.sellers]
-    if number % 2:
-        return product
-    return dataclasses.replace(
-        product,
-        owner=owners[number // 2 % len(owners)],
-        may_be_withheld=False,
-        reserve=0,
-        storage=0,
-        order_levels=(0,),
     )
 
 

@@ -24,6 +24,7 @@ from flashsale_env.experiments.meanings import meanings_of
 from flashsale_env.experiments.toml_writer import explicit
 from flashsale_env.generator import orderable
 from flashsale_env.market.mechanism import Between, OneOf
+from flashsale_env.market.rivals import shared_out
 from flashsale_env.scenario import MECHANISMS
 from flashsale_env.tables import toml_value
 
@@ -186,6 +187,8 @@ def _fitted(sale: Scenario, name: str, part: Any) -> tuple[Scenario | None, tupl
         products = sale.products
         if name == "replenishment":
             products = tuple(orderable(product, part, _RESERVE) for product in products)
+        if name == "rivals":
+            products = shared_out(products, part)
         try:
             return sale.replace(products=products, **{name: part}), left_out, first
         except ValueError as error:

@@ -45,7 +45,7 @@ class FlashSaleCampaignEnv(FlashSaleEnv):
         ValueError: as `FlashSaleEnv`, or the scenario has no [campaign].
     """
 
-    simulator_class = CampaignSimulator
+    _simulator_class = CampaignSimulator
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ class FlashSaleCampaignVectorEnv(FlashSaleVectorEnv):
         ValueError: as `FlashSaleVectorEnv`, or the scenario has no [campaign].
     """
 
-    simulator_class = CampaignSimulator
+    _simulator_class = CampaignSimulator
 
     def __init__(self, num_envs: int = 1, scenario: str | Scenario = "campaign", **options: Any) -> None:
         super().__init__(num_envs, scenario, **options)

@@ -119,7 +119,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": RENDER_FPS}  # noqa: RUF012  (Gymnasium's own form)
-    simulator_class: type[Simulator] = Simulator
+    _simulator_class: type[Simulator] = Simulator
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class FlashSaleEnv(gym.Env[npt.NDArray[np.float32], Any]):
     ) -> None:
         self.render_mode = checked_render_mode(render_mode)
         self.reward_scale = checked_scale(reward_scale)
-        self.simulator = self.simulator_class(
+        self.simulator = self._simulator_class(
             scenario, population, actions=actions, clip_actions=clip_actions, threads=1
         )
         self.action_space = self.codec.space

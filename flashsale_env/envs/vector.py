@@ -68,7 +68,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         ValueError: unknown names, wrong counts, or more sales than the machine has memory for.
     """
 
-    simulator_class: type[Simulator] = Simulator
+    _simulator_class: type[Simulator] = Simulator
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class FlashSaleVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
             raise ValueError(unknown_name("autoreset_mode", autoreset_mode, modes))
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.simulator = self.simulator_class(
+        self.simulator = self._simulator_class(
             scenario, population, sales=self.num_envs, actions=actions, clip_actions=clip_actions, threads=threads
         )
         self.layout = self.simulator.layout

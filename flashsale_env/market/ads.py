@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flashsale_env.audiences import (
-    NONE,
     Audiences,
     audience_of_intent,
     labels_of,
@@ -128,7 +127,7 @@ def loses(of_rules, ads, rules, voices, sale, key, u):
     if u < of_rules.auctions_from:
         return True  # no auction
     a = of_rules.audience[voices[arrivals.pick_voice(rules, voices, sale, key)].predicted]
-    if a == NONE:
+    if a < 0:
         return True
     ads.tick_auctions += 1
     rate = streams.uniform(streams.subkey(key, CLICK_RATE))

@@ -127,7 +127,7 @@ def write_shares(rules, sale):
     for i in range(rules.n_intents):
         a = rules.push.audience[i]
         lift = 0.0
-        if a != NONE:
+        if a >= 0:
             lift = rules.push.lift[i] * -math.expm1(-push.adstock[a] / rules.push.saturation)
         push.share[i] = (1.0 + lift) * rules.push.share_without
     push.expected_share = 0.0
@@ -187,7 +187,7 @@ def observe(rules, sale, schedule, out):
     if rules.at.push_response >= 0:
         for i in range(rules.n_intents):
             a = rules.push.audience[i]
-            response = -math.expm1(-push.adstock[a] / rules.push.saturation) if a != NONE else 0.0
+            response = -math.expm1(-push.adstock[a] / rules.push.saturation) if a >= 0 else 0.0
             put(out, rules.at.push_response + i, response, 0.0, 1.0)
 
 

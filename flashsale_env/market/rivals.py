@@ -14,8 +14,9 @@ A customer who finds a first choice sold out and buys from another seller is a l
 other.
 """
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,6 +167,19 @@ def is_scripted(scenario: ScenarioLike, product: Any) -> bool:
     if not product.owner or scenario.rivals is None:
         return False
     return any(seller.name == product.owner and seller.script != "agent" for seller in scenario.rivals.sellers)
+
+
+def shared_out(products: Sequence[Any], rivals: Rivals) -> tuple[Any, ...]:
+    """The products of a scenario with owners: the first and then every other one stays with the shop.
+
+    The rest go to the rivals in turn, who neither order nor withhold them.
+    """
+    names = [seller.name for seller in rivals.sellers]
+    theirs = {"may_be_withheld": False, "reserve": 0, "storage": 0, "order_levels": (0,)}
+    return tuple(
+        dataclasses.replace(product, owner=names[j // 2 % len(names)], **theirs) if j % 2 else product
+        for j, product in enumerate(products)
+    )
 
 
 @scalar

@@ -86,7 +86,7 @@ def test_customers_who_hardly_react_to_prices_do_not_buy_a_product_that_is_not_o
 def empty_and_nothing_arrives(simulator, levels):
     """(N, M) products that are out of stock for the whole tick, under these levels of the decisions."""
     sales, codec, scenario = simulator.sales, simulator.codec, simulator.scenario
-    slot = sales["tick"] % sales["inbound"].shape[1]
+    slot = sales["tick"] % (scenario.lead_ticks + 1)
     arriving = sales["inbound"][np.arange(len(sales)), slot] > 0
     if scenario.lead_ticks == 0:
         columns = codec.columns("order")

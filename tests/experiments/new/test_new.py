@@ -11,7 +11,15 @@ from flashsale_env.experiments.toml_writer import scenario_toml
 from flashsale_env.market.coupon import Coupon
 
 # What a scenario cannot have, by a word of the reason.
-REASONS = ("scenario has one", "1 products", "'bernoulli'", "resale value", "no effect is below 0")
+REASONS = (
+    "scenario has one",
+    "1 products",
+    "'bernoulli'",
+    "resale value",
+    "no effect is below 0",
+    "not split by seller",
+    "it sells nothing",  # a rival beside a single product
+)
 
 
 def reread(scenario, tmp_path, edit=lambda text: text):
@@ -64,8 +72,9 @@ def test_every_mechanism_can_be_added_or_is_refused_with_the_reason(tmp_path, li
 def test_most_mechanisms_fit_the_small_sale():
     for mechanism in OPTIONAL:
         begin("mine", None, [mechanism])
-    everything = begin("mine", None, OPTIONAL)
-    assert all(getattr(everything.scenario, name) is not None for name in OPTIONAL)
+    together = [name for name in OPTIONAL if name != "rivals"]  # who share no decision that is for the whole sale
+    everything = begin("mine", None, together)
+    assert all(getattr(everything.scenario, name) is not None for name in together)
 
 
 def test_what_a_mechanism_needs_is_added_before_it():
