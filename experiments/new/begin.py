@@ -186,7 +186,7 @@ def _fitted(sale: Scenario, name: str, part: Any) -> tuple[Scenario | None, tupl
     while True:
         products = sale.products
         if name == "replenishment":
-            products = tuple(orderable(product, part, _RESERVE) for product in products)
+            products = tuple(p if p.owner else orderable(p, part, _RESERVE) for p in products)
         if name == "rivals":
             products = shared_out(products, part)
         try:

@@ -208,8 +208,10 @@ def test_every_part_checks_its_types_and_reports_settings_without_effect():
         for kind in (hint, *typing.get_args(hint)):
             if dataclasses.is_dataclass(kind):
                 assert issubclass(kind, Part), f"{kind.__name__} cannot be asked"
+                examples = {field.name: field.metadata.get("example") for field in dataclasses.fields(kind)}
+                given = {name: value for name, value in examples.items() if value is not None}
                 if kind not in parts:
-                    parts[kind] = _build(kind, _required(kind))  # as an error about missing keys shows it
+                    parts[kind] = _build(kind, _required(kind) | given)
     for part in (scenario, *parts.values()):
         for field in dataclasses.fields(part):
             with pytest.raises(ValueError, match=rf"{field.name} must be "):

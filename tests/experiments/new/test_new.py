@@ -19,6 +19,7 @@ REASONS = (
     "no effect is below 0",
     "not split by seller",
     "it sells nothing",  # a rival beside a single product
+    "announce the prices of other sellers",
 )
 
 
