@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import flashsale_env as fs
+from flashsale_env.agents import AGENTS
 from flashsale_env.core.compiler import JIT_DISABLED
 
 # A run of so many tests needs every shipped scenario.
@@ -30,6 +31,16 @@ def pytest_collection_finish(session):
         simulator.open(np.zeros(1, np.uint64), np.zeros(1, np.int64))
         simulator.advance(simulator.codec.from_levels(np.zeros((1, len(simulator.codec.names)), np.int64)))
         simulator.measure()
+
+
+_SHIPPED_AGENTS = dict(AGENTS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    """An agent that a test registers is gone with it: other tests run over the table of agents."""
+    AGENTS.clear()
+    AGENTS.update(_SHIPPED_AGENTS)
 
 
 @pytest.fixture
