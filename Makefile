@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM = false
 
 help:
 	@echo "make demo       set up, then run the whole chain: texts -> BERT -> customers -> PPO -> comparison (runs/demo)"
-	@echo "make test       set up, then lint, type-check and test (a quarter of an hour on 2 cores)"
+	@echo "make test       set up, then lint, type-check and test (25 minutes on 2 cores)"
 	@echo "make docs       set up, then build the documentation into site/; a warning or a broken link fails"
 	@echo "make test-slow  the checks that take minutes each"
 	@echo "make interop    other people's tools (CleanRL, TorchRL, d3rlpy, RLlib, ...), each in an environment of its own"

@@ -41,7 +41,7 @@ def test_units_read_from_observations_are_those_of_the_simulator(market):
     can_order = np.array([product.can_be_ordered for product in scenario.products])
     observations = simulator.open(seeds, np.zeros(SALES, np.int64))
     for _ in range(scenario.horizon_ticks + 1):
-        sales, slots = simulator.sales, simulator.sales["inbound"].shape[1]
+        sales, slots = simulator.sales, scenario.lead_ticks + 1
         ahead = (int(sales["tick"][0]) + np.arange(scenario.lead_ticks)) % slots
         position = sales["on_hand"] + sales["inbound"].sum(axis=1)
         held = {
