@@ -205,7 +205,7 @@ def test_a_hold_beyond_the_close_needs_no_more_slots_than_the_sale_has_ticks():
         simulator = opened(shop(fs.Carts(hold, 0.05, 0.05), horizon_ticks=6, tick_minutes=1.0))
         for _ in ticks_of(simulator):
             pass
-        assert simulator.sales["carts"]["budget"].shape[1] == 8
+        assert simulator.sales["carts"]["budget"].shape[1] == 16
         ended.append(metrics_of(simulator)["carted"])
     assert np.array_equal(*ended)
 
