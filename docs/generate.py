@@ -24,6 +24,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import typer
@@ -463,6 +464,11 @@ BLOCKS: dict[str, Callable[..., str]] = {
 # --- measured blocks
 
 
+def _result(folder: Path) -> Any:
+    """What the study in a folder found."""
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
 def from_report(folder: Path) -> str:
     """The first table of `flashsale report DIR --markdown`, and the sentence below it."""
     lines = _flashsale("report", str(folder), "--markdown").splitlines()
@@ -474,7 +480,7 @@ def from_report(folder: Path) -> str:
 
 def from_sim2real(folder: Path) -> str:
     """The table of the study `sim2real`."""
-    found = json.loads((folder / "result.json").read_text(encoding="utf-8"))["rows"]
+    found = _result(folder)["rows"]
     rows = []
     for row in found:
         gap = row.get("gap")
@@ -487,55 +493,55 @@ def from_sim2real(folder: Path) -> str:
 
 def from_coverage(folder: Path) -> str:
     """The table of the study `coverage`."""
-    return table(coverage.COLUMNS, coverage.cells(json.loads((folder / "result.json").read_text("utf-8"))["rows"]))
+    return table(coverage.COLUMNS, coverage.cells(_result(folder)["rows"]))
 
 
 def from_push(folder: Path) -> str:
     """What each player of the study `push` earns."""
-    return table(push.COLUMNS, push.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+    return table(push.COLUMNS, push.cells(_result(folder)))
 
 
 def from_push_pairs(folder: Path) -> str:
     """What the shelf is worth to rules and learners, from the study `push`."""
-    return table(push.OF_PAIRS, push.cells_of_pairs(json.loads((folder / "result.json").read_text("utf-8"))))
+    return table(push.OF_PAIRS, push.cells_of_pairs(_result(folder)))
 
 
 def from_ranking(folder: Path) -> str:
     """What each list of the study `ranking` earns."""
-    found = json.loads((folder / "result.json").read_text("utf-8"))
+    found = _result(folder)
     return table(ranking.columns(found), ranking.cells(found))
 
 
 def from_duopoly(folder: Path) -> str:
     """Where the learners of the study `duopoly` end."""
-    return table(duopoly.columns(), duopoly.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+    return table(duopoly.columns(), duopoly.cells(_result(folder)))
 
 
 def from_retention(folder: Path) -> str:
     """What each rule of giving a coupon earns in the study `retention`."""
-    return table(retention.COLUMNS, retention.cells(json.loads((folder / "result.json").read_text("utf-8"))))
+    return table(retention.COLUMNS, retention.cells(_result(folder)))
 
 
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
-    return table(ranking.PLACES, ranking.cells_of_places(json.loads((folder / "result.json").read_text("utf-8"))))
+    return table(ranking.PLACES, ranking.cells_of_places(_result(folder)))
 
 
 def from_privacy(folder: Path) -> str:
     """What masking finds, from the study `privacy`."""
-    found = json.loads((folder / "result.json").read_text("utf-8"))
+    found = _result(folder)
     return table(privacy.MASKING, privacy.cells_of_masking(found))
 
 
 def from_privacy_price(folder: Path) -> str:
     """What noise on the shares of intents costs, from the study `privacy`."""
-    found = json.loads((folder / "result.json").read_text("utf-8"))
+    found = _result(folder)
     return table(privacy.PRICE, privacy.cells_of_price(found))
 
 
 def from_strategy(folder: Path) -> str:
     """The table of `flashsale strategy`."""
-    found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    found = _result(folder)
     scale = max(abs(row["mean"]) for row in found["rows"])
     rows = [
         (
