@@ -65,7 +65,7 @@ def any_market():
 
 
 @functools.cache
-def market_of_all_mechanisms(seed, most_customers=60.0):
+def market_of_all_mechanisms(seed, most_customers=30.0):
     """A generated scenario among its own customers, so few that a sale without the compiler takes a moment."""
     scenario = fs.generate(seed, "validation")
     arrivals = scenario.arrivals
@@ -73,7 +73,7 @@ def market_of_all_mechanisms(seed, most_customers=60.0):
     arrivals = dataclasses.replace(arrivals, customers_per_minute=fewer * arrivals.customers_per_minute)
     titles = [product.title for product in scenario.products]
     population = fs.load_population(scenario.population, titles)
-    return scenario.replace(arrivals=arrivals), population, np.arange(3, dtype=np.uint64), None
+    return scenario.replace(arrivals=arrivals), population, np.arange(2, dtype=np.uint64), None
 
 
 def with_storage(scenario, spare):

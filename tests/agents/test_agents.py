@@ -130,7 +130,7 @@ TUNED = [
 
 @pytest.mark.parametrize(("name", "scenario"), TUNED)
 def test_tuned_parameters_are_better_than_the_defaults(name, scenario):
-    seeds = split_seeds("validation", 1, 256 if scenario == "standard" else 4096)
+    seeds = split_seeds("validation", 1, 64 if scenario == "standard" else 4096)
     tuned = play(agents.make(name, scenario), scenario, seeds=seeds)["profit"]
     cls = AGENTS[name].cls
     default = play(cls(scenario), scenario, seeds=seeds)["profit"]

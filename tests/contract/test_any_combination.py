@@ -24,7 +24,7 @@ from flashsale_env.theory import bounds
 SALES = 2
 SEEDS, EPISODES = np.arange(7, 7 + SALES, dtype=np.uint64), np.zeros(SALES, np.int64)
 # An uncompiled customer takes a tenth of a millisecond and more.
-MOST_CUSTOMERS, MOST_TICKS = 80.0, 60
+MOST_CUSTOMERS, MOST_TICKS = 60.0, 60
 # Products times ticks: what a tick without customers costs.
 MOST_SHELVES = 1_000
 RANDOM = 20

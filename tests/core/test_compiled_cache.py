@@ -353,9 +353,16 @@ def compiled_apart_and_loaded_together(site: Path, code: str, names: list[str], 
         assert together.stdout.splitlines() == apart[order], "to the last bit"
 
 
-@pytest.mark.parametrize("hash_seed", ["0", pytest.param("random", marks=pytest.mark.slow)])
-def test_shapes_compiled_apart_and_loaded_together_keep_their_own_code(cold, hash_seed):
-    names = shapes()
+SOME = ("gvr-periodic", "mnl-stock", "lost-sales", "cart")
+
+
+@pytest.mark.parametrize(
+    ("hash_seed", "names"),
+    [("0", SOME), *(pytest.param(seed, (), marks=pytest.mark.slow) for seed in ("0", "random"))],
+    ids=["some", "all", "all-random"],
+)
+def test_shapes_compiled_apart_and_loaded_together_keep_their_own_code(cold, hash_seed, names):
+    names = names or shapes()
     assert len(names) > 3
     compiled_apart_and_loaded_together(cold, MEASURE_FILLED, names, PYTHONHASHSEED=hash_seed)
 

@@ -45,17 +45,17 @@ def test_the_variants_of_a_product_together_sell_as_often_as_the_product(standar
 def test_a_played_sale_of_variants_sells_as_much():
     """No shocks, ample stock, list prices; units of 64 sales, z = 3.9: false-alarm rate 1e-4 per product."""
     scenario = fs.load_scenario("mnl-stock")
-    products = tuple(dataclasses.replace(product, initial_stock=10**5) for product in scenario.products)
+    products = (dataclasses.replace(scenario.products[0], initial_stock=10**5),)
     arrivals = fs.Arrivals(10_000.0)
     scenario = scenario.replace(products=products, arrivals=arrivals, horizon_ticks=4, tick_minutes=1.0)
     population = fs.load_population("homogeneous", [product.title for product in products])
     sold = []
-    for sale, customers in ((scenario, population), variants(scenario, population, 2)[:2]):
+    for sale, customers in ((scenario, population), variants(scenario, population, 3)[:2]):
         simulator = fs.Simulator(sale, customers, sales=64, actions="multidiscrete")
         simulator.open(np.arange(64, dtype=np.uint64), np.zeros(64, np.int64))
         for _ in range(4):
             simulator.advance(np.zeros((64, len(simulator.codec.names)), np.int64))
-        sold.append(simulator.sales["sold"].sum(axis=0).reshape(2, -1).sum(axis=1))
+        sold.append(simulator.sales["sold"].sum(axis=0).sum(keepdims=True))
     narrow, wide = np.array(sold, np.float64)
     assert narrow.min() > 1000
     assert (np.abs(wide - narrow) < 3.9 * np.sqrt(wide + narrow)).all()

@@ -91,6 +91,7 @@ def test_a_statistic_without_its_mechanism_is_not_modelled(market):
     assert rows["purchases per view"]["shown"].endswith(" %")
 
 
+@pytest.mark.slow  # a shape of its own
 def test_bots_and_strategic_customers_are_counted():
     scenario = fs.Scenario(
         name="small",

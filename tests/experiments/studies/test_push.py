@@ -54,6 +54,7 @@ def test_the_rule_that_sees_the_shelf_starts_from_the_one_that_does_not():
     assert params == {"push_cover": 0.0, "bid_cover": 0.0, "bid_value": 0.3}
 
 
+@pytest.mark.slow  # a shape of its own
 def test_the_ceiling_is_the_best_level_of_every_sale():
     """Two levels of one decision: the better of two sales played."""
     ads = fs.Ads((0.0, 2.0), 1.0, 1.0, 50.0)

@@ -33,7 +33,7 @@ def narrow():
 
 @pytest.fixture(scope="module")
 def wide(narrow):
-    return variants(*narrow, copies=2)[:2]
+    return variants(*narrow, copies=4)[:2]
 
 
 def learner(scenario, **settings):
@@ -72,7 +72,7 @@ def test_before_the_first_update_it_plays_the_advice(wide):
 def test_swapping_products_swaps_their_corrections(wide, reacts_to):
     """Up to the order of sums; the coupon does not change."""
     scenario, _ = wide
-    order = np.array([2, 0, 1, 3])
+    order = np.array([2, 0, 1, 3, 7, 5, 6, 4])
     moved_scenario = scenario.replace(products=tuple(scenario.products[j] for j in order))
     agent = scramble(learner(scenario, adviser="", reacts_to=reacts_to))
     moved = learner(moved_scenario, adviser="", reacts_to=reacts_to)
@@ -83,9 +83,9 @@ def test_swapping_products_swaps_their_corrections(wide, reacts_to):
         if fs.FEATURES[name].per == "product":
             moved_shown[:, agent.layout[name]] = shown[:, agent.layout[name]][:, order]
     actions, moved_actions = agent.predict(shown)[0], moved.predict(moved_shown)[0]
-    columns = np.concatenate([order, 4 + order, [8]])
+    columns = np.concatenate([order, 8 + order, [16]])
     np.testing.assert_allclose(moved_actions, actions[:, columns], atol=1e-5)
-    assert np.ptp(actions[:, :4], axis=1).min() > 1e-3  # the products differ
+    assert np.ptp(actions[:, :8], axis=1).min() > 1e-3  # the products differ
 
 
 def test_a_correction_follows_from_the_products_own_numbers_and_from_the_sale(narrow):
@@ -106,7 +106,7 @@ def test_all_prices_share_one_standard_deviation_all_orders_another_and_the_coup
     np.testing.assert_allclose(deviations.detach(), [-1.0, -1.0, -2.0, -2.0, -1.0], atol=1e-6)
 
 
-def test_a_policy_trained_on_two_products_plays_four(narrow, wide, tmp_path):
+def test_a_policy_trained_on_two_products_plays_eight(narrow, wide, tmp_path):
     """With the means and standard deviations of the training, not those of the new sale."""
     agent = learner(narrow[0])
     agent.learn(narrow[1], folder=tmp_path)
