@@ -27,7 +27,8 @@ from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.text.intent import IntentEncoder, evaluate
 from flashsale_env.encoders.text.metrics import rounded
 from flashsale_env.encoders.text.tfidf import tfidf_reference
-from flashsale_env.encoders.world.estimation import ReferenceStudy, study_reference_world
+from flashsale_env.encoders.world.estimation import ReferenceStudy, held_out_logs, study_reference_world
+from flashsale_env.encoders.world.experiment import Experiment
 from flashsale_env.experiments.display import notice, progress_bar
 from flashsale_env.experiments.evaluate import POLICY, difference, figures, play_test_sales
 from flashsale_env.experiments.formats import low_to_high, money
@@ -44,7 +45,7 @@ from flashsale_env.theory.bounds import Bound, lagrangian_dual_bound
 from flashsale_env.versions import versions
 
 LEARNER = "ppo"
-POPULATION = "population"
+ENCODER, POPULATION = "encoder", "population"
 # Processes beside the one that trains, at most: each needs half a gigabyte, and there are six heuristics.
 _MOST_BESIDE = 4
 
@@ -81,10 +82,12 @@ def _stages(pool: ProcessPoolExecutor, run: Run, settings: DemoSettings, scenari
     compiling = pool.submit(compile_simulator, settings)
     reading = pool.submit(tfidf_figures, settings)
     with clock.stage("encoder", "texts -> BERT: fine-tuning the intent encoder"):
-        encoder, encoder_figures = fine_tune(settings, run, reading)
+        encoder = fine_tune(settings, run)
+        logging = pool.submit(log_beside, settings, out)
+        encoder_figures = judge(settings, encoder, reading)
         compiling.result()
     with clock.stage("demand", "choices -> tastes: estimating demand in the reference world"):
-        study = estimate(settings, run, encoder, scenario)
+        study = estimate(settings, run, encoder, scenario, logging)
     customers = study.learned
     adviser = preset(scenario).adviser
     rivals = opponents(scenario)
@@ -147,26 +150,29 @@ def compile_simulator(settings: DemoSettings) -> None:
     agents.play(agents.make("random", scenario), scenario, seeds=split_seeds("validation", 0, 1))
 
 
+def log_beside(settings: DemoSettings, folder: Path) -> list[Experiment]:
+    """The held-out logs, by the encoder in the folder of the run."""
+    with one_thread():
+        return held_out_logs(
+            IntentEncoder.load(folder / ENCODER),
+            load_scenario(settings.scenario),
+            voices=settings.heldout_voices,
+            visits=settings.visits,
+            seed=settings.seed,
+        )
+
+
 def tfidf_figures(settings: DemoSettings) -> dict[str, Any]:
     """What TF-IDF and logistic regression read, from the same messages."""
-    train, unseen = (generate(split, size, settings.seed) for split, size in _messages(settings).items())
-    return tfidf_reference(train, unseen)
+    sizes = {"train": settings.encoder_train, "evaluation": settings.encoder_evaluation}
+    return tfidf_reference(*(generate(split, size, settings.seed) for split, size in sizes.items()))
 
 
-def _messages(settings: DemoSettings) -> dict[str, int]:
-    """Split -> number of messages, of those that are learned from and those that are judged on."""
-    return {"train": settings.encoder_train, "evaluation": settings.encoder_evaluation}
-
-
-def fine_tune(
-    settings: DemoSettings, run: Run, reading: Future[dict[str, Any]]
-) -> tuple[IntentEncoder, dict[str, Any]]:
-    """A fine-tuned encoder, saved, and its figures on unseen phrasings, beside those of TF-IDF."""
+def fine_tune(settings: DemoSettings, run: Run) -> IntentEncoder:
+    """A fine-tuned encoder, saved for the processes beside."""
     seed, sizes = settings.seed, {"train": settings.encoder_train, "validation": settings.encoder_validation}
-    train, unseen = (generate(split, size, seed) for split, size in _messages(settings).items())
     encoder = IntentEncoder.fine_tune(
-        train,
-        generate("validation", settings.encoder_validation, seed),
+        *(generate(split, size, seed) for split, size in sizes.items()),
         backbone=settings.backbone,
         epochs=settings.encoder_epochs,
         seed=seed,
@@ -174,26 +180,34 @@ def fine_tune(
         corpus={"language": "en", "seed": seed, **sizes},
         command=run.command,
     )
+    encoder.save(run.folder / ENCODER)
+    return encoder
+
+
+def judge(settings: DemoSettings, encoder: IntentEncoder, reading: Future[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of the encoder on unseen phrasings, beside those of TF-IDF; its card holds them."""
+    unseen = generate("evaluation", settings.encoder_evaluation, settings.seed)
     found, reference = evaluate(encoder, unseen), reading.result()
     encoder.card["figures"] |= {"evaluation": rounded({"en": found}), "tfidf_evaluation": rounded({"en": reference})}
-    encoder.save(run.folder / "encoder")
-    return encoder, found | {f"tfidf_{key}": value for key, value in reference.items()}
+    return found | {f"tfidf_{key}": value for key, value in reference.items()}
 
 
-def estimate(settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario: Scenario) -> ReferenceStudy:
+def estimate(
+    settings: DemoSettings, run: Run, encoder: IntentEncoder, scenario: Scenario, logging: Future[list[Experiment]]
+) -> ReferenceStudy:
     """Demand estimated from a logged experiment, saved with both populations."""
     study = study_reference_world(
         encoder,
         scenario,
+        heldout=logging.result,
         voices=settings.voices,
-        heldout_voices=settings.heldout_voices,
         visits=settings.visits,
-        heldout_visits=settings.visits,
         seed=settings.seed,
         command=run.command,
         progress=sys.stderr.isatty(),
     )
-    study.demand.save(run.folder / "encoder")
+    encoder.save(run.folder / ENCODER, overwrite=True)  # with its figures; nobody beside reads it now
+    study.demand.save(run.folder / ENCODER)
     study.learned.save(run.folder / POPULATION)
     study.reference.save(run.folder / "reference")
     return study

@@ -19,7 +19,7 @@ from flashsale_env.encoders.corpus.generator import generate
 from flashsale_env.encoders.corpus.phrases import LANGUAGES
 from flashsale_env.encoders.devices import one_thread
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.estimation import study_reference_world
+from flashsale_env.encoders.world.estimation import held_out_logs, study_reference_world
 from flashsale_env.encoders.world.reference import (
     TASTES,
     WILLINGNESS_MEANS,
@@ -111,7 +111,15 @@ def build_populations(
         encoder = IntentEncoder.default() if encoder_folder is None else IntentEncoder.load(encoder_folder)
         languages = [code for code in LANGUAGES if code in encoder.card["languages"]]
         suffix = "" if languages == ["en"] else "-" + "-".join(languages)
-        study = study_reference_world(encoder, load_scenario("standard"), seed=seed, command=command, progress=progress)
+        scenario = load_scenario("standard")
+        study = study_reference_world(
+            encoder,
+            scenario,
+            heldout=lambda: held_out_logs(encoder, scenario, seed=seed, progress=progress),
+            seed=seed,
+            command=command,
+            progress=progress,
+        )
         study.demand.save(encoder_folder or DEMAND_FOLDER)
         study.reference.save(out / f"reference{suffix}")
         study.learned.save(out / f"learned{suffix}")

@@ -49,15 +49,45 @@ class ReferenceStudy:
     figures: dict[str, Any]
 
 
+def held_out_logs(
+    encoder: IntentEncoder,
+    scenario: Scenario,
+    *,
+    voices: int = HELDOUT_LOGS * HELDOUT_VOICES,
+    visits: int = HELDOUT_LOGS * VISITS,
+    logs: int = HELDOUT_LOGS,
+    seed: int = 0,
+    progress: bool = False,
+) -> list[Experiment]:
+    """Independent logs of unseen templates, each with its own voices, sales and prices.
+
+    Args:
+        encoder, scenario, seed, progress: as for `study_reference_world`.
+        voices, visits: of all logs together, at least.
+        logs: number of them.
+    """
+    return [
+        run_experiment(
+            encoder,
+            scenario,
+            "evaluation",
+            -(-voices // logs),
+            visits=-(-visits // logs),
+            seed=seed,
+            log=log,
+            progress=progress,
+        )
+        for log in range(logs)
+    ]
+
+
 def study_reference_world(
     encoder: IntentEncoder,
     scenario: Scenario,
     *,
+    heldout: Callable[[], Sequence[Experiment]],
     voices: int = VOICES,
-    heldout_voices: int = HELDOUT_LOGS * HELDOUT_VOICES,
     visits: int = VISITS,
-    heldout_visits: int = HELDOUT_LOGS * VISITS,
-    heldout_logs: int = HELDOUT_LOGS,
     seed: int = 0,
     command: str = "",
     progress: bool = False,
@@ -72,9 +102,8 @@ def study_reference_world(
     Args:
         encoder: of the messages.
         scenario: of the sales.
+        heldout: gives the held-out logs, see `held_out_logs`; called once demand is estimated.
         voices, visits: of the log that demand is estimated from.
-        heldout_voices, heldout_visits: of all held-out logs together, at least.
-        heldout_logs: number of them.
         seed: of the study.
         command: recorded on the cards.
         progress: show bars on standard error.
@@ -99,25 +128,15 @@ def study_reference_world(
     }
     demand = models["encoder"]
     logs, truths, estimates, intents = [], [], [], []
-    for log in range(heldout_logs):
-        heldout = run_experiment(
-            encoder,
-            scenario,
-            "evaluation",
-            -(-heldout_voices // heldout_logs),
-            visits=-(-heldout_visits // heldout_logs),
-            seed=seed,
-            log=log,
-            progress=progress,
-        )
+    for held_out in heldout():
         nll_of_log = {
-            name: models[name].visit_nll(reading(heldout), vectors, heldout.choices)
+            name: models[name].visit_nll(reading(held_out), vectors, held_out.choices)
             for name, reading in readings.items()
         }
-        logs.append((nll_of_log, heldout.choices))
-        truths.append(heldout.population)
-        estimates.append(demand.tastes(encoder_reading(heldout.encoding, vectors), vectors))
-        intents.append(heldout.population.latent_class)
+        logs.append((nll_of_log, held_out.choices))
+        truths.append(held_out.population)
+        estimates.append(demand.tastes(encoder_reading(held_out.encoding, vectors), vectors))
+        intents.append(held_out.population.latent_class)
     pooled = HeldOut.pool(logs)
     nll, clusters = pooled.nll, (pooled.voice, pooled.sale)
     text_gap, full_gap = (likelihood_gap(nll["no_text"], nll[k], *clusters) for k in ("encoder", "true_intent"))
@@ -135,7 +154,7 @@ def study_reference_world(
     half = _half_width(np.array(errors))
     figures = {
         "visits": len(fit.choices),
-        "heldout_logs": heldout_logs,
+        "heldout_logs": len(logs),
         "heldout_voices": sum(map(len, truths)),
         "heldout_sales": len(np.unique(pooled.sale)),
         "heldout_visits": len(pooled.log),

@@ -4,7 +4,7 @@ import pytest
 
 from flashsale_env import load_scenario
 from flashsale_env.encoders.text.intent import IntentEncoder
-from flashsale_env.encoders.world.estimation import study_reference_world
+from flashsale_env.encoders.world.estimation import held_out_logs, study_reference_world
 
 
 @pytest.fixture(scope="module")
@@ -20,5 +20,10 @@ def encoder():
 @pytest.fixture(scope="module")
 def study(encoder, scenario):
     return study_reference_world(
-        encoder, scenario, voices=900, heldout_voices=450, visits=60_000, heldout_visits=60_000, seed=1
+        encoder,
+        scenario,
+        heldout=lambda: held_out_logs(encoder, scenario, voices=450, visits=60_000, seed=1),
+        voices=900,
+        visits=60_000,
+        seed=1,
     )
