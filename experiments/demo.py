@@ -171,8 +171,10 @@ def tfidf_figures(settings: DemoSettings) -> dict[str, Any]:
 def fine_tune(settings: DemoSettings, run: Run) -> IntentEncoder:
     """A fine-tuned encoder, saved for the processes beside."""
     seed, sizes = settings.seed, {"train": settings.encoder_train, "validation": settings.encoder_validation}
+    messages = {split: generate(split, size, seed) for split, size in sizes.items()}
     encoder = IntentEncoder.fine_tune(
-        *(generate(split, size, seed) for split, size in sizes.items()),
+        messages["train"],
+        messages["validation"],
         backbone=settings.backbone,
         epochs=settings.encoder_epochs,
         seed=seed,
