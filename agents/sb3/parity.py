@@ -11,15 +11,15 @@ The learner maximises E[reward] subject to gap <= most, as the saddle point of
     E[reward] - m·c·(gap - most),  m >= 0,  c = |mean reward of a sale| / mean outcome, both of the first batch,
 
 by gradient ascent on the policy, and after every batch by a step of the multiplier along the excess. An outcome of
-group g is a ratio of expectations, R = E[part]/E[whole], so the gradient of the gap is that of
+a group is a ratio of expectations, R = E[part]/E[whole], so the gradient of the gap is that of
 
     E[psi of the highest group] - E[psi of the lowest],  psi = (part - R·whole)/E[whole],
 
 with R and E[whole] of the last batch held fixed. It adds up over the ticks of a sale, and each tick is charged for what
 happens in it.
 
-Source: Altman (1999), Constrained Markov Decision Processes, chapter 3, for the saddle point; Tessler, Mankowitz &
-Mannor (2019), Reward Constrained Policy Optimization, arXiv:1805.11074, for the two time scales.
+Source: Altman (1999), Constrained Markov Decision Processes, chapter 3, for the saddle point; Stooke, Achiam & Abbeel
+(2020), Responsive Safety in Reinforcement Learning by PID Lagrangian Methods, arXiv:2007.03964, for the damping.
 """
 
 import dataclasses
@@ -47,6 +47,8 @@ class Parity:
         outcome: one of `flashsale_env.market.fairness.OUTCOMES`.
         groups: those that are compared; () for all that have customers.
         step: of the multiplier after each batch, per excess of the size of the mean outcome.
+        damping: what the excess of the last batch adds to the multiplier, by the same measure. Without it, policy and
+            multiplier chase each other around the limit.
 
     Raises:
         ValueError: an unknown outcome, a number out of range, or a single group.
@@ -62,9 +64,10 @@ class Parity:
         check_fields(self, "parity: ")
         if self.outcome not in OUTCOMES:
             raise ValueError(f"parity: {unknown_name('outcome', self.outcome, OUTCOMES)}")
-        if not self.most >= 0 or not self.step > 0:
+        if not self.most >= 0 or not self.step > 0 or not self.damping >= 0:
             raise ValueError(
-                f"parity: want a limit of at least 0 and a step above 0, got {self.most:g} and {self.step:g}."
+                f"parity: want a limit of at least 0, a step above 0 and a damping of at least 0, got {self.most:g}, "
+                f"{self.step:g} and {self.damping:g}."
             )
         if len(set(self.groups)) == 1:
             raise ValueError(f"parity: a gap is between two groups or more, got {self.groups[0]!r} alone.")

@@ -82,7 +82,7 @@ class Size:
 
     training_sales: int = 49_152
     runs: int = 3
-    episodes: int = 2000
+    episodes: int = 8000
     trials: int = 60
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -282,13 +282,14 @@ def learner_settings(scenario: Scenario, sale: Scenario, rule: EverybodyAlike, s
 def optimum(
     scenario: Scenario, population: Population, limits: Limits, name: str, limit: float | None, found: audit.Counts
 ) -> float | None:
-    """Profit a sale of the best prices under the limit, for as many customers as came; None where it is not known.
+    """Expected profit a sale of the best prices under the limit, for as many customers as came; None if not known.
 
-    It is known in `intent`: one product whose stock never binds, and a price for each predicted intent.
+    For the rule it is that of the best single price. It is known in `intent`: one product whose stock never binds, and
+    a price for each predicted intent.
     """
     plain, prices = load_scenario("intent"), ("mean_price", "relative_price")
     known = scenario == plain and limits.outcome in prices and limits.by == GROUPINGS[0] and not limits.groups
-    if not known or name not in (FREE, MILD, STRICT):
+    if not known:
         return None
     product, intents = plain.products[0], np.unique(population.latent_class)
     of = [population.latent_class == intent for intent in intents]
@@ -302,7 +303,8 @@ def optimum(
     for row, rows in zip(confusion, of, strict=True):
         np.add.at(row, predicted[rows], population.weight[rows])
     unit = product.list_price if limits.outcome == "relative_price" else 1.0
-    revenue, _ = limited_prices(means, shares, confusion, np.inf if limit is None else limit * unit)
+    free = np.inf if name == FREE else 0.0
+    revenue, _ = limited_prices(means, shares, confusion, free if limit is None else limit * unit)
     return revenue * float(found["customers"].sum(axis=2).mean())
 
 

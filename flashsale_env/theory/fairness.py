@@ -21,7 +21,7 @@ from flashsale_env.theory.signal import best_single_price, price_by_prediction, 
 Floats = npt.NDArray[np.float64]
 
 # Starts of the search; prices of the best single one, moved by normal noise of this share, and those without a limit.
-_STARTS, _NOISE = 8, 0.3
+_STARTS, _NOISE = 4, 0.3
 
 
 @dataclass(frozen=True)
