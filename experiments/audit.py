@@ -140,8 +140,9 @@ def audit(found: Counts, groups: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         "groups": group -> outcome -> mean over the runs, None without customers to count; "overall": the same of all;
-        "spread", one row an outcome that occurs: "outcome", "highest" and "lowest" (groups of the means), "difference"
-        and "ratio", each a mapping with "mean", "ci_low" and "ci_high"; a ratio of signs that differ is None.
+        "spread", one row an outcome that occurs: "outcome", "highest" and "lowest" (groups of the means; None if all
+        are equal), "difference" and "ratio", each a mapping with "mean", "ci_low" and "ci_high"; a ratio of signs that
+        differ is None.
     """
     frames = [frame({name: column[r] for name, column in found.items()}, groups) for r in range(len(found["units"]))]
     by_group = np.mean([one.by_group.to_numpy(np.float64) for one in frames], axis=0)
@@ -153,10 +154,12 @@ def audit(found: Counts, groups: Sequence[str]) -> dict[str, Any]:
         if np.isnan(column).all() or not np.nan_to_num(column).any():
             continue
         of_sales = dict(zip(("difference", "ratio"), spread_by_sale(outcome, found), strict=True))
+        high, low = int(np.nanargmax(column)), int(np.nanargmin(column))
+        apart = not np.isclose(column[high], column[low], rtol=1e-9, atol=0.0)
         row: dict[str, Any] = {
             "outcome": outcome,
-            "highest": names[int(np.nanargmax(column))],
-            "lowest": names[int(np.nanargmin(column))],
+            "highest": names[high] if apart else None,
+            "lowest": names[low] if apart else None,
         }
         for kind, values in of_sales.items():
             point = np.mean([getattr(one, kind)()[outcome] for one in frames])
@@ -190,8 +193,7 @@ def tables(found: Mapping[str, Any], title: str) -> tuple[Table, Table]:
     spread = tuple(
         (
             row["outcome"].replace("_", " "),
-            row["highest"],
-            row["lowest"],
+            *(("", "") if row["highest"] is None else (row["highest"], row["lowest"])),
             *_with_interval(row["outcome"], row["difference"]),
             *(("", "") if row["ratio"] is None else _of_ratio(row["ratio"])),
         )

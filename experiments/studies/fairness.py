@@ -29,7 +29,7 @@ from flashsale_env.experiments import audit
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
-from flashsale_env.experiments.formats import low_to_high, money
+from flashsale_env.experiments.formats import Table, low_to_high, money
 from flashsale_env.experiments.intervals import crossed_interval
 from flashsale_env.experiments.open_loop import Effort, Family, best_schedule
 from flashsale_env.experiments.options import (
@@ -348,7 +348,24 @@ def cells(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def audits(result: Mapping[str, Any]) -> Sequence[Any]:
+COMPARED = ("mean_price", "purchase_rate", "surplus")
+OF_GROUPS = ("group", *(f"{name.replace('_', ' ')}: no limit, strict" for name in COMPARED), "encoder accuracy")
+
+
+def cells_of_groups(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Outcomes of each group without a limit and under the strict one."""
+    free, strict = (result["audits"][name]["groups"] for name in (FREE, STRICT))
+    return [
+        (
+            group,
+            *(f"{audit.written(name, row[name])}, {audit.written(name, strict[group][name])}" for name in COMPARED),
+            audit.written("encoder_accuracy", row["encoder_accuracy"]),
+        )
+        for group, row in free.items()
+    ]
+
+
+def audits(result: Mapping[str, Any]) -> Sequence[Table]:
     """The tables of the learner without a limit and of the strictest one."""
     return [table for name in (FREE, STRICT) for table in audit.tables(result["audits"][name], name)]
 
