@@ -20,12 +20,16 @@ Floats = npt.NDArray[np.float64]
 
 
 class SaleTable(Mapping[str, Floats]):
-    """One row a sale, in the order of the seeds; one column a metric, `ret`, the sum of the sale's rewards, and what
-    else was read.
+    """One row a sale, in the order of the seeds; one column a metric, and `ret`, the sum of the sale's rewards.
+
+    Attributes:
+        more: what else was read, name -> (S, ...).
     """
 
-    def __init__(self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats]) -> None:
-        self.seeds = seeds
+    def __init__(
+        self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats], more: Mapping[str, Floats] | None = None
+    ) -> None:
+        self.seeds, self.more = seeds, dict(more or {})
         self._columns = columns
 
     def __getitem__(self, name: str) -> Floats:
@@ -66,8 +70,8 @@ def play(
         deterministic: whether a stochastic policy plays its mode.
         progress: called after each batch with (sales played, sales in all).
         threads: as for `Simulator`.
-        read: further columns from the records of a batch at the close, `Simulator.sales`: name -> (N, ...), as
-            `market.fairness.counts` reads them.
+        read: what `more` of the table holds, from the records of a batch at the close, `Simulator.sales`: name ->
+            (N, ...), as `market.fairness.counts` reads it.
 
     Raises:
         ValueError: no seeds or no batch, or the agent does not fit the scenario; the message names what is missing.
@@ -105,8 +109,7 @@ def play(
     table = np.concatenate(metrics)[: len(seeds)]
     columns = {name: table[:, column].copy() for column, name in enumerate(METRICS)}
     columns["ret"] = np.concatenate(returns)[: len(seeds)]
-    columns |= {name: np.concatenate(parts)[: len(seeds)] for name, parts in more.items()}
-    return SaleTable(seeds, columns)
+    return SaleTable(seeds, columns, {name: np.concatenate(parts)[: len(seeds)] for name, parts in more.items()})
 
 
 def trace(

@@ -156,7 +156,7 @@ class Training:
         """Show a new row of the curve, beyond what `progress` shows."""
 
     def read(self, sales: npt.NDArray[np.void]) -> Mapping[str, npt.NDArray[np.float64]]:
-        """Columns of a validation beyond the metrics, see `play`."""
+        """What is read of the validation sales beyond the metrics, see `play`."""
         return {}
 
     def judge(self, table: SaleTable) -> Row:

@@ -77,7 +77,7 @@ def play_counted(
     played = [play(player, scenario, population, seeds=seeds, read=counts) for player in players]
     return (
         np.stack([table["profit"] for table in played]),
-        {name: np.stack([table[name] for table in played]) for name in COUNTS},
+        {name: np.stack([table.more[name] for table in played]) for name in COUNTS},
     )
 
 

@@ -89,8 +89,13 @@ class Parity:
                 raise ValueError(f"parity: {unknown_name(f'group by {scenario.fairness.by}', name, names)}")
         return tuple(names.index(name) for name in self.groups or names)
 
-    def outcomes(self, counts: Mapping[str, Any], among: tuple[int, ...]) -> Floats:
-        """(I,) the outcome of each group over all sales of (N, I) counts; NaN for those left out or without any."""
+    def outcomes(self, counts: Any, among: tuple[int, ...]) -> Floats:
+        """(I,) the outcome of each group over all sales; NaN for those left out or without any.
+
+        Args:
+            counts: (N, I) arrays by name: a mapping, or the record `sales["fairness"]`.
+            among: numbers of the groups, see `among`.
+        """
         part, whole = (np.asarray(numbers, np.float64).sum(axis=0) for numbers in OUTCOMES[self.outcome].of(counts))
         found = np.full(len(whole), np.nan)
         for g in among:

@@ -154,7 +154,7 @@ class SB3Training(Training):
     def judge(self, table: SaleTable) -> Row:
         if self._multiplier is None:
             return {}
-        outcomes = self._multiplier.parity.outcomes(table, self._multiplier.among)
+        outcomes = self._multiplier.parity.outcomes(table.more, self._multiplier.among)
         return {"gap": gap_of(outcomes), "multiplier": self._multiplier.value}
 
     def rank(self, row: Row) -> tuple[float, ...]:

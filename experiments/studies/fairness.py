@@ -159,7 +159,7 @@ def check(scenario: Scenario, population: Population, limits: Limits) -> None:
     if limits.by not in GROUPINGS:
         raise ValueError(f"--by: {unknown_name('grouping', limits.by, GROUPINGS)}")
     if limits.by not in audit.groupings(population):
-        hint = " --population learned-en-zh has two." if limits.by == LANGUAGE else ""
+        hint = " In scenario standard, --population learned-en-zh has two." if limits.by == LANGUAGE else ""
         raise ValueError(f"all of these customers are of one {limits.by}: there are no groups to compare.{hint}")
     if not limits.strict < limits.mild:
         raise ValueError(f"--strict must be below --mild, got {limits.strict:g} and {limits.mild:g}.")

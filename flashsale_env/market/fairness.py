@@ -253,8 +253,8 @@ class Outcome:
     meaning: str
     less: str = ""
 
-    def of(self, counts: Mapping[str, Any]) -> tuple[Any, Any]:
-        """(numerator, denominator) from counts by name; arrays of any shape."""
+    def of(self, counts: Any) -> tuple[Any, Any]:
+        """(numerator, denominator) from counts by name, a mapping or a record; arrays of any shape."""
         part = counts[self.part] - counts[self.less] if self.less else counts[self.part]
         return part, counts[self.whole]
 

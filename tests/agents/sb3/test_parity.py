@@ -159,7 +159,9 @@ def test_a_limit_narrows_the_gap_and_what_is_kept_is_within_it():
     for most in (None, 0.03):
         agent = learner(sales=24 * 64, validate_every=6)
         curve = agent.learn(CUSTOMERS, parity=None if most is None else Parity(most, step=0.1, damping=2.0))
-        outcomes = Parity(0.0).outcomes(play(agent, SCENARIO, CUSTOMERS, seeds=seeds, read=counts), EVERYBODY)
+        played = play(agent, SCENARIO, CUSTOMERS, seeds=seeds, read=counts)
+        assert (played.more["customers"].sum(axis=1) == played["customers"]).all(), "each under its own name"
+        outcomes = Parity(0.0).outcomes(played.more, EVERYBODY)
         gaps[most] = gap_of(outcomes)
     within = [row for row in curve if row["gap"] <= 0.03]
     assert max(row["multiplier"] for row in curve) > 0
