@@ -20,10 +20,16 @@ Floats = npt.NDArray[np.float64]
 
 
 class SaleTable(Mapping[str, Floats]):
-    """One row a sale, in the order of the seeds; one column a metric, and `ret`, the sum of the sale's rewards."""
+    """One row a sale, in the order of the seeds; one column a metric, and `ret`, the sum of the sale's rewards.
 
-    def __init__(self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats]) -> None:
-        self.seeds = seeds
+    Attributes:
+        more: what else was read, name -> (S, ...).
+    """
+
+    def __init__(
+        self, seeds: npt.NDArray[np.uint64], columns: dict[str, Floats], more: Mapping[str, Floats] | None = None
+    ) -> None:
+        self.seeds, self.more = seeds, dict(more or {})
         self._columns = columns
 
     def __getitem__(self, name: str) -> Floats:
@@ -52,6 +58,7 @@ def play(
     deterministic: bool = True,
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
+    read: Callable[[npt.NDArray[np.void]], Mapping[str, Floats]] | None = None,
 ) -> SaleTable:
     """Play the sale (seed, episode 0) of every seed.
 
@@ -63,6 +70,8 @@ def play(
         deterministic: whether a stochastic policy plays its mode.
         progress: called after each batch with (sales played, sales in all).
         threads: as for `Simulator`.
+        read: what `more` of the table holds, from the records of a batch at the close, `Simulator.sales`: name ->
+            (N, ...), as `market.fairness.counts` reads it.
 
     Raises:
         ValueError: no seeds or no batch, or the agent does not fit the scenario; the message names what is missing.
@@ -80,6 +89,7 @@ def play(
     rows = np.resize(seeds, (batches, width))
     episodes = np.zeros(width, np.int64)
     metrics, returns = [], []
+    more: dict[str, list[Floats]] = {}
     state = None
     for done, batch_seeds in enumerate(rows, start=1):
         observations = simulator.open(batch_seeds, episodes)
@@ -92,12 +102,14 @@ def play(
             start = np.zeros(width, np.bool_)
         metrics.append(simulator.measure())
         returns.append(total)
+        for name, column in ({} if read is None else read(simulator.sales)).items():
+            more.setdefault(name, []).append(column)
         if progress is not None:
             progress(min(done * width, len(seeds)), len(seeds))
     table = np.concatenate(metrics)[: len(seeds)]
     columns = {name: table[:, column].copy() for column, name in enumerate(METRICS)}
     columns["ret"] = np.concatenate(returns)[: len(seeds)]
-    return SaleTable(seeds, columns)
+    return SaleTable(seeds, columns, {name: np.concatenate(parts)[: len(seeds)] for name, parts in more.items()})
 
 
 def trace(

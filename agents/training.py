@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashsale_env import Population, Scenario
-from flashsale_env.agents.play import play
+from flashsale_env.agents.play import SaleTable, play
 from flashsale_env.agents.protocol import Policy
 from flashsale_env.agents.seeding import validation_seeds
 from flashsale_env.files import write_atomically
@@ -155,6 +155,18 @@ class Training:
     def report(self, row: Row) -> None:
         """Show a new row of the curve, beyond what `progress` shows."""
 
+    def read(self, sales: npt.NDArray[np.void]) -> Mapping[str, npt.NDArray[np.float64]]:
+        """What is read of the validation sales beyond the metrics, see `play`."""
+        return {}
+
+    def judge(self, table: SaleTable) -> Row:
+        """Figures of a validation beyond the profit, for the curve."""
+        return {}
+
+    def rank(self, row: Row) -> tuple[float, ...]:
+        """What the best policy has most of, of one row of the curve."""
+        return (row["profit"],)
+
     # --- the loop
 
     def run(self) -> list[Row]:
@@ -200,7 +212,7 @@ class Training:
             self._progress(played, self.all_rounds * settings.num_envs, self.curve[-1] if self.curve else None)
 
     def _validate(self) -> None:
-        """Play the validation sales, and keep the policy if it earned more than all before it."""
+        """Play the validation sales, and keep the policy if it ranks above all before it."""
         learner = self._learner
         table = play(
             learner,
@@ -209,6 +221,7 @@ class Training:
             seeds=validation_seeds(learner.settings.validation_sales),
             batch=self.validation_batch,
             threads=self._threads,
+            read=self.read,
         )
         row = {
             "sales": self.rounds * learner.settings.num_envs,
@@ -217,9 +230,10 @@ class Training:
             "profit": float(table["profit"].mean()),
             "standard_error": _standard_error(table["profit"]),
             "ret": float(table["ret"].mean()),
+            **self.judge(table),
         }
         self.report(row)
-        if not self.curve or row["profit"] > max(earlier["profit"] for earlier in self.curve):
+        if not self.curve or self.rank(row) > max(map(self.rank, self.curve)):
             self.keep_policy()
             if self._folder is not None:
                 learner.save(self._folder)

@@ -34,6 +34,7 @@ from flashsale_env.agents import AGENTS
 from flashsale_env.encoders.records.catalogue import CATALOGUE_COLUMNS
 from flashsale_env.encoders.records.columns import CHOICE_COLUMNS, TRANSACTION_COLUMNS
 from flashsale_env.encoders.shops.registry import READERS
+from flashsale_env.experiments.audit import SPREAD, tables
 from flashsale_env.experiments.benchmark.settings import BENCHMARKS
 from flashsale_env.experiments.dispatch import app
 from flashsale_env.experiments.formats import percent, plus_minus
@@ -42,10 +43,11 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking, retention
+from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, fairness, privacy, push, ranking, retention
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
+from flashsale_env.market.fairness import OUTCOMES
 from flashsale_env.market.mechanism import Between, OneOf
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,6 +240,12 @@ def commands() -> str:
         words = " ".join((command.help or "").split())
         rows.append((f"`{name}`", words))
     return table(("command", "what it does"), rows)
+
+
+def outcomes() -> str:
+    """The outcomes by which groups of customers are compared."""
+    rows = [(f"`{name}`", outcome.meaning, f"`{outcome.whole}`") for name, outcome in OUTCOMES.items()]
+    return table(("outcome", "meaning", "of"), rows)
 
 
 def studies() -> str:
@@ -456,7 +464,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     for function in (
         *(scenarios, scenario, settings, layout, features, reward_terms, metrics),
         *(agents, customers, benchmarks, commands, studies, mechanisms, cases, ranges, facts, example),
-        *(elasticities, throughput, service, tree, figures, results, columns, readers, reports),
+        *(elasticities, throughput, service, tree, figures, results, columns, readers, reports, outcomes),
     )
 }
 
@@ -522,6 +530,22 @@ def from_retention(folder: Path) -> str:
     return table(retention.COLUMNS, retention.cells(_result(folder)))
 
 
+def from_fairness(folder: Path) -> str:
+    """What equal treatment costs, from the study `fairness`."""
+    return table(fairness.COLUMNS, fairness.cells(_result(folder)))
+
+
+def from_fairness_groups(folder: Path) -> str:
+    """How groups are served with a limit and without, from the study `fairness`."""
+    return table(fairness.OF_GROUPS, fairness.cells_of_groups(_result(folder)))
+
+
+def from_fairness_spread(folder: Path) -> str:
+    """How far groups lie apart without a limit, from the study `fairness`."""
+    _, spread = tables(_result(folder)["audits"][fairness.FREE], fairness.FREE)
+    return table(SPREAD, spread.rows)
+
+
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
     return table(ranking.PLACES, ranking.cells_of_places(_result(folder)))
@@ -577,6 +601,9 @@ MEASURED: dict[str, Callable[..., str]] = {
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
     "retention": from_retention,
+    "fairness": from_fairness,
+    "fairness-groups": from_fairness_groups,
+    "fairness-spread": from_fairness_spread,
     "verification": from_verification,
 }
 

@@ -33,6 +33,7 @@ EXTRAS = {
     "uvicorn": "serve",
     "prometheus_client": "serve",
     "implicit": "ranking",
+    "fairlearn": "fairness",
 }
 OUR_PACKAGES = ("experiments", "agents", "encoders", "flashsale_env")
 

@@ -41,9 +41,10 @@ from flashsale_env.agents.rules.merchant import Merchant
 from flashsale_env.agents.sb3.advice import AdvisedSales, corrected
 from flashsale_env.agents.sb3.checkpoints import POLICY, read_zip, zipped
 from flashsale_env.agents.sb3.determinism import mixed_seed, one_thread, own_randomness
+from flashsale_env.agents.sb3.parity import Multiplier, Parity, as_json
 from flashsale_env.agents.sb3.policy import NETWORKS
 from flashsale_env.agents.sb3.presets import preset, why_not
-from flashsale_env.agents.sb3.settings import Settings
+from flashsale_env.agents.sb3.settings import OnPolicy, Settings
 from flashsale_env.agents.sb3.training import SB3Training
 from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 from flashsale_env.agents.seeding import check_run
@@ -97,6 +98,7 @@ class SB3Agent(Agent):
         # As it was named: tuned values of its rules lie beside the file.
         self._home, self._customers = scenario, population
         self._trained: dict[str, str] = {}
+        self._parity: Parity | None = None
         self.require_applies()
         chosen = preset(self.scenario, self.name)
         known = {field.name for field in dataclasses.fields(chosen)}
@@ -162,6 +164,7 @@ class SB3Agent(Agent):
         progress: Progress | None = None,
         threads: int | None = None,
         tensorboard: str | Path | None = None,
+        parity: Parity | None = None,
     ) -> list[Row]:
         """Train, and keep the policy that earned the most on the validation sales.
 
@@ -177,14 +180,23 @@ class SB3Agent(Agent):
             progress: called after every round with sales played, sales in all, and the last row of the curve.
             threads: of the simulator.
             tensorboard: folder for the figures of learner and validation, as `tensorboard --logdir` reads them.
+            parity: a limit on the gap between groups of customers, for learners that drop a rollout after its update.
+                The policy that earned the most within the limit is kept, and without one, that with the smallest gap.
 
         Returns:
             The learning curve, one row a validation: "sales", "steps" (transitions), "seconds", "profit" (mean over
-            the validation sales) and "ret".
+            the validation sales) and "ret"; with a limit also "gap" and "multiplier".
 
         Raises:
-            ValueError: the folder holds a training with other settings, or a broken one.
+            ValueError: the folder holds a training with other settings, or a broken one; or the learner or the
+                scenario cannot be limited.
         """
+        if parity is not None and not isinstance(self.settings, OnPolicy):
+            raise ValueError(
+                f"{self.name!r} replays old transitions, whose rewards hold old multipliers: a limit on a gap needs a "
+                f"learner that drops a rollout after its update, e.g. 'ppo'."
+            )
+        self._parity = parity
         if sales is not None:
             self.settings = dataclasses.replace(self.settings, sales=sales)
         settings = self.settings
@@ -207,11 +219,12 @@ class SB3Agent(Agent):
             venv,
             customers,
             # Hashes first: another game explains other parameters of the adviser.
-            identity={**fingerprints(self.scenario, customers), **self.identity()},
+            identity={**fingerprints(self.scenario, customers), **self.identity(), "parity": as_json(parity)},
             checkpoint_every=settings.checkpoint_every,
             folder=None if folder is None else Path(folder),
             progress=progress,
             threads=threads,
+            multiplier=None if parity is None else Multiplier(parity, self.scenario, customers),
         )
         with own_randomness(mixed_seed(self.seed, 0)), one_thread():
             self.model = self.build(venv)
@@ -243,6 +256,7 @@ class SB3Agent(Agent):
             **self.identity(),
             **self._trained,
             "adviser_mark": "" if self._adviser is None else self._adviser.mark,
+            **({} if self._parity is None else {"parity": as_json(self._parity)}),
             "encoding": self.encoding,
             "weights_sha256": sha256(weights),
             "versions": versions(),

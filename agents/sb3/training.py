@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -18,12 +19,15 @@ from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.utils import set_random_seed
 
 from flashsale_env import Population
+from flashsale_env.agents.play import SaleTable
 from flashsale_env.agents.sb3.advice import AdvisedSales
 from flashsale_env.agents.sb3.checkpoints import POLICY, read_replay, read_zip, replay_bytes, zipped
 from flashsale_env.agents.sb3.determinism import mixed_seed
 from flashsale_env.agents.sb3.networks.base import AdvisedFeatures
+from flashsale_env.agents.sb3.parity import Multiplier, gap_of
 from flashsale_env.agents.sb3.vec_env import FlashSaleVecEnv
 from flashsale_env.agents.training import Learner, Progress, Row, Training
+from flashsale_env.market.fairness import counts
 
 # Ticks from which the features are standardised; longer sales repeat themselves.
 _MEASURED_TICKS = 200
@@ -71,6 +75,8 @@ class SB3Training(Training):
         venv: the sales.
         advised: the same sales as the model sees them.
         population, identity, checkpoint_every, folder, progress, threads: as for `Training`.
+        multiplier: of a limit on the gap between groups; None for none. With a limit, the best policy is the one that
+            earns most within it, and before there is one, the one with the smallest gap.
 
     Attributes:
         best: the weights of the best policy so far.
@@ -90,6 +96,7 @@ class SB3Training(Training):
         folder: Path | None,
         progress: Progress | None,
         threads: int | None,
+        multiplier: Multiplier | None = None,
     ) -> None:
         super().__init__(
             learner,
@@ -100,7 +107,7 @@ class SB3Training(Training):
             progress=progress,
             threads=threads,
         )
-        self._sb3, self._venv, self._advised = learner, venv, advised
+        self._sb3, self._venv, self._advised, self._multiplier = learner, venv, advised, multiplier
         self.best: dict[str, torch.Tensor] = {}
 
     def start(self) -> None:
@@ -121,6 +128,8 @@ class SB3Training(Training):
 
     def play_rounds(self) -> None:
         self._sb3.shape_rewards(self._advised, self._population)
+        if self._multiplier is not None:
+            self._venv.charge = self._multiplier.charge
         self._sb3.model.learn(
             (self.all_rounds - self.rounds) * self.round_steps,
             callback=_Rounds(self),
@@ -139,6 +148,20 @@ class SB3Training(Training):
         for name in ("profit", "ret"):
             self._sb3.model.logger.record(f"validation/{name}", row[name])
 
+    def read(self, sales: npt.NDArray[np.void]) -> Mapping[str, npt.NDArray[np.float64]]:
+        return {} if self._multiplier is None else counts(sales)
+
+    def judge(self, table: SaleTable) -> Row:
+        if self._multiplier is None:
+            return {}
+        outcomes = self._multiplier.parity.outcomes(table.more, self._multiplier.among)
+        return {"gap": gap_of(outcomes), "multiplier": self._multiplier.value}
+
+    def rank(self, row: Row) -> tuple[float, ...]:
+        if self._multiplier is None:
+            return super().rank(row)
+        return min(self._multiplier.parity.most - row["gap"], 0.0), row["profit"]
+
     def keep_policy(self) -> None:
         self.best = {name: value.clone() for name, value in self._sb3.model.policy.state_dict().items()}
 
@@ -152,7 +175,8 @@ class SB3Training(Training):
 
     def counters(self) -> dict[str, Any]:
         model = self._sb3.model
-        return {"counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)}}
+        found = {"counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)}}
+        return found if self._multiplier is None else {**found, "multiplier": self._multiplier.state()}
 
     def restore(self, checkpoint: Path, state: dict[str, Any]) -> None:
         model, device = self._sb3.model, self._sb3.device
@@ -165,6 +189,8 @@ class SB3Training(Training):
             read_replay(model.replay_buffer, checkpoint.with_suffix(".safetensors"))
         # The best policy may be younger than the checkpoint; the rounds since then are played again and find it again.
         self.best = read_zip(checkpoint.parent / POLICY, device)[0]["policy"]
+        if self._multiplier is not None:
+            self._multiplier.restore(state["multiplier"])
         model.num_timesteps = self.rounds * self.round_steps
         for counter, value in state["counters"].items():
             setattr(model, counter, value)

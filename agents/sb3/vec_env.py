@@ -7,7 +7,7 @@ All sales start and close together. Between two closings all rows share one empt
 write to: a fresh one for each row and step would cost a third of the throughput.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -43,6 +43,10 @@ class FlashSaleVecEnv(VecEnv):
         pay_at_close: give the whole reward of a sale in its last tick.
         threads: as for `Simulator`.
 
+    Attributes:
+        charge: (records of the sales after a tick, whether they closed) -> (N,) currency, what is added to the
+            learner's rewards of the tick and to nothing else, see `sb3.parity`; None for nothing.
+
     The info of a sale that closes has `terminal_observation`, `TimeLimit.truncated` (False: the close is part of the
     sale), `profit`, and `episode` with `r`, the sum of its rewards in currency, and `l`, its length in ticks: the batch
     counts as monitored. `action_masks()`, of grid actions, serves `MaskablePPO`.
@@ -74,6 +78,8 @@ class FlashSaleVecEnv(VecEnv):
         self.sales_opened = 0  # siblings count once
         self._episodes = np.zeros(num_envs, np.int64)
         self._returns = np.zeros(num_envs)
+        self._charged = np.zeros(num_envs)
+        self.charge: Callable[[npt.NDArray[np.void], bool], npt.NDArray[np.float64]] | None = None
         self._actions: npt.NDArray[Any] | None = None
         self._masks: ActionMasks | None = None
         self._is_open = False
@@ -104,6 +110,7 @@ class FlashSaleVecEnv(VecEnv):
         seeds = self._next_seeds()
         self.sales_opened += self.different_sales
         self._returns[:] = 0.0
+        self._charged[:] = 0.0
         self.reset_infos = self._nothing
         self._reset_seeds()
         self._reset_options()
@@ -131,8 +138,12 @@ class FlashSaleVecEnv(VecEnv):
         closed = bool(self.simulator.sales["tick"][0] >= self.scenario.horizon_ticks)
         dones = np.full(self.num_envs, closed)
         infos = self._nothing
+        if self.charge is not None:
+            charged = self.charge(self.simulator.sales, closed)
+            self._charged += charged
+            rewards = rewards + charged
         if self.pay_at_close:
-            rewards = self._returns * dones
+            rewards = (self._returns + self._charged) * dones
         if closed:
             profits = self.simulator.measure()[:, PROFIT]
             length = self.scenario.horizon_ticks

@@ -17,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from flashsale_env import load_population, load_scenario
+from flashsale_env import Population, Scenario, load_population, load_scenario
 from flashsale_env.agents.play import trace
 from flashsale_env.agents.seeding import split_seeds
+from flashsale_env.experiments import audit
 from flashsale_env.experiments.benchmark.results import SALE_PICTURE
 from flashsale_env.experiments.benchmark.settings import slug
 from flashsale_env.experiments.benchmark.units import AGENTS, TRAINING
@@ -46,6 +47,8 @@ from flashsale_env.experiments.train import CURVE_PICTURE, CURVE_TABLE
 from flashsale_env.files import write_atomically
 
 PAGE, PAPER = "report.html", "paper"
+# Test sales on which customers are counted by group.
+_COUNTED = 256
 
 
 def write_report(folder: Path) -> Path:
@@ -128,7 +131,25 @@ def _training(folder: Path, config: Mapping[str, Any]) -> list[str]:
         figure(_read(folder / f"{CURVE_PICTURE}.json")),
         "<h2>One sale, played by the policy that was kept</h2>",
         _drawn(folder, SALE_PICTURE, one_sale(played, scenario, options["agent"])),
+        *_served(folder, player, scenario, population),
     ]
+
+
+def _served(folder: Path, player: Any, scenario: Scenario, population: Population) -> list[str]:
+    """Who is served how by a policy; a line in its place without fairlearn, nothing where all customers are alike."""
+    groupings = audit.groupings(population)
+    if not groupings:
+        return []
+    body = ["<h2>Who is served how</h2>"]
+    if not audit.available():
+        return [*body, f'<p class="note">{escape(audit.HINT[0].upper() + audit.HINT[1:])}.</p>']
+    for by in groupings:
+        sale = audit.measured(scenario, by)
+        _, found = audit.play_counted([player], sale, population, split_seeds("test", 0, _COUNTED))
+        groups = sale.fairness.groups(population) if sale.fairness is not None else ()
+        for number, content in enumerate(audit.tables(audit.audit(found, groups), f"By {by}"), start=1):
+            body += [f"<h3>{escape(content.title)}</h3>", *_shown(folder, f"by-{by}-{number}", content, best=None)]
+    return [*body, f'<p class="note">{_COUNTED} test sales, 95 % intervals over sales.</p>']
 
 
 def _study(folder: Path, name: str, config: Mapping[str, Any]) -> list[str]:

@@ -143,6 +143,7 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
             # Last, because it is read only when a message is left: the fields of every visit stay close together.
             ("intent", "f4", (len(INTENTS),)),
             ("latent", "i4"),  # the true intent
+            ("group", "i4"),  # in a sale with [fairness]
         ]
     )
 

@@ -102,6 +102,8 @@ def _voice_records(
     voices["coupon_affinity"] = population.coupon_affinity[order]
     voices["intent"] = population.intent_probabilities[order]
     voices["latent"] = population.latent_class[order]
+    if scenario.fairness is not None:
+        voices["group"] = scenario.fairness.group_of(population)[order]
     voices["predicted"] = population.intent_probabilities[order].argmax(axis=1)
     weight = population.weight[order].astype(np.float64)
     classes, starts, sizes = np.unique(population.latent_class[order], return_index=True, return_counts=True)

@@ -9,7 +9,7 @@ salvaged; 8 the caller writes the observation.
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import ads, arrivals, bots, messages, push, retention, stock, waiting
+from flashsale_env.market import ads, arrivals, bots, fairness, messages, push, retention, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
@@ -58,6 +58,7 @@ def serve(key, time, origin, rules, voices, sale, context):
         return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
         row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+        fairness.screen(option(sale, "fairness"), voices[row])
         leave_unserved(option(sale, "bots"), rules, voices[row], sale, key, marks, drift)
     else:
         row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)

@@ -148,6 +148,8 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     of_service = option(rules, "service")
     wait = service.wait_for_answer(of_service, option(sale, "service"), voice, key, sale.tick + time)
     if wait < 0.0:  # gave up, and has not seen the shop, at least not this time
+        if not comes_back:
+            fairness.give_up(option(sale, "fairness"), voice)
         if not waiting.give_up(option(sale, "waiting"), sale, comes_back):
             leave_unserved(of_service, rules, voice, sale, key, marks, drift)
         return rules.n_products, False
@@ -160,6 +162,10 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
     sale.visits += 1
     of_basket = option(sale, "basket")
     wanted, bought = till.fill(rules, option(rules, "basket"), sale, of_basket, voice, clips, payable, wanted, bought)
+    if not comes_back:
+        fairness.receive(option(sale, "fairness"), voice, clips, payable)
+        if wanted < rules.n_products and bought == rules.n_products:
+            fairness.find_nothing(option(sale, "fairness"), voice)
     of_waiting = option(sale, "waiting")
     offer = (clips, drift, payable, mood)
     if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):

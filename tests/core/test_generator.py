@@ -21,6 +21,7 @@ SCENARIOS = 60
 FIXED = {
     ("arrivals", "law"): "the other one, at most one customer a tick, belongs to the textbook cases",
     ("bundles", "sets"): "titles of the scenario's products; without them there is one set of all products",
+    ("fairness", "by"): "languages are those of the customers, who may all write in one",
 }
 
 

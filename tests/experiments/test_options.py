@@ -48,6 +48,7 @@ CALLS = {
     "study reference-policy": [],
     "study levers": [],
     "study duopoly": [],
+    "study fairness": [],
     "study privacy": [],
     "study push": [],
     "study ranking": [],

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import flashsale_env as fs
-from flashsale_env.market.fairness import by_group
+from flashsale_env.intents import ByIntent
+from flashsale_env.market.fairness import OUTCOMES, by_group, counts
 from flashsale_env.scenario import METRICS, REWARD_TERMS
 from flashsale_env.theory.bounds import hindsight_bound
-from flashsale_env.theory.fairness import fair_prices
+from flashsale_env.theory.fairness import fair_prices, limited_prices, mean_prices
+from flashsale_env.theory.signal import best_single_price, price_by_prediction, revenue_of_prices
 
 pytestmark = pytest.mark.uncompiled
 
@@ -232,3 +234,106 @@ def test_only_what_is_paid_counts_and_units_at_a_special_price_have_a_column():
     assert (table["special_units"].sum(axis=1) > 0).all()
     assert (table["special_units"].sum(axis=1) <= simulator.sales["seckill"]["claimed"]).all()
     assert (metric(simulator, "price_gap") == 0.0).all()
+
+
+def test_every_customer_is_served_or_turned_away_and_the_counts_are_those_of_the_sale():
+    """Groups add up to what the mechanisms themselves count: queue, screening, empty shelves, money."""
+    scenario = sale(
+        horizon_ticks=4,
+        products=(fs.Product("lamp", (79.0, 69.0), 6), fs.Product("desk", (199.0, 149.0), 4)),
+        arrivals=fs.Arrivals(25.0),
+        coupon=fs.Coupon((0.0, 0.2), 1e9),
+        service=fs.Service((1, 2), requests_per_minute=6.0, patience_minutes=ByIntent.read(0.5, "")),
+        bots=fs.Bots(ByIntent.read(0.3, ""), screening=(0.0, 0.9), false_positives=0.4),
+    )
+    simulator, _ = play(scenario, population(clip=0.5), {"coupon": 1, "screening": 1, "servers": 0})
+    found, sales = counts(simulator.sales), simulator.sales
+    total = {name: column.sum(axis=1) for name, column in found.items()}
+    assert (total["customers"] == sales["customers"]).all()
+    assert (total["screened"] == sales["bots"]["turned_away"]).all()
+    assert (total["screened"] > 0).any()
+    assert (total["gave_up"] == sales["customers"] - sales["visits"] - total["screened"]).all()
+    assert (total["gave_up"] > 0).any()
+    assert (total["out_of_stock"] > 0).any()
+    # Those who never saw the shop are lost sales too, if their first choice was out.
+    assert (total["out_of_stock"] <= metric(simulator, "lost_sales")).all()
+    assert (total["buyers"] + total["out_of_stock"] <= sales["visits"]).all()
+    assert total["received"] == pytest.approx(0.5 * sales["visits"], abs=4 * np.sqrt(sales["visits"].max() / 4))
+    assert (total["recognised"] == total["customers"]).all(), "these voices are predicted without error"
+    assert (total["confidence"] == total["customers"]).all()
+
+
+def test_what_groups_pay_is_the_revenue_and_an_outcome_is_a_ratio_of_counts():
+    simulator, _ = play(sale(coupon=fs.Coupon((0.0, 0.2), 300.0)), population(clip=0.5), {"coupon": 1})
+    found = counts(simulator.sales)
+    assert found["paid"].sum(axis=1) == pytest.approx(term(simulator, "revenue"))
+    part, whole = OUTCOMES["mean_price"].of(found)
+    assert (part.sum() / whole.sum()) == pytest.approx(term(simulator, "revenue").sum() / simulator.sales["sold"].sum())
+    part, _ = OUTCOMES["overconfidence"].of(found)
+    assert (part == 0).all()
+
+
+def test_groups_may_be_languages():
+    """The same sale, counted otherwise: two voices of one language make one group."""
+    mixed = dataclasses.replace(population(), languages=("zh", "en", "zh"))
+    by_intent, rewards = play(sale(), mixed)
+    scenario = sale(fairness=fs.Fairness(by="language"))
+    assert scenario.fairness.groups(mixed) == ("en", "zh")
+    by_language, same_rewards = play(scenario, mixed)
+    assert rewards.tobytes() == same_rewards.tobytes()
+    one, other = counts(by_intent.sales), counts(by_language.sales)
+    for name in one:
+        np.testing.assert_allclose(other[name][:, 0], one[name][:, 1])
+        np.testing.assert_allclose(other[name][:, 1], one[name][:, 0] + one[name][:, 2])
+        assert (other[name][:, 2:] == 0).all()
+
+
+def test_groups_that_do_not_exist_or_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"fairness\.by: unknown grouping 'langauge'. Did you mean 'language'"):
+        fs.Fairness(by="langauge")
+    with pytest.warns(UserWarning, match="all are of one language, so there are no groups"):
+        fs.Simulator(sale(fairness=fs.Fairness(by="language")), population())
+    many = dataclasses.replace(
+        population(),
+        **{
+            name: np.repeat(getattr(population(), name), 4, axis=0)
+            for name in ("intent_probabilities", "latent_class", "relevance", "price_sensitivity")
+        },
+        coupon_affinity=np.ones(12, np.float32),
+        weight=np.ones(12, np.float32),
+        utterances=tuple("abcdefghijkl"),
+        languages=tuple("abcdefghijkl"),
+    )
+    with pytest.raises(ValueError, match=r"room for 9 languages, and these customers write in 12"):
+        fs.Fairness(by="language").group_of(many)
+
+
+MEANS, SHARES = (40.0, 80.0, 160.0), (0.5, 0.35, 0.15)
+CONFUSION = np.array([[0.9, 0.08, 0.02], [0.1, 0.8, 0.1], [0.0, 0.1, 0.9]])
+
+
+def test_without_room_one_price_is_best_and_with_enough_room_that_of_each_prediction():
+    alike, price = best_single_price(MEANS, SHARES)
+    revenue, prices = limited_prices(MEANS, SHARES, CONFUSION, 0.0)
+    assert revenue == pytest.approx(alike)
+    assert prices == pytest.approx(price, rel=1e-4)
+    free, best = price_by_prediction(MEANS, SHARES, CONFUSION)
+    revenue, prices = limited_prices(MEANS, SHARES, CONFUSION, 1000.0)
+    assert revenue == free
+    assert (prices == best).all()
+
+
+def test_no_prices_of_a_grid_within_the_limit_earn_more():
+    earned = []
+    for most in (10.0, 30.0, 60.0):
+        revenue, prices = limited_prices(MEANS, SHARES, CONFUSION, most)
+        assert np.ptp(mean_prices(MEANS, CONFUSION, prices)) <= most + 1e-6
+        assert revenue == pytest.approx(revenue_of_prices(MEANS, SHARES, CONFUSION, prices))
+        grid = np.stack(np.meshgrid(*[np.linspace(30.0, 180.0, 26)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+        within = [p for p in grid if np.ptp(mean_prices(MEANS, CONFUSION, p)) <= most]
+        assert len(within) > 20
+        assert max(revenue_of_prices(MEANS, SHARES, CONFUSION, p) for p in within) <= revenue + 1e-9
+        earned.append(revenue)
+    assert earned == sorted(earned)
+    with pytest.raises(ValueError, match="want a limit of at least 0"):
+        limited_prices(MEANS, SHARES, CONFUSION, -1.0)

@@ -131,6 +131,7 @@ EXAMPLES = {
     **dict.fromkeys(ADS, ADS),
     "ads.audiences": {**ADS, "ads.audiences": (("bargain_hunting",),)},
     "fairness.penalty": {"fairness.penalty": 5.0, **COUPON},
+    "fairness.by": {"fairness.by": "language"},
     "rivals.sellers.name": rival("another"),
     "rivals.sellers.script": rival("rival", "follow", 0.5),
     "rivals.sellers.share": rival("rival", "undercut", 0.2),
