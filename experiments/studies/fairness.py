@@ -218,17 +218,8 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
     for name, (profits, found) in played.items():
         spread, _ = audit.spread_by_sale(limits.outcome, {key: column[..., among] for key, column in found.items()})
         values = [value for _, value in learners[name] if value is not None]
-        rows.append(
-            {
-                "player": name,
-                "limit": allowed[name],
-                "profit": float(profits.mean()),
-                "cost": _interval(played[FREE][0] - profits),
-                "gap": _interval(spread),
-                "multiplier": float(np.mean(values)) if values else None,
-                "optimum": optimum(scenario, population, limits, name, allowed[name], found),
-            }
-        )
+        best = optimum(scenario, population, limits, name, allowed[name], found)
+        rows.append(_row(name, allowed[name], profits, played[FREE][0] - profits, spread, values, best))
     return {
         "scenario": scenario.name,
         "by": limits.by,
@@ -236,6 +227,26 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
         "size": asdict(size),
         "rows": rows,
         "audits": {name: audit.audit(found, groups) for name, (_, found) in played.items()},
+    }
+
+
+def _row(
+    player: str,
+    limit: float | None,
+    profits: Floats,
+    costs: Floats,
+    spread: Floats,
+    multipliers: Sequence[float],
+    best: float | None,
+) -> dict[str, Any]:
+    return {
+        "player": player,
+        "limit": limit,
+        "profit": float(profits.mean()),
+        "cost": _interval(costs),
+        "gap": _interval(spread),
+        "multiplier": float(np.mean(multipliers)) if multipliers else None,
+        "optimum": best,
     }
 
 
