@@ -197,12 +197,7 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
     rule = everybody_alike(sale, population, size)
     settings = learner_settings(scenario, sale, rule, size)
     learners: dict[str, list[tuple[Any, float | None]]] = {ALIKE: [(rule, None)], FREE: trained(FREE, None)}
-    validation = split_seeds("validation", 0, size.episodes)
-    free = [agent for agent, _ in learners[FREE]]
-    left = audit.play_counted(free, sale, population, validation)[1]
-    gap = float(np.mean([gap_of(parity.outcomes(_run(left, r), among)) for r in range(size.runs)]))
-    if not gap > 0:
-        raise ValueError(f"without a limit the learner leaves no gap in {limits.outcome}: there is nothing to limit.")
+    gap = _gap_left([agent for agent, _ in learners[FREE]], sale, population, parity, size)
     allowed: dict[str, float | None] = {ALIKE: None, FREE: None, MILD: limits.mild * gap, STRICT: limits.strict * gap}
     for name in (MILD, STRICT):
         learners[name] = trained(name, allowed[name])
@@ -228,6 +223,17 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
         "rows": rows,
         "audits": {name: audit.audit(found, groups) for name, (_, found) in played.items()},
     }
+
+
+def _gap_left(players: Sequence[Any], sale: Scenario, population: Population, parity: Parity, size: Size) -> float:
+    """The gap on validation sales, the mean of the runs."""
+    seeds = split_seeds("validation", 0, size.episodes)
+    _, left = audit.play_counted(players, sale, population, seeds)
+    among = parity.among(sale, population)
+    gap = float(np.mean([gap_of(parity.outcomes(_run(left, r), among)) for r in range(size.runs)]))
+    if not gap > 0:
+        raise ValueError(f"without a limit the learner leaves no gap in {parity.outcome}: there is nothing to limit.")
+    return gap
 
 
 def _row(
