@@ -172,14 +172,12 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
     Returns:
         "rows", one a player: "player", "limit" (None without), "profit", "cost" (less than without a limit), "gap",
         "multiplier" at the end of the training (None for the rule) and "optimum", the profit of the best prices under
-        the limit (None where unknown). "audits": player -> `audit.audit`. "scenario", "by", "outcome", "size".
+        the limit (None where unknown). "audits": player -> `audit.audit`. "scenario", the limits and "size".
 
     Raises:
         ValueError: the learner leaves no gap that could be limited.
     """
     sale = audit.measured(scenario, limits.by)
-    parity = Parity(0.0, limits.outcome, limits.groups)
-    among = parity.among(sale, population)
     todo = 2 + 3 * size.runs
     steps = iter(range(todo + 1))
 
@@ -197,7 +195,7 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
     rule = everybody_alike(sale, population, size)
     settings = learner_settings(scenario, sale, rule, size)
     learners: dict[str, list[tuple[Any, float | None]]] = {ALIKE: [(rule, None)], FREE: trained(FREE, None)}
-    gap = _gap_left([agent for agent, _ in learners[FREE]], sale, population, parity, size)
+    gap = gap_left([agent for agent, _ in learners[FREE]], sale, population, limits, size)
     allowed: dict[str, float | None] = {ALIKE: None, FREE: None, MILD: limits.mild * gap, STRICT: limits.strict * gap}
     for name in (MILD, STRICT):
         learners[name] = trained(name, allowed[name])
@@ -208,52 +206,34 @@ def study(scenario: Scenario, population: Population, limits: Limits, size: Size
         for name, found in learners.items()
     }
     advance(todo, todo, "")
+    among = Parity(0.0, limits.outcome, limits.groups).among(sale, population)
     groups = sale.fairness.groups(population) if sale.fairness is not None else ()
     rows = []
     for name, (profits, found) in played.items():
-        spread, _ = audit.spread_by_sale(limits.outcome, {key: column[..., among] for key, column in found.items()})
-        values = [value for _, value in learners[name] if value is not None]
+        ends = [value for _, value in learners[name] if value is not None]
         best = optimum(scenario, population, limits, name, allowed[name], found)
-        rows.append(_row(name, allowed[name], profits, played[FREE][0] - profits, spread, values, best))
-    return {
-        "scenario": scenario.name,
-        "by": limits.by,
-        "outcome": limits.outcome,
-        "size": asdict(size),
-        "rows": rows,
-        "audits": {name: audit.audit(found, groups) for name, (_, found) in played.items()},
-    }
+        row = {"player": name, "limit": allowed[name], "profit": float(profits.mean()), "optimum": best}
+        row["multiplier"] = float(np.mean(ends)) if ends else None
+        spread, _ = audit.spread_by_sale(limits.outcome, {key: column[..., among] for key, column in found.items()})
+        rows.append({**row, "cost": _interval(played[FREE][0] - profits), "gap": _interval(spread)})
+    audits = {name: audit.audit(found, groups) for name, (_, found) in played.items()}
+    return {"rows": rows, "audits": audits, "scenario": scenario.name, **asdict(limits), "size": asdict(size)}
 
 
-def _gap_left(players: Sequence[Any], sale: Scenario, population: Population, parity: Parity, size: Size) -> float:
-    """The gap on validation sales, the mean of the runs."""
-    seeds = split_seeds("validation", 0, size.episodes)
-    _, left = audit.play_counted(players, sale, population, seeds)
+def gap_left(free: Sequence[Any], sale: Scenario, population: Population, limits: Limits, size: Size) -> float:
+    """The gap that learners leave without a limit, on validation sales; the mean over the runs.
+
+    Raises:
+        ValueError: they leave none.
+    """
+    parity = Parity(0.0, limits.outcome, limits.groups)
+    _, found = audit.play_counted(free, sale, population, split_seeds("validation", 0, size.episodes))
     among = parity.among(sale, population)
-    gap = float(np.mean([gap_of(parity.outcomes(_run(left, r), among)) for r in range(size.runs)]))
+    runs = ({name: column[r] for name, column in found.items()} for r in range(len(free)))
+    gap = float(np.mean([gap_of(parity.outcomes(run, among)) for run in runs]))
     if not gap > 0:
-        raise ValueError(f"without a limit the learner leaves no gap in {parity.outcome}: there is nothing to limit.")
+        raise ValueError(f"without a limit the learner leaves no gap in {limits.outcome}: there is nothing to limit.")
     return gap
-
-
-def _row(
-    player: str,
-    limit: float | None,
-    profits: Floats,
-    costs: Floats,
-    spread: Floats,
-    multipliers: Sequence[float],
-    best: float | None,
-) -> dict[str, Any]:
-    return {
-        "player": player,
-        "limit": limit,
-        "profit": float(profits.mean()),
-        "cost": _interval(costs),
-        "gap": _interval(spread),
-        "multiplier": float(np.mean(multipliers)) if multipliers else None,
-        "optimum": best,
-    }
 
 
 class EverybodyAlike:
@@ -325,12 +305,8 @@ def optimum(
     return revenue * float(found["customers"].sum(axis=2).mean())
 
 
-def _run(found: Mapping[str, Floats], run: int) -> dict[str, Floats]:
-    return {name: column[run] for name, column in found.items()}
-
-
 def _interval(values: Floats) -> dict[str, float]:
-    found = crossed_interval(np.broadcast_to(values, np.shape(values)))
+    found = crossed_interval(values)
     return {"mean": found.mean, "ci_low": found.low, "ci_high": found.high}
 
 
