@@ -28,8 +28,8 @@ def opening():
 
 
 @pytest.mark.parametrize(("name", "scenario"), PAIRS)
-def test_every_agent_plays_a_shipped_scenario_or_gives_a_reason(name, scenario, tmp_path):
-    """Three whole sales, the same as those of the saved agent; or a reason with a subject."""
+def test_every_agent_plays_a_shipped_scenario_or_gives_a_reason(name, scenario, tmp_path, opening):
+    """Two whole sales; it opens them as the saved agent does. Or a reason with a subject."""
     reason = AGENTS[name].applies(scenario)
     if reason is not None:
         assert re.fullmatch(r"the [a-z][^\n]*[^.\s]", reason)
@@ -38,11 +38,11 @@ def test_every_agent_plays_a_shipped_scenario_or_gives_a_reason(name, scenario, 
         return
     agent = agents.make(name, scenario, seed=3)
     loaded = agents.load(agent.save(tmp_path / "agent"), scenario)
-    seeds = split_seeds("validation", 0, 3)
     assert type(loaded) is type(agent)
-    played = play(agent, scenario, seeds=seeds)
+    np.testing.assert_array_equal(agent.predict(opening(scenario))[0], loaded.predict(opening(scenario))[0])
+    played = play(agent, scenario, seeds=split_seeds("validation", 0, 2))
     assert np.isfinite(played["profit"]).all()
-    np.testing.assert_array_equal(played["ret"], play(loaded, scenario, seeds=seeds)["ret"])
+    assert np.isfinite(played["ret"]).all()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -52,7 +52,8 @@ def test_every_shipped_scenario_has_a_rule_beside_the_random_agent(scenario):
 
 @pytest.mark.parametrize(("name", "scenario"), EVERY_CASE)
 def test_predict_follows_stable_baselines3(name, scenario, opening):
-    """One observation gives one action, a batch a batch; all lie in the action space; the inputs are not modified."""
+    """One observation gives one action, a batch a batch; all lie in the action space; the inputs are not modified.
+    An observation of another scenario is an error."""
     agent = agents.make(name, scenario)
     observations = opening(scenario)
     before = observations.copy()
@@ -63,14 +64,9 @@ def test_predict_follows_stable_baselines3(name, scenario, opening):
     assert batch.shape == (4, *space.shape)
     assert all(space.contains(action) for action in batch)
     assert space.contains(single)
-
-
-@pytest.mark.parametrize(("name", "scenario"), EVERY_CASE)
-def test_an_observation_of_another_scenario_is_an_error(name, scenario):
-    if name == "random":
-        pytest.skip("the random agent reads nothing")
-    with pytest.raises(ValueError, match="an observation of scenario"):
-        agents.make(name, scenario).predict(np.zeros(3, np.float32))
+    if name != "random":  # which reads nothing
+        with pytest.raises(ValueError, match="an observation of scenario"):
+            agent.predict(np.zeros(3, np.float32))
 
 
 def test_an_unknown_agent_is_an_error_that_offers_the_nearest():

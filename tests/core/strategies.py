@@ -61,7 +61,7 @@ def scenarios(draw):
     ticks = draw(st.integers(1, 8))
     orders = draw(st.booleans())
     unlimited = orders and draw(st.booleans())
-    # Each combination of optional mechanisms is a compilation of its own: mixed ones are drawn for one size of sale.
+    # Each combination of optional mechanisms is a compilation of its own: they are drawn for one size of sale.
     mixed = draw(st.booleans())
     everything = draw(st.booleans())
     lead = 0 if mixed else draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
@@ -77,7 +77,7 @@ def scenarios(draw):
     if draw(st.booleans()) if mixed else everything:
         coupon = fs.Coupon((0.0, draw(_floats(0.01, 0.99))), draw(_floats(0.01, 1000.0)), traffic_lift=lift)
     sd = _floats(0.0, 2.0)
-    titles = [f"product {j}" for j in range(PRODUCTS[-1] if mixed else draw(st.sampled_from(PRODUCTS)))]
+    titles = [f"product {j}" for j in range(PRODUCTS[-1] if mixed or everything else draw(st.sampled_from(PRODUCTS)))]
     choice = draw(choices(ticks))
     may_withhold = draw(st.booleans())
     ordered = [orders and (title == titles[0] or draw(st.booleans())) for title in titles]
