@@ -42,7 +42,7 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking, retention
+from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking, retention, sessions
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -522,6 +522,16 @@ def from_retention(folder: Path) -> str:
     return table(retention.COLUMNS, retention.cells(_result(folder)))
 
 
+def from_sessions(folder: Path) -> str:
+    """How well each predictor of the study `sessions` orders customers."""
+    return table(sessions.AREA_COLUMNS, sessions.cells(_result(folder)))
+
+
+def from_sessions_coupons(folder: Path) -> str:
+    """What each rule of giving the coupon earns in the study `sessions`."""
+    return table(sessions.COUPON_COLUMNS, sessions.coupon_cells(_result(folder)))
+
+
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
     return table(ranking.PLACES, ranking.cells_of_places(_result(folder)))
@@ -577,6 +587,8 @@ MEASURED: dict[str, Callable[..., str]] = {
     "ranking": from_ranking,
     "ranking-places": from_ranking_places,
     "retention": from_retention,
+    "sessions": from_sessions,
+    "sessions-coupons": from_sessions_coupons,
     "verification": from_verification,
 }
 

@@ -21,5 +21,6 @@ STUDIES = {
     "privacy": "what masking finds in messages, and what noise on the shares of intents costs in profit",
     "duopoly": "where sellers who learn prices alone end, between equilibrium and cartel",
     "retention": "whom to give a retention coupon: uplift learners from coupons given at random",
+    "sessions": "what a BERT over customers' events foresees, beside BG/NBD and the exact ceiling",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

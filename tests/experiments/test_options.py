@@ -52,6 +52,7 @@ CALLS = {
     "study push": [],
     "study ranking": [],
     "study retention": [],
+    "study sessions": [],
     "study sim2real": [],
 }
 
