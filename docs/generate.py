@@ -42,7 +42,17 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, privacy, push, ranking, retention, sessions
+from flashsale_env.experiments.studies import (
+    STUDIES,
+    coverage,
+    duopoly,
+    next_basket,
+    privacy,
+    push,
+    ranking,
+    retention,
+    sessions,
+)
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -527,6 +537,17 @@ def from_sessions(folder: Path) -> str:
     return table(sessions.AREA_COLUMNS, sessions.cells(_result(folder)))
 
 
+def from_next_basket(folder: Path) -> str:
+    """How good the lists of the study `next-basket` are."""
+    found = _result(folder)
+    return table(next_basket.columns(found), next_basket.cells(found))
+
+
+def from_next_basket_return(folder: Path) -> str:
+    """Who came back, from the study `next-basket`."""
+    return table(next_basket.RETURN_COLUMNS, next_basket.cells_of_return(_result(folder)))
+
+
 def from_sessions_coupons(folder: Path) -> str:
     """What each rule of giving the coupon earns in the study `sessions`."""
     return table(sessions.COUPON_COLUMNS, sessions.coupon_cells(_result(folder)))
@@ -589,6 +610,8 @@ MEASURED: dict[str, Callable[..., str]] = {
     "retention": from_retention,
     "sessions": from_sessions,
     "sessions-coupons": from_sessions_coupons,
+    "next-basket": from_next_basket,
+    "next-basket-return": from_next_basket_return,
     "verification": from_verification,
 }
 

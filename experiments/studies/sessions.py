@@ -71,7 +71,7 @@ EXAMPLES = ("flashsale study sessions --out runs/sessions",)
 @on_interrupt("nothing was written: run the command again.")
 def command(
     context: typer.Context,
-    campaigns: Campaigns = 240,
+    campaigns: Campaigns = 160,
     sales: Sales = 14,
     cut: Cut = 8,
     off: Off = 0.15,

@@ -53,6 +53,7 @@ CALLS = {
     "study ranking": [],
     "study retention": [],
     "study sessions": [],
+    "study next-basket": [],
     "study sim2real": [],
 }
 

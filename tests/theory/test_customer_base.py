@@ -92,3 +92,14 @@ def test_who_is_alive_is_the_share_of_the_likelihood_that_is():
     assert longer[1] < longer[0]
     new = base.expected_after(0, 0.0, 0.0, 12.0)
     assert new == pytest.approx(base.expected_purchases(12.0))
+
+
+def test_who_returns_is_who_does_not_stay_away_from_a_new_customer_on():
+    """The complement of equation 8 at 0 purchases; soon after, nobody buys twice; in the end, all who are alive."""
+    r, alpha, t = CDNOW.r, CDNOW.alpha, 30.0
+    assert CDNOW.returns(0, 0.0, 0.0, t) == pytest.approx(1.0 - (alpha / (alpha + t)) ** r)
+    known = ([0, 2, 5], [0.0, 10.0, 30.0], [20.0, 30.0, 31.0])
+    soon = CDNOW.returns(*known, 1e-3)
+    assert soon == pytest.approx(CDNOW.expected_after(*known, 1e-3), rel=1e-3)
+    assert (CDNOW.returns(*known, 39.0) < CDNOW.expected_after(*known, 39.0)).all()
+    assert CDNOW.returns(*known, 1e9) == pytest.approx(CDNOW.alive(*known), abs=0.02)
