@@ -79,7 +79,7 @@ class Vocabulary:
         for j, own in enumerate(self.price_levels):
             levels[j, : len(own)] = own
         price = found.price[np.arange(len(looked)), looked]
-        return np.abs(levels[looked] - price[:, None]).argmin(axis=1)
+        return np.asarray(np.abs(levels[looked] - price[:, None]).argmin(axis=1))
 
     def encode(self, found: Histories) -> Ints:
         """(C, T) tokens of each customer, filled up with `PAD`.

@@ -136,7 +136,7 @@ def returning(lines: pd.DataFrame) -> dict[str, Any]:
 
 def _weeks(days: "pd.Series[Any]") -> Floats:
     """Days as weeks since the first one that is foreseen; before it they are negative."""
-    return (days - pd.Timestamp(FROM)).dt.days.to_numpy(np.float64) / _WEEK
+    return np.asarray((days - pd.Timestamp(FROM)).dt.days.to_numpy(np.float64) / _WEEK)
 
 
 def columns(result: Mapping[str, Any]) -> tuple[str, ...]:

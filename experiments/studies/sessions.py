@@ -128,7 +128,7 @@ def study(
     network = Size(epochs=epochs)
     encoder = SessionEncoder.train(Vocabulary.of(scenario), training.found, learned, size=network, seed=seed)
     advance(3, 4, "ceiling and areas")
-    predictors = {
+    predictors: dict[str, RecencyFrequency | PastPurchases | SessionEncoder] = {
         RECENCY: RecencyFrequency(training.found, learned),
         BG_NBD: PastPurchases(training.found),
         ENCODER: encoder,
@@ -151,7 +151,7 @@ def study(
 def labels_of(recorded: Recorded) -> dict[str, npt.NDArray[np.bool_]]:
     """Target -> (C,): what a customer does in the sale after the cut, in all sales after it, and what it is."""
     after = recorded.after[0]
-    away = ~after.came.any(axis=1)
+    away = np.asarray(~after.came.any(axis=1))
     return dict(zip(TARGETS, (after.clicked[:, 0], after.paid[:, 0], away, recorded.gone), strict=True))
 
 

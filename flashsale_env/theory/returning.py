@@ -219,7 +219,7 @@ def coupon_gain(
     """
     with_it = _expected_profit(scenario, population, prices, sales, off)
     without = _expected_profit(scenario, population, prices, sales, 0.0)
-    return np.einsum("ck,kv,cv->c", known.alive, with_it - without, known.voices, optimize=True)
+    return np.asarray(np.einsum("ck,kv,cv->c", known.alive, with_it - without, known.voices, optimize=True))
 
 
 def _expected_profit(scenario: Scenario, population: Population, prices: Floats, sales: int, off: float) -> Floats:
@@ -236,4 +236,4 @@ def _expected_profit(scenario: Scenario, population: Population, prices: Floats,
     earned = (law.takes * margin[:, :, None]).sum(axis=1).mean(axis=0) * law.pays
     pays = law.takes.sum(axis=1).mean(axis=0) * law.pays
     stays = 1.0 - visits[:, None] * dropouts[:, None] * pays
-    return visits[:, None] * earned * sum(stays**n for n in range(sales))
+    return np.asarray(visits[:, None] * earned * sum(stays**n for n in range(sales)))

@@ -53,7 +53,7 @@ CALLS = {
     "study ranking": [],
     "study retention": [],
     "study sessions": [],
-    "study next-basket": [],
+    "study next-basket": ["--file", "{mapping}"],
     "study sim2real": [],
 }
 

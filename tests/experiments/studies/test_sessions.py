@@ -11,7 +11,8 @@ pytestmark = pytest.mark.uncompiled
 SMALL = ("--campaigns", 10, "--sales", 5, "--cut", 3, "--epochs", 1)
 
 
-def test_the_ceiling_is_above_and_coupons_are_between_one_rule_for_all_and_hindsight(flashsale, tmp_path):
+def test_the_ceiling_is_above_and_coupons_are_between_one_rule_for_all_and_hindsight(flashsale, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "_NEW", 25.0)
     out = tmp_path / "out"
     found = flashsale("study", "sessions", *SMALL, "--out", out, "--json").json
     areas = {(row["target"], row["predictor"]): row for row in found["areas"]}
@@ -19,7 +20,7 @@ def test_the_ceiling_is_above_and_coupons_are_between_one_rule_for_all_and_hinds
     for row in areas.values():
         assert row["ci_low"] <= row["area"] <= row["ci_high"]
         assert row["below"] == pytest.approx(areas[row["target"], study.CEILING]["area"] - row["area"])
-    assert areas["gone for good", study.CEILING]["area"] > 0.9
+    assert areas["gone for good", study.CEILING]["area"] > 0.8
     assert areas["click", study.CEILING]["area"] > 0.5
     rules = {row["rule"]: row for row in found["coupons"]}
     assert (rules[study.NOBODY]["share"], rules[study.EVERYBODY]["share"]) == (0.0, 1.0)
