@@ -99,7 +99,8 @@ class CampaignSimulator(Simulator):
         """As `Simulator.open`, for whole campaigns."""
         self._just_closed[slice(None) if rows is None else rows] = False
         opened = self._everyone if rows is None else rows
-        self._visits = [kept[~np.isin(kept["row"], opened)] for kept in self._visits]
+        others = (kept[~np.isin(kept["row"], opened)] for kept in self._visits)
+        self._visits = [kept for kept in others if len(kept)]
         return super().open(seeds, np.asarray(episodes, np.int64) * self.sales_each, rows)
 
     def advance(
