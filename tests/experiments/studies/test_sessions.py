@@ -11,6 +11,7 @@ pytestmark = pytest.mark.uncompiled
 SMALL = ("--campaigns", 10, "--sales", 5, "--cut", 3, "--epochs", 1)
 
 
+@pytest.mark.slow
 def test_the_ceiling_is_above_and_coupons_are_between_one_rule_for_all_and_hindsight(flashsale, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "_NEW", 25.0)
     out = tmp_path / "out"
