@@ -43,7 +43,18 @@ from flashsale_env.experiments.meanings import meanings_of, parts
 from flashsale_env.experiments.realism.facts import STATISTICS
 from flashsale_env.experiments.realism.statistic import Statistic
 from flashsale_env.experiments.show.summary import summary
-from flashsale_env.experiments.studies import STUDIES, coverage, duopoly, fairness, privacy, push, ranking, retention
+from flashsale_env.experiments.studies import (
+    STUDIES,
+    coverage,
+    duopoly,
+    fairness,
+    next_basket,
+    privacy,
+    push,
+    ranking,
+    retention,
+    sessions,
+)
 from flashsale_env.experiments.verify.cases import CASES
 from flashsale_env.generator import CLOCK, PRODUCTS
 from flashsale_env.intents import ByIntent
@@ -546,6 +557,27 @@ def from_fairness_spread(folder: Path) -> str:
     return table(SPREAD, spread.rows)
 
 
+def from_sessions(folder: Path) -> str:
+    """How well each predictor of the study `sessions` orders customers."""
+    return table(sessions.AREA_COLUMNS, sessions.cells(_result(folder)))
+
+
+def from_next_basket(folder: Path) -> str:
+    """How good the lists of the study `next-basket` are."""
+    found = _result(folder)
+    return table(next_basket.columns(found), next_basket.cells(found))
+
+
+def from_next_basket_return(folder: Path) -> str:
+    """Who came back, from the study `next-basket`."""
+    return table(next_basket.RETURN_COLUMNS, next_basket.cells_of_return(_result(folder)))
+
+
+def from_sessions_coupons(folder: Path) -> str:
+    """What each rule of giving the coupon earns in the study `sessions`."""
+    return table(sessions.COUPON_COLUMNS, sessions.coupon_cells(_result(folder)))
+
+
 def from_ranking_places(folder: Path) -> str:
     """How far customers read, from the study `ranking`."""
     return table(ranking.PLACES, ranking.cells_of_places(_result(folder)))
@@ -604,6 +636,10 @@ MEASURED: dict[str, Callable[..., str]] = {
     "fairness": from_fairness,
     "fairness-groups": from_fairness_groups,
     "fairness-spread": from_fairness_spread,
+    "sessions": from_sessions,
+    "sessions-coupons": from_sessions_coupons,
+    "next-basket": from_next_basket,
+    "next-basket-return": from_next_basket_return,
     "verification": from_verification,
 }
 

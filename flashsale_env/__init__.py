@@ -33,6 +33,7 @@ from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.campaign import Campaign
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import CHOICE_MODELS, Choice
+from flashsale_env.market.clicks import Clicks
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
@@ -40,6 +41,7 @@ from flashsale_env.market.delivery import Delivery
 from flashsale_env.market.disclosure import Disclosure
 from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.messages import Messages
+from flashsale_env.market.persons import Persons
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.push import Push
 from flashsale_env.market.retention import Retention
@@ -121,6 +123,7 @@ __all__ = [
     "CampaignSimulator",
     "Carts",
     "Choice",
+    "Clicks",
     "Contagion",
     "Coupon",
     "Deal",
@@ -137,6 +140,7 @@ __all__ = [
     "Layout",
     "Levers",
     "Messages",
+    "Persons",
     "Population",
     "Pricing",
     "Product",

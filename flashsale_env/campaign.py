@@ -78,6 +78,7 @@ class CampaignSimulator(Simulator):
         self._bind()
         self._just_closed = np.zeros(len(self), np.bool_)
         self._last_metrics = np.zeros((len(self), len(METRICS)))
+        self._visits: list[npt.NDArray[np.void]] = []
 
     @property
     def episode_ticks(self) -> int:
@@ -97,6 +98,9 @@ class CampaignSimulator(Simulator):
     ) -> npt.NDArray[np.float32]:
         """As `Simulator.open`, for whole campaigns."""
         self._just_closed[slice(None) if rows is None else rows] = False
+        opened = self._everyone if rows is None else rows
+        others = (kept[~np.isin(kept["row"], opened)] for kept in self._visits)
+        self._visits = [kept for kept in others if len(kept)]
         return super().open(seeds, np.asarray(episodes, np.int64) * self.sales_each, rows)
 
     def advance(
@@ -112,11 +116,36 @@ class CampaignSimulator(Simulator):
             metrics = self.measure()
             rows = np.flatnonzero(closes)
             before = self.sales[rows]
+            self._keep_visits(rows)
             super().open(before["seed"], before["episode"] + 1, rows)
             self.ask_core(opening.carry_over, before, metrics[rows, _PROFIT], rows)
             observations[rows] = self.observe()[rows]
             self._just_closed, self._last_metrics = closes, metrics
         return observations, rewards, terms
+
+    def _keep_visits(self, rows: npt.NDArray[np.int64]) -> None:
+        """Keep the recorded visits of sales that close; visits beyond `log_rows` are missed in `campaign_log`."""
+        if self.log_rows:
+            self._visits.append(self._recorded(rows))
+
+    def campaign_log(self) -> npt.NDArray[np.void]:
+        """Every visit of all campaigns so far, campaign by campaign in time order.
+
+        Returns:
+            As `choice_log`, which holds the sale in progress alone. `episode` modulo the sales of a campaign is the
+            number of the sale; `person` is the same in all sales where the scenario has [persons].
+
+        Raises:
+            ValueError: a sale had more visits than `log_rows`.
+        """
+        log = np.concatenate([*self._visits, self.choice_log()])
+        whole = np.unique(log[["row", "episode"]], return_counts=True)[1]
+        if len(whole) and whole.max() >= self.log_rows:
+            raise ValueError(
+                f"a sale had at least log_rows = {self.log_rows:,} visits, so some may not be recorded: make the "
+                f"simulator with more log_rows and play the campaigns again."
+            )
+        return log[np.lexsort((log["episode"], log["row"]))]
 
     def measure(
         self, rules: npt.NDArray[np.void] | None = None, money: npt.NDArray[np.float64] | None = None

@@ -32,6 +32,7 @@ from flashsale_env.market.bundles import Bundles
 from flashsale_env.market.campaign import Campaign
 from flashsale_env.market.carts import Carts
 from flashsale_env.market.choice import Choice
+from flashsale_env.market.clicks import Clicks
 from flashsale_env.market.contagion import Contagion
 from flashsale_env.market.coupon import Coupon
 from flashsale_env.market.deal import Deal
@@ -41,6 +42,7 @@ from flashsale_env.market.fairness import Fairness
 from flashsale_env.market.mechanism import Decision, Entry, Feature, Term, in_sections, mechanisms_of
 from flashsale_env.market.messages import Messages
 from flashsale_env.market.parts import MOST_CUSTOMERS, Part
+from flashsale_env.market.persons import Persons
 from flashsale_env.market.pricing import Pricing
 from flashsale_env.market.push import Push
 from flashsale_env.market.retention import Retention
@@ -114,6 +116,7 @@ class Scenario:
     service: Service | None = None
     slate: Slate | None = None
     disclosure: Disclosure | None = None
+    clicks: Clicks | None = None
     waiting: Waiting | None = None
     contagion: Contagion | None = None
     push: Push | None = None
@@ -124,6 +127,7 @@ class Scenario:
     messages: Messages | None = None
     campaign: Campaign | None = None
     retention: Retention | None = None
+    persons: Persons | None = None
     population: str = "homogeneous"
     memory_minutes: float = 10.0
     observe: tuple[str, ...] = ()

@@ -396,11 +396,16 @@ class Simulator:
                 f"{len(visits)} sales had more than log_rows = {room:,}, the busiest one {visits.max():,}. "
                 f"Make the simulator with log_rows={visits.max()} or more and play the sales again."
             )
-        log = np.concatenate([self._logs[i, :n] for i, n in enumerate(visits)])
+        return self._recorded(self._everyone)
+
+    def _recorded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+        """The visits of these sales that were recorded, complete or not, sale by sale in time order."""
+        numbers = np.minimum(self.sales["visits"][rows], self.log_rows)
+        log = np.concatenate([self._logs[i, :n] for i, n in zip(rows, numbers, strict=True)])
         log["voice"] = self.instance.voice_rows[log["voice"]]
-        log["row"] = np.repeat(self._everyone, visits)
+        log["row"] = np.repeat(rows, numbers)
         for name in ("seed", "episode"):
-            log[name] = np.repeat(self.sales[name], visits)
+            log[name] = np.repeat(self.sales[name][rows], numbers)
         return log
 
     def ask_core(self, function: Any, *arguments: Any) -> Any:

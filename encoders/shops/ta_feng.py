@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from flashsale_env.encoders.records.rows import Rows
@@ -38,6 +39,27 @@ def packaged() -> Path:
     if not path.is_file():
         raise ValueError(f"the installed {PACKAGE} does not hold {path.name}: want version 1.3 or newer.")
     return path
+
+
+def purchases(path: Path | None = None) -> pd.DataFrame:
+    """Who bought what and when, one row a line: "customer", "product", "day" and "units".
+
+    Args:
+        path: of the file; by default that of the package.
+
+    Raises:
+        ValueError: the package is not installed, or a column is missing.
+    """
+    names = {"CUSTOMER_ID": "customer", "PRODUCT_ID": "product", "TRANSACTION_DT": "day", "AMOUNT": "units"}
+    source = path or packaged()
+    try:
+        lines = pd.read_csv(source, usecols=list(names), dtype=str)
+    except ValueError as error:
+        raise ValueError(f"{source}: want the columns {', '.join(names)} of Ta Feng ({error}).") from None
+    lines = lines.rename(columns=names)
+    lines["day"] = pd.to_datetime(lines["day"], format="%m/%d/%Y")
+    lines["units"] = lines["units"].astype(np.int64)
+    return lines[list(names.values())]
 
 
 def read(paths: Sequence[Path], form: FileFormat) -> Rows:

@@ -141,7 +141,7 @@ def read_heads(folder: Path, card: Mapping[str, Any], width: int) -> dict[str, t
     Raises:
         ValueError: the file is missing or damaged, or does not fit the card and an embedding of this width.
     """
-    head = _read_tensors(folder, HEAD_FILE, card)
+    head = read_tensors(folder, HEAD_FILE, card)
     wanted: dict[str, tuple[int, ...]] = {}
     for task in ("intent", *(("sentiment",) if card.get("sentiments") else ())):
         classes = len(TASKS[task])
@@ -159,7 +159,7 @@ def read_weights(folder: Path, card: Mapping[str, Any]) -> dict[str, torch.Tenso
         ValueError: the file is missing or damaged.
     """
     method = card["method"]
-    return _read_tensors(folder, WEIGHT_FILES[method], card) if method in WEIGHT_FILES else {}
+    return read_tensors(folder, WEIGHT_FILES[method], card) if method in WEIGHT_FILES else {}
 
 
 def read_scope(folder: Path, card: Mapping[str, Any], width: int) -> Scope | None:
@@ -171,14 +171,19 @@ def read_scope(folder: Path, card: Mapping[str, Any], width: int) -> Scope | Non
     figures = card.get("out_of_scope")
     if not figures:
         return None
-    tensors = _read_tensors(folder, SCOPE_FILE, card)
+    tensors = read_tensors(folder, SCOPE_FILE, card)
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     if shapes != {"weight": (len(INTENTS) + 1, width), "bias": (len(INTENTS) + 1,)}:
         raise ValueError(f"{folder / SCOPE_FILE} does not fit {len(INTENTS)} intents of width {width}: {shapes}.")
     return Scope.of(tensors, figures)
 
 
-def _read_tensors(folder: Path, name: str, card: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def read_tensors(folder: Path, name: str, card: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of one file of a folder.
+
+    Raises:
+        ValueError: the file is missing, or not the one whose hash is on the card.
+    """
     path = folder / name
     if not path.is_file():
         raise ValueError(f"{folder} is incomplete: {name} is missing. Save the encoder again.")

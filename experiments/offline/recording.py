@@ -223,15 +223,20 @@ def visits_of(part: Part, scenario: Scenario, population: Population) -> Mapping
     import pyarrow as pa
 
     visits, reference = part.visits, np.array([product.reference_price for product in scenario.products])
-    titles = [*scenario.titles, None]  # nothing bought
+    titles = [*scenario.titles, None]  # nothing opened or bought
     of_voice = pa.array(np.ascontiguousarray(visits["voice"]))
     return {
         "sale": part.first + visits["row"],
         "tick": visits["tick"],
         "look": visits["look"],
+        "person": visits["person"],
         "message": pa.DictionaryArray.from_arrays(of_voice, pa.array(population.utterances)),
         "language": pa.array(population.languages).dictionary_encode().take(of_voice),
-        "bought": pa.array([titles[j] for j in visits["bought"].tolist()], pa.string()).dictionary_encode(),
+        **{
+            name: pa.array([titles[j] for j in visits[name].tolist()], pa.string()).dictionary_encode()
+            for name in ("opened", "bought")
+        },
+        "pays": visits["pays"].astype(np.bool_),
         "units": visits["units"],
         "available": visits["available"].astype(np.bool_),
         "place": visits["place"],

@@ -22,5 +22,7 @@ STUDIES = {
     "duopoly": "where sellers who learn prices alone end, between equilibrium and cartel",
     "retention": "whom to give a retention coupon: uplift learners from coupons given at random",
     "fairness": "who is served how, and what it costs a learner to treat groups of customers alike",
+    "sessions": "what a BERT over customers' events foresees, beside BG/NBD and the exact ceiling",
+    "next-basket": "who of a real grocer's customers comes back, and what they buy next",
     "sim2real": "what policies trained in simulators learned from logs lose in the logged world",
 }

@@ -184,6 +184,14 @@ def pop(contagion):
 
 
 @scalar
+def time_of_next(contagion, sale):
+    """When the next friend comes, in ticks from the start of this one; `contagion` None: never."""
+    if contagion is None:
+        return arrivals.NEVER
+    return contagion.when[0] - sale.tick if contagion.number > 0 else arrivals.NEVER
+
+
+@scalar
 def next_friend(contagion, sale, before):
     """(time, key) of the next friend of this tick, at the latest at `before`; `contagion` None: there are none."""
     if contagion is None:

@@ -14,7 +14,8 @@ The BG/NBD model (Fader, Hardie & Lee 2005, doi 10.1287/mksc.1040.0098), with at
 The types are the nodes of Gauss quadrature of both distributions: 16 numbers an intent are the whole state.
 
 Past customers are points of the dominating stream, as many as could come at most. Those who are not expected are
-thinned, so the same people stand in the stream under any policy.
+thinned, so the same people stand in the stream under any policy. Where `persons` follows them one by one, none of them
+is a point of the stream, and the numbers here are what is expected of them.
 """
 
 from collections.abc import Iterator
@@ -218,6 +219,12 @@ def is_past(of_rules, key):
 
 
 @scalar
+def is_served(of_rules, retention, key):
+    """Whether the customer at the till is a past one: a point of the stream, or a person whom `persons` follows."""
+    return retention.serving == 1 or is_past(of_rules, key)
+
+
+@scalar
 def newcomer(of_rules, key, number):
     """Key of person `number` whom the customer with this key brings along: anybody but a past customer."""
     other = streams.subkey(key, number)
@@ -255,7 +262,7 @@ def payable_share(of_rules, retention, voice, key):
     """Share of the price that this customer pays: past customers have the coupon."""
     if of_rules is None or retention is None:
         return 1.0
-    return 1.0 - retention.depth[voice.predicted] if is_past(of_rules, key) else 1.0
+    return 1.0 - retention.depth[voice.predicted] if is_served(of_rules, retention, key) else 1.0
 
 
 @scalar
@@ -263,7 +270,7 @@ def meet(of_rules, retention, key):
     """Count a past customer who came."""
     if of_rules is None or retention is None:
         return
-    if is_past(of_rules, key):
+    if is_served(of_rules, retention, key):
         retention.came += 1
 
 
@@ -272,7 +279,7 @@ def book(of_rules, retention, voice, key, discount):
     """Add the cost of the coupon to one customer, currency."""
     if of_rules is None or retention is None:
         return
-    if retention.depth[voice.predicted] > 0.0 and is_past(of_rules, key):
+    if retention.depth[voice.predicted] > 0.0 and is_served(of_rules, retention, key):
         retention.spend += discount
 
 
@@ -281,11 +288,17 @@ def count_buyer(of_rules, retention, voice, key):
     """A customer has paid: a first purchase, or one after which a past customer may be gone."""
     if of_rules is None or retention is None:
         return
-    if is_past(of_rules, key):
+    if is_served(of_rules, retention, key):
         retention.past_buyers[voice.latent] += 1
-        retention.kept[voice.latent] += of_rules.keeps * retention.depth[voice.predicted] / of_rules.deepest
+        retention.kept[voice.latent] += share_kept(of_rules, retention, voice)
     else:
         retention.new_buyers[voice.latent] += 1
+
+
+@scalar
+def share_kept(of_rules, retention, voice):
+    """Share of the dropouts after a purchase that the coupon prevents."""
+    return of_rules.keeps * retention.depth[voice.predicted] / of_rules.deepest
 
 
 @scalar
@@ -369,10 +382,11 @@ def _lay_out(scenario: ScenarioLike) -> dict[str, Any]:
     part = scenario.retention
     rates, dropouts, shares = customer_types(part)
     expected = float(scenario.customers_per_tick.sum())
+    in_stream = scenario.persons is None
     return {
         "customers": part.customers,
         "most_returning": part.most_returning,
-        "most_past": part.most_returning * (1.0 + part.lift) / expected,
+        "most_past": part.most_returning * (1.0 + part.lift) / expected if in_stream else 0.0,
         "visits": -np.expm1(-rates * scenario.campaign.days_between / _DAYS_OF_A_WEEK),
         "dropout": dropouts,
         "share": shares,
@@ -400,6 +414,7 @@ MECHANISM = Mechanism(
         ("missed", "f8"),  # expected beyond that
         ("spend", "f8"),  # on the coupon
         ("came", "i8"),  # past customers
+        ("serving", "i8"),  # * 1 while a past customer whom `persons` follows is served
     ),
     rules=lambda sizes: (
         ("customers", "f8"),

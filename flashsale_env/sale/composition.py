@@ -151,7 +151,8 @@ def voice_dtype(products: int) -> np.dtype[np.void]:
 @cache
 def log_dtype(products: int) -> np.dtype[np.void]:
     """One visit in a choice log. `bought` is M for no purchase, in a basket the product of the first unit; `units` are
-    those of the whole basket; `clips` is 1 if the coupon price applied.
+    those of the whole basket; `clips` is 1 if the coupon price applied. `opened` is the product whose page was
+    opened, M for none and in a sale without clicks.
 
     Price shares are fractions of the product's reference price.
     """
@@ -160,10 +161,13 @@ def log_dtype(products: int) -> np.dtype[np.void]:
             ("row", "i8"),  # of the batch; with seed and episode, filled in when the log is read
             ("seed", "u8"),
             ("episode", "i8"),
+            ("person", "u8"),  # who it is: the same at every look and, where `persons` follows customers, in every sale
             ("voice", "i4"),
             ("tick", "i4"),
             ("look", "i4"),  # 0 at the first visit of a customer, who may come back
+            ("opened", "i4"),
             ("bought", "i4"),
+            ("pays", "u1"),  # 1 if what was bought is paid, now or later
             ("clips", "u1"),
             ("wrote", "u1"),  # 1 if the customer left a message at this visit
             ("units", "u1", (products,)),

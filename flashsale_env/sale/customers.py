@@ -8,8 +8,8 @@ from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.market import arrivals
 
-# Where a customer comes from: a point of the dominating stream, a friend's word, or an earlier visit.
-FRESH, FRIEND, RETURN = 0, 1, 2
+# Where a customer comes from: a point of the dominating stream, a friend's word, an earlier visit, or an earlier sale.
+FRESH, FRIEND, RETURN, KNOWN = 0, 1, 2, 3
 
 
 @scalar

@@ -8,17 +8,18 @@ import numpy as np
 
 from flashsale_env.core.compiler import scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import basket, coupon, pricing, slate, targeted
+from flashsale_env.market import basket, coupon, persons, pricing, slate, targeted
 
 
 @scalar
-def record_offer(rules, sale, voice, row, look, record):
+def record_offer(rules, sale, voice, row, look, key, record):
     """Availability and prices of all products at the moment of the visit.
 
     `place` is that on the list, from 1; 0 for a product that is not on it, and in a sale without a list. An unavailable
     product keeps its tag: the price of its last unit if it is out of stock, else `NOT_OFFERED`.
     """
     payable = np.float32(targeted.payable_share(option(sale, "targeted"), voice))
+    record.person = persons.identity(option(sale, "persons"), key)
     record.voice = row
     record.tick = sale.tick
     record.look = look
@@ -33,10 +34,12 @@ def record_offer(rules, sale, voice, row, look, record):
 
 
 @scalar
-def record_outcome(rules, of_basket, bought, clips, wrote, record):
-    """The first product bought (M for none), the units of each, whether the coupon price applied, and whether the
-    customer left a message.
+def record_outcome(rules, of_basket, opened, bought, pays, clips, wrote, record):
+    """The page opened and the first product bought (M for none), the units of each, whether they are paid, now or
+    later, whether the coupon price applied, and whether the customer left a message.
     """
+    record.opened = opened
+    record.pays = pays
     record.bought = bought
     record.clips = clips
     record.wrote = wrote

@@ -7,7 +7,7 @@ messages are observed: the encoder's probabilities of them are part of the first
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import entry_point, inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import arrivals, campaign, messages, retention
+from flashsale_env.market import arrivals, campaign, messages, persons, retention
 from flashsale_env.sale import composition, customers
 
 
@@ -82,6 +82,7 @@ def carry(of_campaign, rules, was, sale, profit):
         return
     campaign.carry(rules, was, sale, profit)
     retention.carry(option(rules, "retention"), option(was, "retention"), option(sale, "retention"), rules, sale)
+    persons.carry(option(was, "persons"), option(sale, "persons"), sale)
     composition.write_tags(rules, sale)
 
 

@@ -1,15 +1,15 @@
 """One tick of one sale, in the documented order of events.
 
 1 the action is decoded and orders are placed; 2 inbound stock arrives; 3 price tags are written for products on hand;
-4 customers come: those who look again at the start of the tick, then fresh customers and friends in exact time order, a
-friend first in a tie; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers are
-salvaged; 8 the caller writes the observation.
+4 customers come: those who look again at the start of the tick, then fresh customers, friends and known persons in
+exact time order, a guest first in a tie; 5 what ends with the tick ends; 6 costs are booked; 7 at the close, leftovers
+are salvaged; 8 the caller writes the observation.
 """
 
 from flashsale_env.core import streams
 from flashsale_env.core.compiler import inlined, scalar
 from flashsale_env.core.records import option
-from flashsale_env.market import ads, arrivals, bots, fairness, messages, push, retention, stock, waiting
+from flashsale_env.market import ads, arrivals, bots, fairness, messages, persons, push, retention, stock, waiting
 from flashsale_env.sale import composition, customers, guests, log
 from flashsale_env.sale.visit import leave_unserved, visit, visit_of_bot
 
@@ -41,6 +41,13 @@ def misses_push(of_rules, of_push, rules, voices, sale, key, u, share):
     return push.misses(of_rules, of_push, voices[row], u, share)
 
 
+@scalar
+def pick_voice(rules, voices, sale, key):
+    """Row of the voice of the customer who is here: of a person whom the shop knows, or drawn by the key."""
+    drawn = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+    return persons.voice_of(option(sale, "persons"), drawn)
+
+
 @inlined
 def serve(key, time, origin, rules, voices, sale, context):
     """Serve one customer; a point of the dominating stream only if it comes. A visit is recorded if a record is left.
@@ -51,25 +58,30 @@ def serve(key, time, origin, rules, voices, sale, context):
     drift, records = context
     marks = streams.subkey(key, streams.MARKS)
     share = sale.coming_share
+    of_persons = option(sale, "persons")
     is_bot, u = bots.split(option(sale, "bots"), streams.upper32(marks))
     if origin == customers.FRESH and is_bot:
         visit_of_bot(option(rules, "bots"), option(sale, "bots"), rules, sale, key, time)
     elif origin == customers.FRESH and stays_away(rules, voices, sale, key, u):
         return
+    elif origin == customers.KNOWN and persons.stays_away(option(rules, "retention"), of_persons, voices, sale, key):
+        return
     elif origin != customers.RETURN and bots.turns_away(option(rules, "bots"), option(sale, "bots"), sale, key):
-        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+        row = pick_voice(rules, voices, sale, key)
         fairness.screen(option(sale, "fairness"), voices[row])
         leave_unserved(option(sale, "bots"), rules, voices[row], sale, key, marks, drift)
+        persons.end_visit(option(rules, "retention"), of_persons, voices, sale, key, row)
     else:
-        row = retention.pick_voice(option(rules, "retention"), option(sale, "retention"), rules, voices, sale, key)
+        row = pick_voice(rules, voices, sale, key)
         number = sale.visits
         if number < len(records):
             look = waiting.look_of(option(sale, "waiting"), origin == customers.RETURN)
-            log.record_offer(rules, sale, voices[row], row, look, records[number])
-        bought, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
+            log.record_offer(rules, sale, voices[row], row, look, key, records[number])
+        opened, bought, pays, clips = visit(rules, voices[row], sale, key, marks, time, origin, drift)
         if number < len(records):
             wrote = origin != customers.RETURN and messages.writes(option(rules, "messages"), marks)
-            log.record_outcome(rules, option(sale, "basket"), bought, clips, wrote, records[number])
+            log.record_outcome(rules, option(sale, "basket"), opened, bought, pays, clips, wrote, records[number])
+        persons.end_visit(option(rules, "retention"), of_persons, voices, sale, key, row)
     if sale.coming_share != share:
         arrivals.count_share(sale, share, time)
 
@@ -97,6 +109,7 @@ def run_tick(rules, voices, schedule, grids, encoding, action, sale, terms, reco
     rate = retention.dominating(option(rules, "retention"), rate)
     rate += bots.join(option(rules, "bots"), option(sale, "bots"), rules, sale, schedule, rate)
     tick_key = streams.subkey(sale.key, sale.tick)
+    persons.invite(option(rules, "retention"), option(sale, "persons"), rules, voices, sale, schedule)
     drift = schedule[sale.tick, 1]
     context = (drift, records)
     customers.meet_all(rules, voices, sale, rules.arrival_law, tick_key, rate, guests.next_guest, serve, context)

@@ -1,7 +1,8 @@
 """One customer's visit, from reading the offer to leaving.
 
-Owns    the order of events in a visit: wait for an answer or give up; read list and page, clip the coupon, choose, fill
-        a basket, wait for another look, buy and tell friends, or lose the sale; leave a message at the first visit.
+Owns    the order of events in a visit: wait for an answer or give up; read list and page, clip the coupon, click,
+        choose, fill a basket, wait for another look, buy and tell friends, or lose the sale; leave a message at the
+        first visit.
 
 A lost sale is a customer whose first choice over the full assortment was out of stock and who bought nothing. Who waits
 for another look counts in demand and lost sales only when it is over: at the purchase, on leaving, or at the close. The
@@ -17,6 +18,7 @@ from flashsale_env.market import (
     bundles,
     carts,
     choice,
+    clicks,
     contagion,
     coupon,
     deal,
@@ -24,6 +26,7 @@ from flashsale_env.market import (
     disclosure,
     fairness,
     messages,
+    persons,
     retention,
     returns,
     seckill,
@@ -138,7 +141,11 @@ def leave_unserved(reason, rules, voice, sale, key, marks, drift):
 
 @inlined
 def visit(rules, voice, sale, key, marks, time, origin, drift):
-    """Serve the customer with this key and voice; returns (product bought or M, whether the coupon was clipped)."""
+    """Serve the customer with this key and voice.
+
+    Returns (product whose page was opened or M, product bought or M, whether it is paid, now or later, whether the
+    coupon was clipped).
+    """
     comes_back = origin == customers.RETURN
     if not comes_back:
         sale.customers += 1
@@ -152,12 +159,14 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
             fairness.give_up(option(sale, "fairness"), voice)
         if not waiting.give_up(option(sale, "waiting"), sale, comes_back):
             leave_unserved(of_service, rules, voice, sale, key, marks, drift)
-        return rules.n_products, False
+        return rules.n_products, rules.n_products, False, False
     mood = service.mood(of_service, voice, wait)  # logits that this visit adds to the utility of every product
     slate.read(option(sale, "slate"), rules, voice, key)
     disclosure.show(option(rules, "disclosure"), option(sale, "disclosure"), rules, sale, voice)
     payable = payable_share(rules, voice, sale, key)
     clips = coupon.clips(option(sale, "coupon"), voice, marks)
+    offer = (clips, drift, payable, mood)
+    opened = clicks.open_page(option(rules, "clicks"), option(sale, "clicks"), rules, voice, sale, key, offer)
     wanted, bought = choice.choose(rules, voice, sale, key, clips, drift, payable, mood)
     sale.visits += 1
     of_basket = option(sale, "basket")
@@ -167,7 +176,7 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
         if wanted < rules.n_products and bought == rules.n_products:
             fairness.find_nothing(option(sale, "fairness"), voice)
     of_waiting = option(sale, "waiting")
-    offer = (clips, drift, payable, mood)
+    pays = False
     if waiting.waits(rules, option(rules, "waiting"), of_waiting, voice, sale, key, comes_back, offer, wanted, bought):
         bought = rules.n_products
     elif wanted < rules.n_products:
@@ -178,13 +187,14 @@ def visit(rules, voice, sale, key, marks, time, origin, drift):
             pays = buy(rules, voice, sale, of_basket, key, time, bought, clips, payable)
             waiting.count_buyer(of_waiting, comes_back and pays)
             if pays:
+                persons.note_payment(option(sale, "persons"))
                 retention.count_buyer(option(rules, "retention"), option(sale, "retention"), voice, key)
                 contagion.tell(rules, option(rules, "contagion"), option(sale, "contagion"), voice, sale, key, time)
         else:
             stock.lose(sale, wanted)
     if not comes_back:
         messages.may_leave(option(rules, "messages"), option(sale, "messages"), voice, marks, rules.n_intents)
-    return bought, clips
+    return opened, bought, pays, clips
 
 
 @scalar

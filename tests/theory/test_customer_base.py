@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import beta, gamma
 
 from flashsale_env.theory.customer_base import CustomerBase, fit
 
@@ -73,3 +74,32 @@ def test_records_that_cannot_be_are_refused():
         fit([1], [1.0, 2.0], [5.0])
     with pytest.raises(ValueError, match="alpha of a customer base must be above 0"):
         CustomerBase(1.0, 0.0, 1.0, 1.0)
+
+
+def test_what_is_expected_of_a_customer_is_the_published_figure():
+    """Fader, Hardie & Lee (2005), section 5: 2 repeat purchases, the last in week 30.43 of 38.86; 39 weeks more."""
+    assert float(CDNOW.expected_after(2, 30.43, 38.86, 39.0)) == pytest.approx(1.226, abs=5e-4)
+
+
+def test_who_is_alive_is_the_share_of_the_likelihood_that_is():
+    """Mean over rates and dropouts that the customer bought x times and has not dropped out, over the likelihood."""
+    base, (x, last, observed) = CustomerBase(1.7, 3.0, 1.4, 2.1), (3, 5.0, 9.0)
+    stays = beta(base.a, base.b + x) / beta(base.a, base.b)
+    rate = base.alpha**base.r * gamma(base.r + x) / gamma(base.r) / (base.alpha + observed) ** (base.r + x)
+    assert float(base.alive(x, last, observed)) == pytest.approx(stays * rate / likelihood(base, x, last, observed))
+    assert float(base.alive(0, 0.0, 9.0)) == 1.0
+    longer = base.alive([3, 3], [5.0, 5.0], [9.0, 30.0])
+    assert longer[1] < longer[0]
+    new = base.expected_after(0, 0.0, 0.0, 12.0)
+    assert new == pytest.approx(base.expected_purchases(12.0))
+
+
+def test_who_returns_is_who_does_not_stay_away_from_a_new_customer_on():
+    """The complement of equation 8 at 0 purchases; soon after, nobody buys twice; in the end, all who are alive."""
+    r, alpha, t = CDNOW.r, CDNOW.alpha, 30.0
+    assert CDNOW.returns(0, 0.0, 0.0, t) == pytest.approx(1.0 - (alpha / (alpha + t)) ** r)
+    known = ([0, 2, 5], [0.0, 10.0, 30.0], [20.0, 30.0, 31.0])
+    soon = CDNOW.returns(*known, 1e-3)
+    assert soon == pytest.approx(CDNOW.expected_after(*known, 1e-3), rel=1e-3)
+    assert (CDNOW.returns(*known, 39.0) < CDNOW.expected_after(*known, 39.0)).all()
+    assert CDNOW.returns(*known, 1e9) == pytest.approx(CDNOW.alive(*known), abs=0.02)
