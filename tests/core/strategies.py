@@ -1,12 +1,14 @@
 """Random scenarios, customers and actions, extreme ones included, for tests of properties of every sale."""
 
+import dataclasses
+
 import numpy as np
 from hypothesis import strategies as st
 
 import flashsale_env as fs
 from flashsale_env.spaces.decisions import decision_rows
 
-# Numbers of products and lead ticks: each pair is a shape of records, compiled once for each set of mechanisms.
+# Numbers of products, each compiled once for each set of mechanisms, and lead ticks.
 PRODUCTS, LEADS = (1, 2), (0, 3)
 SALES = 6
 
@@ -61,10 +63,10 @@ def scenarios(draw):
     ticks = draw(st.integers(1, 8))
     orders = draw(st.booleans())
     unlimited = orders and draw(st.booleans())
-    # Each combination of optional mechanisms is a compilation of its own: they are drawn for one size of sale.
-    mixed = draw(st.booleans())
+    # Each set of optional mechanisms is a compilation of its own, and so is each number of products: here none for any
+    # number, or all for two. Other sets are played uncompiled, in `tests/contract/test_any_combination.py`.
     everything = draw(st.booleans())
-    lead = 0 if mixed else draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
+    lead = draw(st.sampled_from([lead for lead in LEADS if lead < ticks]))
     law = draw(st.sampled_from(sorted(fs.ARRIVAL_LAWS)))
     burst = draw(_floats(0.0, 0.9)) if ticks > 1 else 0.0
     lift = draw(_floats(0.0, 2.0))
@@ -74,10 +76,10 @@ def scenarios(draw):
     else:
         customers = draw(_floats(0.0, 60.0))
     coupon = None
-    if draw(st.booleans()) if mixed else everything:
+    if everything:
         coupon = fs.Coupon((0.0, draw(_floats(0.01, 0.99))), draw(_floats(0.01, 1000.0)), traffic_lift=lift)
     sd = _floats(0.0, 2.0)
-    titles = [f"product {j}" for j in range(PRODUCTS[-1] if mixed or everything else draw(st.sampled_from(PRODUCTS)))]
+    titles = [f"product {j}" for j in range(PRODUCTS[-1] if everything else draw(st.sampled_from(PRODUCTS)))]
     choice = draw(choices(ticks))
     may_withhold = draw(st.booleans())
     ordered = [orders and (title == titles[0] or draw(st.booleans())) for title in titles]
@@ -88,10 +90,8 @@ def scenarios(draw):
     ladder = any(len(product.price_levels) > 1 for product in for_sale)
     continuous = ladder and not any(product.may_be_withheld for product in for_sale) and draw(st.booleans())
     appeal_sd = sd if choice.model != "exponential" else st.just(0.0)
-    messages = st.builds(fs.Messages, _floats(0.01, 1.0), _floats(0.0, 30.0))
-    messages = draw(st.none() | messages) if mixed else draw(messages) if everything else None
-    targeted = st.builds(fs.Targeted, st.tuples(st.just(0.0), _floats(0.01, 0.99)))
-    targeted = st.none() | targeted if mixed else targeted
+    messages = draw(st.builds(fs.Messages, _floats(0.01, 1.0), _floats(0.0, 30.0))) if everything else None
+    targeted = fs.Targeted((0.0, draw(_floats(0.01, 0.99)))) if everything else None
     scenario = fs.Scenario(
         name="any",
         horizon_ticks=ticks,
@@ -104,21 +104,23 @@ def scenarios(draw):
         if orders
         else None,
         coupon=coupon,
-        targeted=draw(targeted) if messages is not None else None,
+        targeted=targeted,
         shocks=fs.Shocks(
             draw(appeal_sd), draw(appeal_sd), 0.0 if law == "bernoulli" else draw(_floats(0.0, 1.0)), draw(sd)
         ),
         messages=messages,
     )
     if all(len(row.levels) == 1 for row in decision_rows(scenario)):
-        scenario = scenario.replace(coupon=fs.Coupon((0.0, 0.5), 100.0))
+        (price,) = for_sale[0].price_levels
+        first = dataclasses.replace(for_sale[0], price_levels=(2.0 * price, price))
+        scenario = scenario.replace(products=(first, *for_sale[1:]))
     return scenario
 
 
 @st.composite
 def near_textbook_scenarios(draw):
     """Small sales at prices near the willingness to pay: textbook models, or with one further option."""
-    beyond = draw(st.sampled_from(["nothing"] * 5 + ["coupon", "targeted", "shocks", "penalty", "choice"]))
+    beyond = draw(st.sampled_from(["nothing"] * 5 + ["targeted", "shocks", "penalty", "choice"]))
     bernoulli, mnl = draw(st.booleans()), draw(st.booleans())
     model, own = ("mnl" if mnl else "exponential"), {}
     if beyond == "choice":
@@ -129,7 +131,7 @@ def near_textbook_scenarios(draw):
         )
     continuous = draw(st.booleans())
     several = continuous and not bernoulli  # needs one product to be solved
-    titles = [f"product {j}" for j in range(1 if several else draw(st.sampled_from(PRODUCTS)))]
+    titles = [f"product {j}" for j in range(1 if several or beyond == "targeted" else draw(st.sampled_from(PRODUCTS)))]
     goods = []
     for title in titles:
         unit_cost = draw(_floats(0.0, 1.0))
@@ -162,7 +164,6 @@ def near_textbook_scenarios(draw):
         ),
         choice=fs.Choice(model, drift=draw(st.sampled_from([(1.0,), (1.5, 0.6)])), **own),
         pricing=fs.Pricing(continuous),
-        coupon=fs.Coupon((0.0, 0.4), 2.0, traffic_lift=0.0 if bernoulli else 0.5) if beyond == "coupon" else None,
         targeted=fs.Targeted((0.0, 0.5)) if beyond == "targeted" else None,
         shocks=fs.Shocks(mix_sd=0.5, appeal_sd=0.7 * (model != "exponential")) if beyond == "shocks" else fs.Shocks(),
         messages=fs.Messages(0.5) if beyond == "targeted" else None,

@@ -11,8 +11,6 @@ import flashsale_env as fs
 from flashsale_env.scenario import FEATURES
 from tests.core.strategies import SALES, markets
 
-pytestmark = pytest.mark.uncompiled
-
 any_market = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 MOST_UNITS = 1 << 23
 
