@@ -55,7 +55,9 @@ def _written_out(record: Any) -> str:
 
 
 # Numba writes a record type out thousands of times in a compilation, field by field: a twentieth of the whole.
-_written_out_anew = types.Record.__repr__
+# Loaded a second time, as by `importlib.reload`, this module replaces its own cache and does not wrap it.
+_written_out_anew = getattr(types.Record.__repr__, "anew", types.Record.__repr__)
+_written_out.anew = _written_out_anew  # type: ignore[attr-defined]
 types.Record.__repr__ = _written_out  # type: ignore[method-assign]
 
 

@@ -164,12 +164,25 @@ def test_an_edit_in_a_callee_takes_effect_in_the_next_process(warm):
     assert run(warm).stdout.startswith("[0.0, 0.0, 0.0, 0.0]"), "no customer buys after this edit"
 
 
-def fingerprint(site: Path) -> str:
-    """The fingerprint of the core in this copy, as a new process computes it."""
+def loaded(site: Path):
+    """The compiler of this copy, as a new process loads it."""
     spec = importlib.util.spec_from_file_location("compiler_of_a_copy", site / "flashsale_env" / "core" / "compiler.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.core_fingerprint()
+    return module
+
+
+def fingerprint(site: Path) -> str:
+    return loaded(site).core_fingerprint()
+
+
+def test_loaded_again_it_replaces_what_it_put_into_numba_and_does_not_wrap_it():
+    """After some hundred loads in one process, compilation ended in a RecursionError."""
+    for _ in range(2):
+        loaded(PACKAGE.parent)
+        written = numba.types.Record.__repr__
+        assert hasattr(written, "cache_info")
+        assert not hasattr(written.anew, "cache_info")
 
 
 @pytest.mark.parametrize("name", CORE_FILES)
