@@ -36,6 +36,8 @@ from flashsale_env.agents.rules.view import View
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Belief = dict[str, Floats]  # arrays with N first
+# Below it, units per expected customer overflow.
+_FEWEST_CUSTOMERS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ class CountingBandit(Bandit):
     def prior_demand(self) -> Floats:
         """(M, A) units a customer."""
         fall = self.per_product("prior_slope")[:, None] * (1.0 - self.prices / self.list_prices)
-        wanted = self.per_product("prior_sales") * self.all_units / self.expected_customers
+        wanted = self.per_product("prior_sales") * self.all_units / max(self.expected_customers, _FEWEST_CUSTOMERS)
         return np.asarray(wanted[:, None] * np.exp(fall))
 
     def prior(self) -> Belief:

@@ -66,7 +66,7 @@ class Persons(Part):
         if scenario.retention is None:
             yield (
                 "[persons] does nothing without [retention], which says how often customers come back and when they "
-                "are gone. Add [campaign] and [retention], or leave [persons] out."
+                "are gone. Add [retention], or leave [persons] out."
             )
 
     def check(self, scenario: ScenarioLike) -> None:
