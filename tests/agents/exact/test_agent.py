@@ -55,7 +55,6 @@ def test_no_agent_without_memory_earns_more_than_the_optimum(scenario, sixty):
         assert evaluate_exactly(agents.make(name, scenario), scenario) < best + 1e-7, name
 
 
-@pytest.mark.uncompiled
 def test_products_that_would_lower_the_revenue_are_not_offered():
     """Six products at fixed prices; the best set is the first four, with 45.510204 a customer."""
     prices, weights = (100.0, 90.0, 80.0, 60.0, 45.0, 30.0), (0.2, 0.35, 0.3, 0.6, 0.9, 1.5)
