@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rich.cells import cell_len
@@ -37,6 +38,25 @@ def notice(text: str) -> None:
 def print_json(content: Any) -> None:
     """JSON on standard output."""
     print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def present(
+    result: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None], out: Path | None, *, as_json: bool
+) -> None:
+    """The end of a study: the result as JSON and nothing else, or its tables and where its figures lie.
+
+    Args:
+        result: of the study.
+        show: prints its tables.
+        out: folder of the figures, None if they were not kept.
+        as_json: JSON in place of tables.
+    """
+    if as_json:
+        print_json(result)
+        return
+    show(result)
+    if out is not None:
+        notice(f"figures in {out}")
 
 
 def show_table(

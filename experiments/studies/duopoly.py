@@ -25,7 +25,7 @@ from flashsale_env.agents.seeding import split_seeds
 from flashsale_env.envs.sellers import SellersBatch
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
 from flashsale_env.experiments.display import Callback as Advance
-from flashsale_env.experiments.display import notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.intervals import mean_interval
 from flashsale_env.experiments.options import MOST_OF_ANYTHING, MOST_SALES, Json, Overwrite, Seed
@@ -90,12 +90,7 @@ def command(
         with progress_bar("learning") as advance:
             found = study(sessions, periods, customers, seed, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 def grid() -> Floats:

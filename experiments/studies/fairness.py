@@ -27,7 +27,7 @@ from flashsale_env.agents.sb3.parity import Parity, gap_of
 from flashsale_env.errors import unknown_name
 from flashsale_env.experiments import audit
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import Table, low_to_high, money
 from flashsale_env.experiments.intervals import crossed_interval
@@ -135,12 +135,7 @@ def command(
         with progress_bar("players") as advance:
             found = study(sale, customers, limits, size, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 def check(scenario: Scenario, population: Population, limits: Limits) -> None:

@@ -22,7 +22,7 @@ from flashsale_env.encoders.ranking.next_basket import RECOMMENDERS, gain_at, re
 from flashsale_env.encoders.shops import ta_feng
 from flashsale_env.experiments.areas import areas
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.intervals import mean_interval
 from flashsale_env.experiments.options import Json, Overwrite
@@ -66,12 +66,7 @@ def command(
         with progress_bar("next basket") as advance:
             found = study(ta_feng.purchases(source), places, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 def study(lines: pd.DataFrame, places: int, advance: Callback) -> dict[str, Any]:

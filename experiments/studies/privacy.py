@@ -25,7 +25,7 @@ from flashsale_env.encoders.privacy.details import plain, planted
 from flashsale_env.encoders.privacy.masking import mask, mask_all
 from flashsale_env.encoders.privacy.shares import noise_scale, noisy_shares, projected
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.evaluate import find_agent
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
@@ -89,12 +89,7 @@ def command(
                 "price": price_of_privacy(player, sale, behind, asked, sales, seed, advance),
             }
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 def messages_behind(scenario: Scenario) -> int:

@@ -25,7 +25,7 @@ import typer
 from flashsale_env import ActionCodec, Population, Scenario, agents, load_population, load_scenario
 from flashsale_env.agents import play, split_seeds
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import crossed_interval
@@ -118,12 +118,7 @@ def command(
         with progress_bar("players") as advance:
             found = study(sale, population, size, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 def hidden(scenario: Scenario) -> Scenario:

@@ -34,7 +34,7 @@ from flashsale_env import (
     load_scenario,
 )
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, notice, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high
 from flashsale_env.experiments.intervals import mean_interval
@@ -93,12 +93,7 @@ def command(
         with progress_bar("worlds") as advance:
             found = study(price, off, customers, worlds, seed, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"figures in {out}")
+    present(found, show, out, as_json=as_json)
 
 
 @dataclass(frozen=True)
