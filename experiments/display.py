@@ -41,7 +41,12 @@ def print_json(content: Any) -> None:
 
 
 def present(
-    result: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None], out: Path | None, *, as_json: bool
+    result: Mapping[str, Any],
+    show: Callable[[Mapping[str, Any]], None],
+    out: Path | None,
+    *,
+    as_json: bool,
+    kept: str = "figures",
 ) -> None:
     """The end of a study: the result as JSON and nothing else, or its tables and where its figures lie.
 
@@ -50,13 +55,14 @@ def present(
         show: prints its tables.
         out: folder of the figures, None if they were not kept.
         as_json: JSON in place of tables.
+        kept: what lies in the folder.
     """
     if as_json:
         print_json(result)
         return
     show(result)
     if out is not None:
-        notice(f"figures in {out}")
+        notice(f"{kept} in {out}")
 
 
 def show_table(

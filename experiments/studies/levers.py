@@ -18,7 +18,7 @@ import typer
 from flashsale_env import Population, Scenario, load_population, load_scenario
 from flashsale_env.agents import split_seeds
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import paired_difference
@@ -82,12 +82,7 @@ def command(
         with progress_bar("searching") as advance:
             found = measure(sale, population, phases, by_row, effort, episodes, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"schedules and figures in {out}")
+    present(found, show, out, as_json=as_json, kept="schedules and figures")
 
 
 def families(scenario: Scenario, phases: int, by_row: bool) -> dict[str, Family]:

@@ -35,7 +35,7 @@ from flashsale_env.encoders.world.building import DEMAND_FOLDER
 from flashsale_env.encoders.world.experiment import draw_voices
 from flashsale_env.encoders.world.seeding import log_seed
 from flashsale_env.experiments.destinations import OutOrNowhere, run_in
-from flashsale_env.experiments.display import Callback, notice, print_json, progress_bar, show_table
+from flashsale_env.experiments.display import Callback, present, progress_bar, show_table
 from flashsale_env.experiments.exits import on_interrupt
 from flashsale_env.experiments.formats import low_to_high, money
 from flashsale_env.experiments.intervals import mean_interval
@@ -110,12 +110,7 @@ def command(
         with progress_bar("test worlds") as advance:
             found = study(reader, demand, sale, voices, visits, worlds, sales, seed, advance)
         run.keep(found)
-    if as_json:
-        print_json(found)
-        return
-    show(found)
-    if out is not None:
-        notice(f"lists and figures in {out}")
+    present(found, show, out, as_json=as_json, kept="lists and figures")
 
 
 def study(

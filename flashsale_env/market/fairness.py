@@ -232,10 +232,8 @@ def measure(rules, sale, out):
     out[rules.metric.buyers] = buyers
 
 
-COUNTS = (
-    *("customers", "buyers", "units", "special_units", "received", "out_of_stock", "gave_up", "screened"),
-    *("recognised", "paid", "relative_price", "surplus", "confidence"),
-)
+_HEADS = ("customers", "buyers", "units", "special_units", "received", "out_of_stock", "gave_up", "screened")
+COUNTS = (*_HEADS, "recognised", "paid", "relative_price", "surplus", "confidence")
 
 
 @dataclass(frozen=True)
@@ -297,7 +295,7 @@ def by_group(sales: npt.NDArray[np.void]) -> Mapping[str, npt.NDArray[np.float64
         purchases or customers.
     """
     found = counts(sales)
-    table = {name: found[name] for name in COUNTS[:8]}
+    table = {name: found[name] for name in _HEADS}
     with np.errstate(invalid="ignore"):
         table["relative_price"] = found["relative_price"] / found["units"]
         table["surplus_per_customer"] = found["surplus"] / found["customers"]
